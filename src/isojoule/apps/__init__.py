@@ -1,0 +1,1 @@
+"""The edge: command line, files, importers, report. Owns every file and clock."""

@@ -1,0 +1,1 @@
+"""Nouns that several rooms share: units, intervals, errors, canonical bytes."""

@@ -1,0 +1,68 @@
+"""The units that count exactly.
+
+Energy ends as int64 microjoules (`_uj`), money as int64 nano-units of the currency (`_nano`).
+Everything else is SI in float64 with the unit last in the name: `power_w`, `duration_s`,
+`price_per_j`.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+UJ_PER_J = 1_000_000
+NANO_PER_UNIT = 1_000_000_000
+PPB = 1_000_000_000
+"""Loss rates are parts of 1e-9."""
+J_PER_KWH = 3_600_000.0
+NO_LIMIT_UJ = 2**62
+"""Stands for "unlimited" where a limit is an int64."""
+
+
+def joules_text(energy_uj: int) -> str:
+    """Energy as a decimal string in J, exact to the microjoule.
+
+    >>> joules_text(1_500_000), joules_text(-1), joules_text(0)
+    ('1.5', '-0.000001', '0')
+    """
+    return _decimal_text(energy_uj, 6)
+
+
+def money_text(money_nano: int) -> str:
+    """Money as a decimal string, exact to the nano-unit.
+
+    >>> money_text(40_000_000_000), money_text(-5)
+    ('40', '-0.000000005')
+    """
+    return _decimal_text(money_nano, 9)
+
+
+def parse_exact(text: str, digits: int) -> int:
+    """The integer behind a decimal string written by `joules_text` or `money_text`.
+
+    Raises
+    ------
+    ValueError
+        If the text is not in the one form that those functions write.
+
+    >>> parse_exact("1.5", 6)
+    1500000
+    >>> parse_exact("1.50", 6)
+    Traceback (most recent call last):
+    ...
+    ValueError: '1.50' is not an exact decimal in canonical form
+    """
+    try:
+        value = int(Decimal(text).scaleb(digits).to_integral_exact())
+    except (ArithmeticError, ValueError):
+        value = 0
+    if not isinstance(text, str) or _decimal_text(value, digits) != text:
+        raise ValueError(f"{text!r} is not an exact decimal in canonical form")
+    return value
+
+
+def _decimal_text(value: int, digits: int) -> str:
+    whole, part = divmod(abs(value), 10**digits)
+    sign = "-" if value < 0 else ""
+    if part == 0:
+        return f"{sign}{whole}"
+    return f"{sign}{whole}.{part:0{digits}d}".rstrip("0")

@@ -1,0 +1,1 @@
+"""Seeded simulated worlds: scenario, run, savings audit."""

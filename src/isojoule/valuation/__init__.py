@@ -1,0 +1,1 @@
+"""Valuation curves, and the devices that make offers of them."""
