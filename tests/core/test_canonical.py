@@ -53,9 +53,7 @@ def test_numbers_of_appendix_b(bits: str, form: str) -> None:
     assert format_number(value) == form
 
 
-@pytest.mark.parametrize(
-    "bits", ["7fffffffffffffff", "7ff0000000000000", "fff0000000000000"]
-)
+@pytest.mark.parametrize("bits", ["7fffffffffffffff", "7ff0000000000000", "fff0000000000000"])
 def test_nan_and_infinities_have_no_form(bits: str) -> None:
     (value,) = struct.unpack(">d", bytes.fromhex(bits))
     with pytest.raises(ValueError, match="no form"):
@@ -112,7 +110,7 @@ def test_sorting_example_of_section_3_2_3() -> None:
     ],
 )
 def test_what_json_cannot_hold_is_refused(document: object, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         dumps(document)
 
 
@@ -137,18 +135,14 @@ def test_what_json_cannot_hold_is_refused(document: object, message: str) -> Non
         ("[" * 100_000, "f", "nested too deeply"),
     ],
 )
-def test_strict_reading_refuses_and_names_the_place(
-    text: str, place: str, message: str
-) -> None:
+def test_strict_reading_refuses_and_names_the_place(text: str, place: str, message: str) -> None:
     with pytest.raises(VerificationError, match=message) as caught:
         load_strict(text, place="f")
     assert caught.value.place.startswith(place)
 
 
 def test_strict_reading_takes_white_space_and_any_order() -> None:
-    assert load_strict(
-        '\n{"b" :\t1, "a": [null, true, 1e+21, 9007199254740992]}\r\n'
-    ) == {
+    assert load_strict('\n{"b" :\t1, "a": [null, true, 1e+21, 9007199254740992]}\r\n') == {
         "a": [None, True, 1e21, 2.0**53],
         "b": 1,
     }
@@ -160,9 +154,7 @@ VALUES = st.recursive(
     | st.integers(-(2**53) + 1, 2**53 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(),
-    lambda inner: (
-        st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4)
-    ),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
 

@@ -19,7 +19,6 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from isojoule.core.errors import VerificationError
@@ -37,7 +36,7 @@ _ESCAPES = {
     "\r": "\\r",
 }
 _MUST_ESCAPE = re.compile(r'["\\\x00-\x1f]')
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s{}\[\],:"]+|[{}\[\],:]', re.S)
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s{}\[\],:"]+|[{}\[\],:]', re.DOTALL)
 
 
 def format_number(value: float) -> str:
@@ -87,8 +86,9 @@ def dumps(document: Any) -> str:
     Raises
     ------
     ValueError
-        A number without a form (see `format_number`), a lone surrogate, a key that is no text,
-        or another type; names the path.
+        A number without a form (see `format_number`) or a lone surrogate; names the path.
+    TypeError
+        A key that is no text, or a value of another type; names the path.
     """
     out: list[str] = []
     _write(document, out, "$")
@@ -153,15 +153,11 @@ def load_strict(text: str, *, place: str = "") -> Any:
         offset, message = _offence(text, str(error))
         line = text.count("\n", 0, offset) + 1
         column = offset - (text.rfind("\n", 0, offset) + 1) + 1
-        raise VerificationError(
-            message, place=_join(place, f"{line}:{column}")
-        ) from None
+        raise VerificationError(message, place=_join(place, f"{line}:{column}")) from None
     return document
 
 
-def first_difference(
-    one: Any, other: Any, path: str = "$"
-) -> tuple[str, Any, Any] | None:
+def first_difference(one: Any, other: Any, path: str = "$") -> tuple[str, Any, Any] | None:
     """Path and the two values where two documents first differ, None if they are the same.
 
     A missing key or item shows as `None`. True is not 1, but 1.0 is.
@@ -185,9 +181,7 @@ def first_difference(
             here = longer[at]
             return f"{path}[{at}]", *((here, None) if longer is one else (None, here))
         return None
-    numbers = all(
-        isinstance(v, int | float) and not isinstance(v, bool) for v in (one, other)
-    )
+    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (one, other))
     same = one == other if numbers else type(one) is type(other) and one == other
     return None if same else (path, one, other)
 
@@ -264,7 +258,7 @@ def _write(value: Any, out: list[str], path: str) -> None:
     elif isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):
-                raise ValueError(f"{path}: the key {key!r} is not a text")
+                raise TypeError(f"{path}: the key {key!r} is not a text")
         between = "{"
         for key in sorted(value, key=_utf16):
             out.append(f"{between}{_string(key, path)}:")
@@ -279,7 +273,7 @@ def _write(value: Any, out: list[str], path: str) -> None:
             between = ","
         out.append("]" if value else "[]")
     else:
-        raise ValueError(f"{path}: {type(value).__name__} has no form in JSON")
+        raise TypeError(f"{path}: {type(value).__name__} has no form in JSON")
 
 
 def _utf16(key: str) -> bytes:
