@@ -27,20 +27,26 @@ if TYPE_CHECKING:
 
 # ISO 4217, the codes in use. A code that is not listed works too where a document names it as
 # its currency; the list is there to tell a foreign currency from a misspelt unit.
-CURRENCIES = frozenset(
+_ISO_4217 = (
     "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP "
     "BYN BZD CAD CDF CHF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP "
     "GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR "
     "KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK "
     "MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR "
     "SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS "
-    "UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWL".split()
+    "UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XOF XPF YER ZAR ZMW ZWL"
 )
+CURRENCIES = frozenset(_ISO_4217.split())
 SIGNS = {"€": "EUR", "£": "GBP", "¥": "JPY"}
 LONGEST_UNIT = 40
 
-_NUMBER = re.compile(r"\s*([+-]?(?:\d+(?:_\d+)*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*", re.S)
+_NUMBER = re.compile(
+    r"\s*([+-]?(?:\d+(?:_\d+)*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*", re.DOTALL
+)
 _WORD = re.compile(r"[^\W\d_]+")
+# Products and quotients of words, with at most one digit of exponent: pint computes what it reads,
+# and 9**9**9**9 would keep it busy for good.
+_UNIT = re.compile(r"(?:[^\W\d_]|[%°/*· ]|(?:\*\*|\^)-?\d(?!\s*(?:\*\*|\^|\d)))+")
 _EXAMPLES = {
     "W": "5 kW",
     "J": "13.5 kWh",
@@ -73,9 +79,7 @@ class Factor(NamedTuple):
         return out
 
 
-def parse_quantity(
-    value: Any, unit: str, *, place: str = "", currency: str | None = None
-) -> float:
+def parse_quantity(value: Any, unit: str, *, place: str = "", currency: str | None = None) -> float:
     """A quantity as an SI number.
 
     Parameters
@@ -170,7 +174,7 @@ def _registry() -> UnitRegistry[Any]:
 def _factor(text: str, unit: str, currency: str | None) -> Factor | tuple[str, str]:
     """The factor, or what is wrong and its remedy (a cached function must not hold a place)."""
     remedy = f"use a unit as in '{_EXAMPLES.get(unit, unit)}'"
-    if not text or len(text) > LONGEST_UNIT:
+    if len(text) > LONGEST_UNIT or not _UNIT.fullmatch(text):
         return f"{text[:LONGEST_UNIT]!r} is not a unit", remedy
     wants_money = unit.startswith("money")
     for sign, code in SIGNS.items():
@@ -198,7 +202,7 @@ def _factor(text: str, unit: str, currency: str | None) -> Factor | tuple[str, s
             registry.parse_units(wanted)
         )
         exact = Fraction(ratio.magnitude)
-    except Exception as error:  # pint raises half a dozen kinds, from tokenize's to its own
+    except Exception as error:  # noqa: BLE001 - pint raises half a dozen kinds, tokenize's too
         known = type(error).__name__ == "DimensionalityError"
         return f"{text!r} is {'not a unit of ' + unit if known else 'not a known unit'}", remedy
     return Factor(float(exact.numerator), float(exact.denominator))
