@@ -1,0 +1,233 @@
+"""A scenario: everything a run needs to know about a neighbourhood, in SI, in memory.
+
+Who lives where, with which devices, on which wires, at which tariffs, over which weeks. The
+scenario is columnar and immutable, and knows nothing of files: `isojoule.apps.files` reads it
+from a folder, and an importer or a test may build it directly.
+
+Rules that always hold (checked when it is made):
+
+- Every device belongs to one participant and stands at one node; a participant may have devices
+  at several nodes (several meters).
+- `profiles[t, p]` holds on the interval that starts at `times_s[t]` and lasts `interval_s`. A
+  device follows `power_w * profiles[:, profile]`, or the constant `power_w` where `profile` is -1.
+  A load may be negative in an interval: then it feeds in.
+- Times rise strictly; within a period they rise by `interval_s`, between periods they may jump.
+- The utility sells to the grid at `utility_node` and never buys dearer than it sells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isojoule.core.errors import InputError
+from isojoule.grid import Grid
+from isojoule.microworld.devices import DeviceKind, Devices, check_unique
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+__all__ = ["DeviceKind", "Devices", "Period", "Scenario"]
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A stretch of time that is run by itself, half-open.
+
+    Parameters
+    ----------
+    name
+        Its name in tables and reports.
+    start_s, end_s
+        First moment and the moment after the last, epoch seconds UTC.
+    """
+
+    name: str
+    start_s: int
+    end_s: int
+
+    def __post_init__(self) -> None:
+        if self.end_s <= self.start_s:
+            raise InputError(
+                f"period {self.name!r} ends before it starts", remedy="give an end after the start"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Scenario:
+    """A neighbourhood and the time it is run over.
+
+    Parameters
+    ----------
+    name, title, description, attribution
+        For people. The attribution names source and licence of the data.
+    currency, timezone
+        ISO 4217 code, and IANA zone of the local times.
+    network, mechanism
+        Defaults of a run: a network formulation and a mechanism.
+    interval_s
+        Length of an interval, s.
+    utility_node
+        Row of the node where the utility sits.
+    network_fee_per_j
+        Paid per Joule bought, money/J.
+    periods
+        Stretches that stand alone, in time order, disjoint.
+    cyclic_tolerance
+        A period is repeated until every battery ends as it started, within this share of its
+        capacity. None: each is run once, from the given state.
+    max_rounds
+        Most repetitions.
+    grid
+        Nodes and links.
+    participants, labels
+        Names, and what people read; owners of devices. The utility is not among them.
+    devices
+        Columnar, see `Devices`.
+    times_s
+        Interval starts, epoch seconds UTC, shape (times,).
+    profile_names, profiles
+        Shape (times, profiles), per unit of a device's power.
+    sells_at_per_j, buys_at_per_j
+        The utility's prices, money/J, shape (times,).
+    carbon_kg_per_j
+        Carbon intensity of what it sells, kg/J, nan where unknown, shape (times,).
+    slack_voltage_pu
+        Voltage at the utility's node in the AC check, per unit of that node's `voltage_v`, with
+        the transformer's tap folded in.
+    """
+
+    name: str
+    title: str
+    description: str
+    attribution: str
+    currency: str
+    timezone: str
+    network: str
+    mechanism: str
+    interval_s: int
+    utility_node: int
+    network_fee_per_j: float
+    periods: tuple[Period, ...]
+    cyclic_tolerance: float | None
+    max_rounds: int
+    grid: Grid
+    participants: tuple[str, ...]
+    labels: tuple[str, ...]
+    devices: Devices
+    times_s: Ints
+    profile_names: tuple[str, ...]
+    profiles: Floats
+    sells_at_per_j: Floats
+    buys_at_per_j: Floats
+    carbon_kg_per_j: Floats = field(default_factory=lambda: np.zeros(0))
+    slack_voltage_pu: float = 1.0
+
+    def __post_init__(self) -> None:
+        if len(self.carbon_kg_per_j) == 0:
+            object.__setattr__(self, "carbon_kg_per_j", np.full(len(self.times_s), np.nan))
+        check_scenario(self)
+
+    def rows(self, period: Period) -> slice:
+        """Rows of the time axis that lie in a period."""
+        first, last = np.searchsorted(self.times_s, [period.start_s, period.end_s])
+        return slice(int(first), int(last))
+
+    def device_power_w(self, rows: slice) -> Floats:
+        """Power of each load and PV in these rows, W, shape (rows, devices); 0 for batteries.
+
+        Loads draw it (negative: they feed in), PV delivers it.
+        """
+        count = len(range(*rows.indices(len(self.times_s))))
+        shape = np.ones((count, self.devices.count))
+        with_profile = self.devices.profile >= 0
+        shape[:, with_profile] = self.profiles[rows][:, self.devices.profile[with_profile]]
+        power_w: Floats = shape * np.nan_to_num(self.devices.power_w)
+        return power_w
+
+
+def check_scenario(scenario: Scenario) -> None:
+    """Refuse a scenario that breaks a rule of this module.
+
+    Raises
+    ------
+    InputError
+        Names what is wrong.
+    """
+    s = scenario
+    times, profiles = len(s.times_s), len(s.profile_names)
+    check_unique("participant", s.participants)
+    check_unique("profile", s.profile_names)
+    check_unique("period", tuple(p.name for p in s.periods))
+    if len(s.labels) != len(s.participants):
+        raise InputError("labels and participants differ in number", remedy="give one label each")
+    if s.interval_s <= 0:
+        raise InputError("the interval is not positive", remedy="give it as '15 min'")
+    if not 0 <= s.utility_node < s.grid.node_count:
+        raise InputError("the utility's node is not in the grid", remedy="name an existing node")
+    if not s.network_fee_per_j >= 0:
+        raise InputError("the network fee is negative", remedy="give 0 or more")
+    if not s.slack_voltage_pu > 0:
+        raise InputError("the slack voltage is not positive", remedy="give it per unit, as 1.02")
+    if s.cyclic_tolerance is not None and not 0 < s.cyclic_tolerance < 1:
+        raise InputError("cyclic tolerance outside (0, 1)", remedy="give a share, as 0.001")
+    if s.max_rounds < 1:
+        raise InputError("max_rounds is below 1", remedy="give 1 or more")
+    for what, index, size in (
+        ("participant", s.devices.participant, len(s.participants)),
+        ("node", s.devices.node, s.grid.node_count),
+    ):
+        bad = (index < 0) | (index >= size)
+        if bad.any():
+            at = s.devices.ids[int(np.flatnonzero(bad)[0])]
+            raise InputError(
+                f"unknown {what}", place=f"device {at!r}", remedy=f"name a known {what}"
+            )
+    bad = (s.devices.profile < -1) | (s.devices.profile >= profiles)
+    if bad.any():
+        at = s.devices.ids[int(np.flatnonzero(bad)[0])]
+        raise InputError("unknown profile", place=f"device {at!r}", remedy="name a known profile")
+    if s.profiles.shape != (times, profiles):
+        raise InputError(f"profiles have shape {s.profiles.shape}, not ({times}, {profiles})")
+    if not np.isfinite(s.profiles).all():
+        row, column = np.argwhere(~np.isfinite(s.profiles))[0]
+        raise InputError(
+            f"gap in profile {s.profile_names[column]!r} at time {s.times_s[row]}",
+            remedy="fill in the value",
+        )
+    for name in ("sells_at_per_j", "buys_at_per_j"):
+        prices = getattr(s, name)
+        if prices.shape != (times,) or not np.isfinite(prices).all():
+            raise InputError(f"{name} has gaps", remedy="give a price for each interval")
+    if (s.buys_at_per_j > s.sells_at_per_j).any():
+        raise InputError(
+            "the utility buys dearer than it sells",
+            remedy="lower buys_at: else it would be a money pump",
+        )
+    if s.carbon_kg_per_j.shape != (times,):
+        raise InputError("carbon_kg_per_j is not of one value an interval")
+    _check_times(s)
+
+
+def _check_times(s: Scenario) -> None:
+    if len(s.times_s) == 0 or not s.periods:
+        raise InputError("no time to run over", remedy="give profiles with at least one row")
+    if (np.diff(s.times_s) < s.interval_s).any():
+        raise InputError("times do not rise by the interval", remedy="sort them, drop doubles")
+    for period, following in pairwise(s.periods):
+        if following.start_s < period.end_s:
+            raise InputError(
+                f"periods {period.name!r} and {following.name!r} overlap or are out of order",
+                remedy="list disjoint periods in time order",
+            )
+    for period in s.periods:
+        rows = s.rows(period)
+        wanted = np.arange(period.start_s, period.end_s, s.interval_s)
+        if not np.array_equal(s.times_s[rows], wanted):
+            raise InputError(
+                f"gap in the profiles within period {period.name!r}",
+                remedy="give one row for each interval of the period",
+            )
