@@ -1,0 +1,51 @@
+"""The mechanisms, one per file, found by name."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from isojoule.core.errors import InputError
+from isojoule.market.contract import Mechanism
+
+GROUP = "isojoule.mechanisms"
+"""Entry points by which other packages add theirs."""
+
+
+def names() -> list[str]:
+    """Names of all mechanisms that are installed, sorted."""
+    return sorted({point.name for point in entry_points(group=GROUP)} | set(_BUILT_IN))
+
+
+def get(name: str, **parameters: Any) -> Mechanism:
+    """The mechanism of this name with these parameters.
+
+    Raises
+    ------
+    InputError
+        Unknown name or parameter.
+    """
+    if name in _BUILT_IN:
+        module, attribute = _BUILT_IN[name].split(":")
+        made = getattr(import_module(module), attribute)
+    else:
+        found = [point for point in entry_points(group=GROUP) if point.name == name]
+        if not found:
+            raise InputError(f"unknown mechanism {name!r}", remedy=f"use one of {', '.join(names())}")
+        made = found[0].load()
+    try:
+        mechanism: Mechanism = made(**parameters)
+    except TypeError as error:
+        known = ", ".join(getattr(made, "__dataclass_fields__", {})) or "none"
+        raise InputError(
+            f"mechanism {name!r} does not take these parameters: {', '.join(parameters)}",
+            remedy=f"its parameters: {known}",
+        ) from error
+    return mechanism
+
+
+_BUILT_IN = {
+    "equilibrium": "isojoule.market.mechanisms.equilibrium:Equilibrium",
+    "utility-only": "isojoule.market.mechanisms.utility_only:UtilityOnly",
+}

@@ -1,0 +1,71 @@
+"""Put a run's report together."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from isojoule.apps.report import sections
+from isojoule.apps.report.payload import payload
+from isojoule.apps.report.read import read_run
+from isojoule.apps.report.words import text
+
+SCRIPTS = ("data.js", "feeder.js", "charts.js", "people.js", "main.js")
+
+
+def build_report(run_dir: Path) -> str:
+    """The report of a run as one HTML text that needs no other file and no network.
+
+    Parameters
+    ----------
+    run_dir
+        A run folder with `summary.json`, `scenario/`, `market/` and `baseline/`. A manifest is
+        not needed: the report is one of the files that it lists.
+
+    Raises
+    ------
+    InputError
+        The folder is not a run, or a table is missing.
+    """
+    run = read_run(run_dir)
+    facts, tables, whole = payload(run)
+    return Template(asset("template.html")).substitute(
+        title=text(run.summary["title"]),
+        style=asset("style.css"),
+        headline=sections.headline(run),
+        long_run=sections.long_run(run, whole),
+        audit=sections.audit(run),
+        people=sections.people(run),
+        network=sections.network(run),
+        reproduce=sections.reproduce(run),
+        facts=script_json(facts),
+        tables=script_json(tables),
+        script="\n".join(asset(name) for name in SCRIPTS),
+    )
+
+
+def write_report(run_dir: Path) -> Path:
+    """Write `report.html` into the run folder and return its path."""
+    path = run_dir / "report.html"
+    path.write_text(build_report(run_dir), encoding="utf-8")
+    return path
+
+
+def script_json(value: Any) -> str:
+    """JSON that may stand inside a script element, whatever names it holds.
+
+    >>> script_json("</script>")
+    '"\\\\u003c/script\\\\u003e"'
+    """
+    body = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for mark in "<>&\u2028\u2029":
+        body = body.replace(mark, f"\\u{ord(mark):04x}")
+    return body
+
+
+def asset(name: str) -> str:
+    """A file of the page."""
+    return (files(__package__) / "assets" / name).read_text(encoding="utf-8")

@@ -1,0 +1,20 @@
+"""How kernels are compiled: once, cached on disk, without the interpreter lock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+import numba
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def kernel(function: F) -> F:
+    """Compile to machine code; IEEE arithmetic in the written order (no fast math)."""
+    return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+
+
+def inline(function: F) -> F:
+    """A scalar function that other kernels call."""
+    return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy", inline="never")(function))

@@ -1,0 +1,93 @@
+"""The equilibrium of the graph market: the welfare optimum at nodal prices."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+
+from isojoule.grid import Grid
+from isojoule.market.allocation import NotSolved, allocate, proven
+from isojoule.market.book import NETWORKS, Book
+from isojoule.market.contract import Certificate, Claim, Clearing, Refusal, State, Traits
+from isojoule.market.settle import nodal_payments
+
+
+@dataclass(frozen=True)
+class Equilibrium:
+    """Energy flows from where it is worth little to where it is worth much, until no trade pays.
+
+    The allocation maximises the sum of the integrals of all curves over the network. Everyone
+    pays and is paid the price of the own node. Full links leave a congestion rent, quadratic
+    losses a loss rent; both are lines of the operator's account.
+
+    Other names: locational marginal pricing, competitive equilibrium, Walrasian equilibrium.
+
+    Ties: where offers are worth the same and lie behind the same prices, the interior point
+    shares between them; the outcome does not depend on the order of the input.
+
+    Sources: Samuelson 1952 (Am. Econ. Rev. 42:283); Bohn, Caramanis, Schweppe 1984 (RAND J.
+    Econ. 15:360).
+    """
+
+    name: ClassVar[str] = "equilibrium"
+    traits: ClassVar[Traits] = Traits(
+        summary="Welfare optimum on the network; everyone trades at the price of the own node.",
+        efficient=Claim(True, "for divisible offers, within the certified gap"),
+        incentive_compatible=Claim(False, "a large seller gains by holding back"),
+        individually_rational=Claim(True, "every trade is at or better than the own curve"),
+        budget=Claim(True, "rents and roundings leave the operator a surplus or zero"),
+        networks=NETWORKS,
+        agency="indirect",
+        information="mediated",
+        game="competition",
+    )
+
+    def clear(
+        self, book: Book, grid: Grid, *, state: State | None = None, seed: bytes = b""
+    ) -> Clearing | Refusal:
+        """Clear the book. See `isojoule.market.contract`."""
+        refusal = refuse_unfit(self.name, book)
+        if refusal is not None:
+            return refusal
+        found = allocate(book, grid)
+        if isinstance(found, NotSolved):
+            return Refusal(self.name, found.reason, found.remedy)
+        s = found.support
+        paid = nodal_payments(book, grid, found, s.price)
+        return Clearing(
+            mechanism=self.name,
+            parameters=asdict(self),
+            seed=seed,
+            energy_uj=found.energy_uj,
+            payment_nano=paid.offers,
+            flow_uj=found.flow_uj,
+            loss_uj=found.loss_uj,
+            link_payment_nano=paid.links,
+            standing_uj=found.standing_uj,
+            price_per_j=s.price,
+            welfare=s.welfare,
+            operator=paid.operator,
+            certificate=Certificate(
+                kind="dual" if proven(s.welfare, s.gap) else "bound",
+                duals=found.duals,
+                lowest=s.lowest,
+                highest=s.highest,
+                welfare_bound=s.welfare + s.gap,
+                gap=s.gap,
+            ),
+        )
+
+
+def refuse_unfit(name: str, book: Book) -> Refusal | None:
+    """The refusal of a book that needs another network or an integer program, or None."""
+    if book.network not in NETWORKS:
+        return Refusal(
+            name, f"network {book.network!r} is not cleared by it", f"use {' or '.join(NETWORKS)}"
+        )
+    if book.indivisible:
+        return Refusal(
+            name,
+            f"offer {book.indivisible!r} is all-or-nothing, in a group or a bundle",
+            "make it divisible",
+        )
+    return None

@@ -1,0 +1,195 @@
+"""The check of a clearing, from book, grid and clearing alone. No solver is run.
+
+What is checked, in this order; the first thing that fails is named:
+
+1. every offer's energy lies within its bounds, in integers;
+2. every flow within its limit, every loss is the loss of its flow, in integers;
+3. every node balances, to the microjoule;
+4. the prices follow from the stored energies and flows, and prove the welfare;
+5. every payment is price times energy, to the nano-unit, and the operator's lines add up.
+
+Curve values may differ in the last place between machines, so 4 is checked with a margin of
+`MARGIN` (relative); everything in integers is exact. Spec: docs/spec/certificate.md.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isojoule.core.errors import VerificationError
+from isojoule.grid import Grid
+from isojoule.grid.formulation import network_of
+from isojoule.kernels.commit import losses, residuals
+from isojoule.market.allocation import (
+    bounds_uj,
+    columns_of,
+    price_between,
+    proven,
+    supporting_prices,
+)
+from isojoule.market.book import Book
+from isojoule.market.contract import Clearing
+from isojoule.market.mechanisms import get
+from isojoule.market.settle import capacity_uj, nodal_payments
+
+MARGIN = 1e-9
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+def check_clearing(book: Book, grid: Grid, clearing: Clearing) -> None:
+    """Check a clearing against its book.
+
+    Raises
+    ------
+    VerificationError
+        At the first thing that does not hold; names the offer, link or node.
+    """
+    check_physics(book, grid, clearing)
+    if clearing.certificate.kind in ("dual", "bound"):
+        check_prices(book, grid, clearing)
+        check_nodal_payments(book, grid, clearing)
+        return
+    mechanism = get(clearing.mechanism, **clearing.parameters)
+    audit = getattr(mechanism, "audit", None)
+    if audit is None:
+        raise VerificationError(
+            f"certificate of kind {clearing.certificate.kind!r}, but mechanism "
+            f"{clearing.mechanism!r} brings no audit",
+            place="certificate.kind",
+        )
+    audit(book, grid, clearing)
+
+
+def check_physics(book: Book, grid: Grid, clearing: Clearing) -> None:
+    """Bounds, limits, losses and balance, all in integers."""
+    network = network_of(grid, book.network, book.interval.duration_s)
+    columns = columns_of(book, network)
+    links = network.tail.size
+    for name, length in (
+        ("energy_uj", book.offer_count),
+        ("payment_nano", book.offer_count),
+        ("flow_uj", grid.link_count),
+        ("loss_uj", grid.link_count),
+        ("standing_uj", grid.link_count),
+        ("link_payment_nano", grid.link_count),
+        ("price_per_j", grid.node_count),
+    ):
+        if getattr(clearing, name).shape != (length,):
+            raise VerificationError(f"{name} has not {length} entries", place=name)
+
+    low, high = bounds_uj(columns.offer, columns.pieces, columns.offer_node.size)
+    energy = np.concatenate([clearing.energy_uj, clearing.standing_uj[columns.standing_links]])
+    outside = (energy < low) | (energy > high)
+    if outside.any():
+        at = int(np.flatnonzero(outside)[0])
+        name = (
+            f"offer {book.offer_ids[at]!r}"
+            if at < book.offer_count
+            else f"standing loss of link {grid.link_ids[columns.standing_links[at - book.offer_count]]!r}"
+        )
+        raise VerificationError(
+            f"energy of {energy[at]} uJ is outside {low[at]} .. {high[at]}", place=name
+        )
+    silent = np.ones(grid.link_count, bool)
+    silent[columns.standing_links] = False
+    _no(silent & (clearing.standing_uj != 0), grid.link_ids, "link", "has no standing loss")
+    unused = np.arange(grid.link_count) >= links
+    _no(
+        unused & ((clearing.flow_uj != 0) | (clearing.loss_uj != 0)),
+        grid.link_ids,
+        "link",
+        "carries energy, which this network formulation does not know",
+    )
+    flow, loss = clearing.flow_uj[:links], clearing.loss_uj[:links]
+    names = grid.link_ids
+    _no(np.abs(flow) > capacity_uj(network), names, "link", "carries more than its limit")
+    true_loss = losses(flow, network.limits.loss_ppb, network.limits.loss_per_j)
+    _no(loss != true_loss, names, "link", "loses something else than the loss of its flow")
+    rest = residuals(
+        network.tail, network.head, flow, network.limits.loss_ppb, network.limits.loss_per_j,
+        columns.offer_node, energy, network.nodes,
+    )  # fmt: skip
+    nodes = grid.node_ids if network.nodes == grid.node_count else ("(copperplate)",)
+    if rest.any():
+        at = int(np.flatnonzero(rest)[0])
+        raise VerificationError(f"is off balance by {rest[at]} uJ", place=f"node {nodes[at]!r}")
+
+
+def check_prices(book: Book, grid: Grid, clearing: Clearing) -> None:
+    """Prices, welfare and gap follow from the integers."""
+    c = clearing.certificate
+    if not np.all(np.isfinite(c.duals)):
+        raise VerificationError("a dual price is not finite", place="certificate.duals")
+    found = supporting_prices(
+        book, grid, clearing.energy_uj, clearing.flow_uj, clearing.loss_uj,
+        clearing.standing_uj, c.duals,
+    )  # fmt: skip
+    _no(
+        ~_same(clearing.price_per_j, price_between(c.lowest, c.highest)),
+        grid.node_ids,
+        "node",
+        "has a price that is not the midpoint of the certificate's lowest and highest",
+    )
+    finite = np.concatenate([c.duals, found.lowest, found.highest])
+    scale = float(np.max(np.abs(finite[np.isfinite(finite)]), initial=0.0))
+    for name, stored, true in (
+        ("lowest", c.lowest, found.lowest),
+        ("highest", c.highest, found.highest),
+    ):
+        with np.errstate(invalid="ignore"):
+            near = np.abs(stored - true) <= MARGIN * scale
+        what = f"has a {name} supporting price that does not follow from energies and flows"
+        _no(~(near | (stored == true)), grid.node_ids, "node", what)
+    margin = MARGIN * (abs(found.welfare) + found.gap) + 1e-12
+    if not abs(clearing.welfare - found.welfare) <= margin:
+        raise VerificationError(
+            f"is {clearing.welfare!r}, the curves give {found.welfare!r}", place="welfare"
+        )
+    if not abs(c.gap - found.gap) <= margin:
+        raise VerificationError(
+            f"is {c.gap!r}, the duals prove {found.gap!r}", place="certificate.gap"
+        )
+    if c.welfare_bound != clearing.welfare + c.gap:
+        raise VerificationError("is not welfare plus gap", place="certificate.welfare_bound")
+    if c.kind == "dual" and not proven(found.welfare, found.gap):
+        raise VerificationError(
+            f"the duals leave a gap of {found.gap:.3e}: the clearing is not the optimum",
+            place="certificate",
+        )
+
+
+def check_nodal_payments(book: Book, grid: Grid, clearing: Clearing) -> None:
+    """Every payment is price times energy; the operator's lines add up."""
+    paid = nodal_payments(book, grid, clearing, clearing.price_per_j)
+    _no(
+        clearing.payment_nano != paid.offers,
+        book.offer_ids,
+        "offer",
+        "pays something else than price times energy",
+    )
+    _no(
+        clearing.link_payment_nano != paid.links,
+        grid.link_ids,
+        "link",
+        "pays its owner something else than it earns",
+    )
+    surplus = int(clearing.payment_nano.sum()) + int(clearing.link_payment_nano.sum())
+    if clearing.surplus_nano != surplus:
+        raise VerificationError("the lines do not add up to the payments", place="operator")
+    for name, nano in paid.operator.items():
+        stored = clearing.operator.get(name)
+        # lines other than the sum are split by float64 products: a nano-unit of margin each
+        if stored is None or abs(stored - nano) > 1 + MARGIN * abs(nano):
+            raise VerificationError(f"is {stored}, not {nano} nano-units", place=f"operator.{name}")
+
+
+def _same(a: Floats, b: Floats) -> NDArray[np.bool_]:
+    return (a == b) | (np.isnan(a) & np.isnan(b))
+
+
+def _no(bad: NDArray[np.bool_], names: tuple[str, ...], what: str, message: str) -> None:
+    if bad.any():
+        raise VerificationError(message, place=f"{what} {names[int(np.flatnonzero(bad)[0])]!r}")
