@@ -193,4 +193,5 @@ def _named(offers: list[Offer]) -> list[Offer]:
 
 def canonical_text(offer: Offer) -> str:
     """One text for one offer, without its id: breaks ties when offers are numbered."""
-    return repr((offer.participant, offer.node, KINDS[offer.spec.kind], offer.spec))
+    flags = (offer.all_or_nothing, offer.group, offer.power_factor)
+    return repr((offer.participant, offer.node, KINDS[offer.spec.kind], offer.spec, *flags))

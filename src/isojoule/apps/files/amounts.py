@@ -10,7 +10,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
-from isojoule.apps.files.items import Item
+from isojoule.apps.files.items import Item, kind
 from isojoule.apps.files.quantities import parse_quantity, parse_unit
 from isojoule.core.errors import InputError
 from isojoule.core.units import J_PER_KWH, NO_LIMIT_UJ, PPB, UJ_PER_J
@@ -39,7 +39,7 @@ def amount(
     InputError
         Not a quantity of that unit, or out of range; names the place.
     """
-    value = parse_quantity(item.value, unit, place=item.place, currency=currency) + 0.0  # no -0
+    value = _rough(item, unit, currency) + 0.0  # no -0
     if lowest is not None and value < lowest:
         bad = "negative" if lowest == 0 else f"below {lowest:g}"
         raise InputError(
@@ -138,9 +138,19 @@ def time_text(at_ns: int) -> str:
     return text + (f".{part:09d}".rstrip("0") if part else "") + "Z"
 
 
+def _rough(item: Item, unit: str, currency: str | None = None) -> float:
+    if item.value is None or isinstance(item.value, list | dict):
+        raise InputError(
+            f"a quantity was expected, not {kind(item)}",
+            place=item.place,
+            remedy="write a number and a unit",
+        )
+    return parse_quantity(item.value, unit, place=item.place, currency=currency)
+
+
 def _fraction(item: Item, unit: str) -> Fraction:
     """The amount in SI from its digits, exact."""
-    rough = parse_quantity(item.value, unit, place=item.place)  # refuses what is no quantity
+    rough = _rough(item, unit)  # refuses what is no quantity
     found = _EXACT.fullmatch(item.text.strip())
     if found is None:
         return Fraction(rough)

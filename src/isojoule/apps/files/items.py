@@ -224,7 +224,7 @@ def scalar(text: str) -> Any:
         return _WORDS[text]
     if _NUMBER.fullmatch(text):
         digits = text.lstrip("+-")
-        return int(text) if digits.isdigit() and len(digits) < 400 else float(text)
+        return int(text) if digits.isdigit() and len(digits) < 300 else float(text)
     return text
 
 
@@ -241,7 +241,7 @@ def fields(
     allowed = tuple(allowed)
     if not isinstance(item.value, dict):
         raise InputError(
-            f"{what} must be a mapping of keys, not {_kind(item)}",
+            f"{what} must be a mapping of keys, not {kind(item)}",
             place=item.place,
             remedy=f"use the keys {', '.join(allowed)}",
         )
@@ -266,7 +266,7 @@ def rows(item: Item, what: str) -> list[Item]:
     if isinstance(item.value, list):
         return list(item.value)
     raise InputError(
-        f"{what} must be a list, not {_kind(item)}",
+        f"{what} must be a list, not {kind(item)}",
         place=item.place,
         remedy="write it as [ ... ] or with a dash for each item",
     )
@@ -280,7 +280,7 @@ def name(item: Item, what: str) -> str:
     if scalar_item and short and text == text.strip():
         return text
     raise InputError(
-        f"{what} must be a name, not {_kind(item)}",
+        f"{what} must be a name, not {kind(item)}",
         place=item.place,
         remedy="write a printable text of 1 to 200 characters, without blanks around it",
     )
@@ -291,7 +291,7 @@ def flag(item: Item, what: str) -> bool:
     if isinstance(item.value, bool):
         return item.value
     raise InputError(
-        f"{what} must be true or false, not {_kind(item)}",
+        f"{what} must be true or false, not {kind(item)}",
         place=item.place,
         remedy="write true or false",
     )
@@ -303,7 +303,7 @@ def choice(item: Item, what: str, options: Iterable[str]) -> str:
     if isinstance(item.value, str) and item.value in options:
         return item.value
     raise InputError(
-        f"{what} is {item.text or _kind(item)!r}",
+        f"{what} is {item.text or kind(item)!r}",
         place=item.place,
         remedy=nearest(item.text, options) or f"use one of {', '.join(options)}",
     )
@@ -315,7 +315,8 @@ def nearest(word: str, words: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else ""
 
 
-def _kind(item: Item) -> str:
+def kind(item: Item) -> str:
+    """What an item is, in words."""
     if item.value is None:
         return "nothing"
     if isinstance(item.value, dict):
