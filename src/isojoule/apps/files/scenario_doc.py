@@ -1,0 +1,134 @@
+"""`scenario.yaml`: its model, its JSON Schema, and errors with the line of the key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from isojoule.apps.files.places import nearest
+from isojoule.apps.files.yaml_lines import Lines, read_yaml
+from isojoule.core.errors import InputError
+
+Quantity = float | int | str
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class PeriodDoc(_Strict):
+    """A stretch of time that is run by itself."""
+
+    name: str = Field(min_length=1, description="shown in tables and reports")
+    start: str = Field(description="ISO 8601; without an offset: local time of `timezone`")
+    end: str = Field(description="the moment after the last interval")
+
+
+class CyclicDoc(_Strict):
+    """Repeat each period until its end state equals its start."""
+
+    tolerance: float = Field(gt=0, lt=1, description="share of a battery's capacity")
+    max_rounds: int = Field(default=30, ge=1, description="most repetitions")
+
+
+class ScenarioDoc(_Strict):
+    """A scenario of Isojoule: this file, and the tables beside it."""
+
+    isojoule: Literal[1] = Field(description="version of the format")
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", description="short, lower case")
+    title: str = Field(default="", description="one line for people")
+    description: str = Field(default="", description="what it is and how it was made")
+    attribution: str = Field(default="", description="source and licence of the data")
+    currency: str = Field(pattern=r"^[A-Z]{3}$", description="ISO 4217 code")
+    timezone: str = Field(default="UTC", description="IANA zone of times without an offset")
+    interval: Quantity = Field(description="length of an interval, as '15 min'")
+    network: Literal["copperplate", "transport"] = Field(
+        default="transport", description="whether the market sees the links"
+    )
+    mechanism: str = Field(default="equilibrium", description="the market mechanism")
+    utility: str = Field(description="node where the utility sits")
+    lost_load: Quantity | None = Field(
+        default=None,
+        description="worth of load that is not served, where the load gives none; "
+        "5 units of the currency per kWh if absent",
+    )
+    network_fee: Quantity = Field(default=0, description="paid per energy bought")
+    slack_voltage_pu: float = Field(
+        default=1.0, gt=0.5, lt=1.5, description="voltage at the utility's node in the AC check"
+    )
+    periods: list[PeriodDoc] | None = Field(
+        default=None, min_length=1, description="absent: one period, the whole table"
+    )
+    cyclic: CyclicDoc | None = Field(
+        default=None, description="absent: each period is run once, from the given state"
+    )
+
+
+def scenario_schema() -> dict[str, Any]:
+    """The JSON Schema of `scenario.yaml`."""
+    schema = ScenarioDoc.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def read_scenario_doc(file: Path) -> tuple[ScenarioDoc, Lines]:
+    """Read and check `scenario.yaml`.
+
+    Raises
+    ------
+    InputError
+        With file, line and remedy for what is wrong.
+    """
+    data, lines = read_yaml(file)
+    try:
+        return ScenarioDoc.model_validate(data), lines
+    except ValidationError as error:
+        raise _explain(error, lines) from error
+
+
+_ANSWERS: dict[str, str] = {
+    "isojoule": "write 'isojoule: 1', the version of the format",
+    "name": "use lower-case letters, digits, '-', '_' and '.'",
+    "currency": "use a code of three capitals, as EUR",
+    "tolerance": "give a share above 0 and below 1, as 0.001",
+    "max_rounds": "give a whole number of 1 or more",
+    "network": "use copperplate or transport",
+    "interval": "write it as '15 min'",
+    "slack_voltage_pu": "give it per unit, as 1.02",
+}
+
+
+def _explain(error: ValidationError, lines: Lines) -> InputError:
+    """The first fault, in the words of the file."""
+    fault = error.errors(include_url=False)[0]
+    where = tuple(fault["loc"])
+    key = str(where[-1])
+    models: dict[str, type[BaseModel]] = {"periods": PeriodDoc, "cyclic": CyclicDoc}
+    inside = models.get(str(where[0]), ScenarioDoc) if len(where) > 1 else ScenarioDoc
+    names = list(inside.model_fields)
+    if fault["type"] == "extra_forbidden":
+        return InputError(
+            f"unknown key {key!r}", place=lines.place(*where), remedy=nearest(key, names)
+        )
+    if fault["type"] == "missing":
+        return InputError(
+            f"the key {key!r} is missing",
+            place=lines.place(*where[:-1]),
+            remedy=f"add it: {inside.model_fields[key].description}",
+        )
+    named = next(
+        (str(part) for part in reversed(where) if str(part) in _ANSWERS or part in names), key
+    )
+    return InputError(
+        f"{named}: {fault['msg'][:1].lower()}{fault['msg'][1:]}",
+        place=lines.place(*where),
+        remedy=_ANSWERS.get(named, f"the key is: {_describe(named, inside)}"),
+    )
+
+
+def _describe(key: str, model: type[BaseModel]) -> str:
+    for known in (model, ScenarioDoc):
+        if key in known.model_fields:
+            return known.model_fields[key].description or key
+    return "see `isojoule schema scenario`"
