@@ -214,18 +214,21 @@ def maximise(program: Program, pattern: Pattern, tolerance: float) -> Solution:
                 mu += zu[i] * (hi[i] - y[i])
                 weight[i] += zu[i] / (hi[i] - y[i])
             weight[i] = 1.0 / max(weight[i], CURVATURE_FLOOR)
-            worst = max(worst, abs(rd[i]))
+            if not abs(rd[i]) <= worst:  # a nan must not pass
+                worst = abs(rd[i])
         for v in range(n):
-            worst = max(worst, abs(rp[v]))
+            if not abs(rp[v]) <= worst:
+                worst = abs(rp[v])
         if pairs:
             mu /= pairs
-        worst = max(worst, mu)
+        if not mu <= worst:
+            worst = mu
         if worst < best:
             stalled = stalled if worst > 0.9 * best else 0
             best = worst
             best_y[:], best_lam[:], best_zl[:], best_zu[:] = y, lam, zl, zu
         stalled += 1
-        if best < tolerance or stalled > 25 or not math.isfinite(worst):
+        if best < tolerance or stalled > (25 if best > 1e-9 else 4) or not math.isfinite(worst):
             break
 
         # node matrix

@@ -220,9 +220,10 @@ def welfare_gap(node: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Fl
         v = node[i]
         want = demand_at(lo[i], hi[i], a[i], b[i], c0[i], c1[i], k[i], dual[v], x[i])
         term = integral_between(a[i], b[i], c0[i], c1[i], k[i], x[i], want)
-        term = max(0.0, term - dual[v] * (want - x[i]))
-        gap += term
-        worst = max(worst, term)
+        term -= dual[v] * (want - x[i])
+        if not term <= 0.0:  # a nan must show
+            gap += term
+            worst = max(worst, term)
     for e in range(tail.size):
         sent = abs(flow[e])
         here = dual[tail[e]] if flow[e] >= 0.0 else dual[head[e]]
@@ -230,8 +231,9 @@ def welfare_gap(node: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Fl
         now = there * received[e] - (here + price[e]) * sent
         one = _best_profit(gain[e], r[e], price[e], dual[tail[e]], dual[head[e]], capacity[e])
         two = _best_profit(gain[e], r[e], price[e], dual[head[e]], dual[tail[e]], capacity[e])
-        term = max(0.0, max(one, two) - now)
-        gap += term
-        worst = max(worst, term)
+        term = max(one, two) - now
+        if not term <= 0.0:
+            gap += term
+            worst = max(worst, term)
         welfare -= price[e] * sent
     return welfare, gap, worst

@@ -10,6 +10,8 @@ from typing import Any
 
 from isojoule.apps.report import sections
 from isojoule.apps.report.payload import payload
+from isojoule.apps.report.people import people
+from isojoule.apps.report.powerflow import network
 from isojoule.apps.report.read import read_run
 from isojoule.apps.report.words import text
 
@@ -38,8 +40,8 @@ def build_report(run_dir: Path) -> str:
         headline=sections.headline(run),
         long_run=sections.long_run(run, whole),
         audit=sections.audit(run),
-        people=sections.people(run),
-        network=sections.network(run),
+        people=people(run),
+        network=network(run),
         reproduce=sections.reproduce(run),
         facts=script_json(facts),
         tables=script_json(tables),

@@ -21,6 +21,7 @@ from isojoule.apps.report.words import (
     percent,
     period_name,
     power,
+    price_unit,
     text,
     verdict,
 )
@@ -58,9 +59,7 @@ def waterfall(summary: dict[str, Any], name: str = "total", width: float = 620) 
         A period's name, or "total".
     """
     currency = summary["currency"]
-    entry = next(
-        e for e in [summary["total"], *summary["periods"]] if e["name"] == name
-    )
+    entry = next(e for e in [summary["total"], *summary["periods"]] if e["name"] == name)
     audit = entry["audit"]
     base, market = audit["baseline_cost"], audit["market_cost"]
     rows: list[tuple[str, float, float, str, str]] = []
@@ -127,9 +126,7 @@ KINDS = {"use": "neither", "sun": "solar panels", "battery": "a battery"}
 
 def savings(summary: dict[str, Any], width: float = 720) -> str:
     """What each participant saved, largest first, one bar each."""
-    people = sorted(
-        summary["participants"], key=lambda p: (-p["saving"], p["participant"])
-    )
+    people = sorted(summary["participants"], key=lambda p: (-p["saving"], p["participant"]))
     currency = summary["currency"]
     values = [p["saving"] for p in people]
     height, left, top, bottom = 250.0, 52.0, 14.0, 32.0
@@ -144,20 +141,14 @@ def savings(summary: dict[str, Any], width: float = 720) -> str:
         y = zero - tick * scale
         parts.append(svg.rule(left, y, width - 8, y))
         digits = 0 if max(high, -low) >= 8 else 2
-        parts.append(
-            svg.words(
-                left - 6, y + 4, number(tick, digits), anchor="end", colour="soft"
-            )
-        )
+        parts.append(svg.words(left - 6, y + 4, number(tick, digits), anchor="end", colour="soft"))
     for i, person in enumerate(people):
         tall = abs(person["saving"]) * scale
         y = zero - tall if person["saving"] >= 0 else zero
         title = f"{person['label']}: {money(person['saving'], currency, sign=True)}"
         gap = 0.2 * step if step > 3 else 0.0
         parts.append(
-            svg.bar(
-                left + i * step + gap / 2, y, step - gap, tall, kind_of(person), title
-            )
+            svg.bar(left + i * step + gap / 2, y, step - gap, tall, kind_of(person), title)
         )
     parts.append(svg.rule(left, zero, width - 8, zero, "ink"))
     parts.append(svg.words(4, height - 8, f"{currency} saved by each", colour="soft"))
@@ -175,9 +166,9 @@ def blocks(table: Any, column: str, most: int, how: str = "mean") -> Floats:
     if 24 <= size < 96:
         size = 96
     cut = np.append(values, np.full(-len(values) % size, np.nan)).reshape(-1, size)
-    reduce = {"mean": np.nanmean, "min": np.nanmin, "max": np.nanmax}[how]
-    out: Floats = reduce(cut, axis=1)
-    return out
+    if how == "min":
+        return np.asarray(np.nanmin(cut, axis=1))
+    return np.asarray(np.nanmax(cut, axis=1) if how == "max" else np.nanmean(cut, axis=1))
 
 
 def energy_balance(run: RunFiles | Path, width: float = 720) -> str:
@@ -186,12 +177,10 @@ def energy_balance(run: RunFiles | Path, width: float = 720) -> str:
     table = run.intervals("market")
     to_w = 1.0 / (UJ_PER_J * run.summary["interval_s"])
     layers_up = [("generated", "sun"), ("discharged", "battery"), ("import", "grid")]
-    layers_down = [("consumed", "use"), ("charged", "battery"), ("export", "export")]
+    layers_down = [("consumed", "use"), ("charged", "charge"), ("export", "export")]
     layers_down += [("loss", "loss"), ("spilled", "spill")]
     up = [(c, blocks(table, f"{n}_uj", MOST_POINTS) * to_w / 1e3) for n, c in layers_up]
-    down = [
-        (c, -blocks(table, f"{n}_uj", MOST_POINTS) * to_w / 1e3) for n, c in layers_down
-    ]
+    down = [(c, -blocks(table, f"{n}_uj", MOST_POINTS) * to_w / 1e3) for n, c in layers_down]
     high, low = float(sum(v for _, v in up).max()), float(sum(v for _, v in down).min())
     plot = Plot(width, 240.0, low, max(high, low + 1e-9))
     parts = [plot.axis("kW")]
@@ -214,19 +203,15 @@ def prices(run: RunFiles | Path, width: float = 720) -> str:
     """Lowest to highest nodal price over time, and the utility's two prices."""
     run = read_run(run) if isinstance(run, Path) else run
     table = run.intervals("market")
-    scale = 100 * J_PER_KWH
+    unit, scale = price_unit(run.summary["currency"])
+    scale *= J_PER_KWH
     lowest = blocks(table, "price_min_per_j", MOST_POINTS, "min") * scale
     highest = blocks(table, "price_max_per_j", MOST_POINTS, "max") * scale
     mean = blocks(table, "price_mean_per_j", MOST_POINTS) * scale
-    sells, buys = (
-        blocks(table, f"{n}_at_per_j", MOST_POINTS) * scale for n in ("sells", "buys")
-    )
+    sells, buys = (blocks(table, f"{n}_at_per_j", MOST_POINTS) * scale for n in ("sells", "buys"))
     every = np.concatenate([lowest, highest, sells, buys])
-    plot = Plot(
-        width, 200.0, min(0.0, float(np.nanmin(every))), float(np.nanmax(every)) * 1.05
-    )
-    currency = run.summary["currency"]
-    parts = [plot.axis(f"{currency}/100 per kWh"), plot.area(lowest, highest, "export")]
+    plot = Plot(width, 200.0, min(0.0, float(np.nanmin(every))), float(np.nanmax(every)) * 1.05)
+    parts = [plot.axis(unit), plot.area(lowest, highest, "export")]
     parts += [
         plot.line(mean, "grid"),
         plot.line(sells, "bad", "5 3"),
@@ -234,7 +219,7 @@ def prices(run: RunFiles | Path, width: float = 720) -> str:
     ]
     told = (
         f"Prices over the run, from {number(float(np.nanmin(lowest)), 1)} to "
-        f"{number(float(np.nanmax(highest)), 1)} hundredths of {currency} per kWh."
+        f"{number(float(np.nanmax(highest)), 1)} {unit}."
     )
     return svg.picture(width, 200, "".join(parts), told)
 
@@ -264,9 +249,7 @@ class Plot:
             y = float(self.y(np.array(tick)))
             parts.append(svg.rule(self.left, y, self.right, y))
             label = number(abs(tick), 0 if self.high - self.low > 4 else 1)
-            parts.append(
-                svg.words(self.left - 6, y + 4, label, anchor="end", colour="soft")
-            )
+            parts.append(svg.words(self.left - 6, y + 4, label, anchor="end", colour="soft"))
         return "".join(parts)
 
     def area(self, lower: Floats, upper: Floats, colour: str) -> str:
@@ -294,10 +277,7 @@ def violations(
     grid = run.grid
     wide, tall = int(depth.max(initial=0)) + 1, int(row.max(initial=0)) + 1
     step_x, step_y = (width - 20) / wide, min(22.0, (width - 20) / wide * 0.9)
-    place = [
-        (10 + (d + 0.5) * step_x, 12 + r * step_y)
-        for d, r in zip(depth, row, strict=True)
-    ]
+    place = [(10 + (d + 0.5) * step_x, 12 + r * step_y) for d, r in zip(depth, row, strict=True)]
     bad_links = {entry["link"] for entry in side["links"]}
     bad_nodes = {entry["node"] for entry in side["nodes"]}
     parts = []
@@ -309,21 +289,15 @@ def violations(
         bad = link in bad_links
         title = f"<title>{text(link)}</title>" if bad else ""
         line = svg.stroke("bad", 5) if bad else svg.stroke("line", 1.5)
-        parts.append(
-            f'<path d="{svg.path(bend if y1 != y2 else [(x1, y1), (x2, y2)])}" {line}>'
-        )
+        parts.append(f'<path d="{svg.path(bend if y1 != y2 else [(x1, y1), (x2, y2)])}" {line}>')
         parts.append(f"{title}</path>")
     for i, node in enumerate(grid.nodes):
         x, y = place[i]
         if node in bad_nodes:
             d = svg.path([(x, y - 7), (x + 7, y + 6), (x - 7, y + 6)], close=True)
-            parts.append(
-                f'<path d="{d}" {svg.fill("bad")}><title>{text(node)}</title></path>'
-            )
+            parts.append(f'<path d="{d}" {svg.fill("bad")}><title>{text(node)}</title></path>')
         else:
-            parts.append(
-                f'<circle cx="{svg.at(x)}" cy="{svg.at(y)}" r="2.5" {svg.fill("soft")}/>'
-            )
+            parts.append(f'<circle cx="{svg.at(x)}" cy="{svg.at(y)}" r="2.5" {svg.fill("soft")}/>')
     told = f"The feeder, with {len(bad_nodes)} nodes and {len(bad_links)} links marked."
     return svg.picture(width, 24 + tall * step_y, "".join(parts), told)
 

@@ -13,6 +13,7 @@ from isojoule.apps.report.read import Drawn, Floats
 TOO_CLOSE = 0.011
 """Share of the picture's width below which two nodes cannot be told apart."""
 CROWDED = 0.05
+MOST_ON_MAP = 2000
 
 
 class Tree(NamedTuple):
@@ -115,11 +116,8 @@ def on_map(grid: Drawn) -> tuple[Floats, Floats] | None:
 
 def crowded(x: Floats, y: Floats) -> bool:
     """Whether too many nodes lie so close together that a map cannot be read."""
-    from scipy.spatial import cKDTree
-
-    if len(x) < 2:
-        return False
-    gap = cKDTree(np.stack([x, y], axis=1)).query(np.stack([x, y], axis=1), k=2)[0][
-        :, 1
-    ]
-    return float((gap < TOO_CLOSE).mean()) > CROWDED
+    if len(x) > MOST_ON_MAP:
+        return True
+    apart = np.hypot(x[:, None] - x, y[:, None] - y)
+    np.fill_diagonal(apart, np.inf)
+    return float((apart.min(axis=1, initial=np.inf) < TOO_CLOSE).mean()) > CROWDED

@@ -54,9 +54,7 @@ def unpack(table: dict[str, Any]) -> Floats:
     """The numbers of a packed table, shape (rows, times): what the page's script reads."""
     rows, times = table["rows"], table["times"]
     planes = np.frombuffer(zlib.decompress(base64.b64decode(table["data"])), np.uint8)
-    change = (
-        np.ascontiguousarray(planes.reshape(2, -1).T).view("<u2").reshape(rows, times)
-    )
+    change = np.ascontiguousarray(planes.reshape(2, -1).T).view("<u2").reshape(rows, times)
     steps = np.cumsum(change, axis=1, dtype=np.uint16).view(np.int16)
     step = np.broadcast_to(np.asarray(table["step"], np.float64), (rows,))
     return np.where(steps == MISSING, np.nan, steps * step[:, None])

@@ -14,7 +14,18 @@ from isojoule.apps.report.read import Floats, Index, RunFiles
 from isojoule.apps.report.windows import Window, choose_windows
 from isojoule.core.units import J_PER_KWH, UJ_PER_J
 
-POWERS = ["generated", "import", "discharged", "unserved", "consumed", "export", "charged", "loss", "standing_loss", "spilled"]
+POWERS = [
+    "generated",
+    "import",
+    "discharged",
+    "unserved",
+    "consumed",
+    "export",
+    "charged",
+    "loss",
+    "standing_loss",
+    "spilled",
+]
 PRICES = ["price_min", "price_mean", "price_max", "sells_at", "buys_at"]
 
 
@@ -42,9 +53,7 @@ def payload(run: RunFiles) -> tuple[dict[str, Any], dict[str, dict[str, Any]], b
         ),
         "baseline_import": pack(series["baseline"][1:2] / interval_s, 1.0),
         "prices": pack(series["market"][len(POWERS) + 1 :] * J_PER_KWH, 1e-4),
-        "node_price": pack(
-            gather("nodes", grid.nodes, "price_per_j") * J_PER_KWH, 1e-4
-        ),
+        "node_price": pack(gather("nodes", grid.nodes, "price_per_j") * J_PER_KWH, 1e-4),
         "flow": pack(gather("links", grid.links, "flow_uj") / interval_s, 1.0),
         "link_loss": pack(gather("links", grid.links, "loss_uj") / interval_s, 1.0),
         "saturated": pack(gather("links", grid.links, "saturated"), 1.0),
@@ -57,8 +66,7 @@ def payload(run: RunFiles) -> tuple[dict[str, Any], dict[str, dict[str, Any]], b
         "interval_s": interval_s,
         "timezone": run.timezone,
         "windows": [
-            {"label": label(w, run, windows), "times": squeeze(w.times_s)}
-            for w in windows
+            {"label": label(w, run, windows), "times": squeeze(w.times_s)} for w in windows
         ],
         "nodes": list(grid.nodes),
         "utility": grid.utility,
@@ -67,9 +75,7 @@ def payload(run: RunFiles) -> tuple[dict[str, Any], dict[str, dict[str, Any]], b
         "to": grid.link_to.tolist(),
         "capacity_w": [float(c) if np.isfinite(c) else None for c in grid.capacity_w],
         "kind": list(grid.kind),
-        "devices": [
-            [d.name, d.owner, d.node, d.kind, d.capacity_j] for d in run.devices
-        ],
+        "devices": [[d.name, d.owner, d.node, d.kind, d.capacity_j] for d in run.devices],
         "batteries": batteries,
         "depth": tree.depth.tolist(),
         "row": tree.row.tolist(),
@@ -89,16 +95,12 @@ def summed(run: RunFiles, world: str, windows: list[Window]) -> Floats:
     import polars as pl
 
     frame = run.intervals(world)
-    columns = (
-        [f"{p}_uj" for p in POWERS] + ["stored_uj"] + [f"{p}_per_j" for p in PRICES]
-    )
+    columns = [f"{p}_uj" for p in POWERS] + ["stored_uj"] + [f"{p}_per_j" for p in PRICES]
     parts = []
     for window in windows:
         rows = frame.filter(
             (pl.col("period") == window.period)
-            & pl.col("time_s").is_between(
-                int(window.times_s[0]), int(window.times_s[-1])
-            )
+            & pl.col("time_s").is_between(int(window.times_s[0]), int(window.times_s[-1]))
         ).sort("time_s")
         parts.append(
             np.stack(

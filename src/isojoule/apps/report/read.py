@@ -120,9 +120,7 @@ class RunFiles:
                 (pl.col("period") == period)
                 & pl.col("time_s").is_between(int(times_s[0]), int(times_s[-1]))
             )
-            .select(
-                pl.col(key).cast(pl.String), "time_s", pl.col(column).cast(pl.Float64)
-            )
+            .select(pl.col(key).cast(pl.String), "time_s", pl.col(column).cast(pl.Float64))
             .collect()
         )
         index = pl.DataFrame(
@@ -132,9 +130,7 @@ class RunFiles:
         rows = rows.join(index, on=key, how="inner")
         at = np.searchsorted(times_s, rows["time_s"].to_numpy())
         values = rows[column].to_numpy()
-        out[rows["row"].to_numpy(), at] = (
-            values / UJ_PER_J if column.endswith("_uj") else values
-        )
+        out[rows["row"].to_numpy(), at] = values / UJ_PER_J if column.endswith("_uj") else values
         return out
 
     def _scan(self, world: str, table: str) -> pl.LazyFrame:
@@ -170,10 +166,7 @@ def read_run(folder: Path) -> RunFiles:
     summary = json.loads(path.read_text(encoding="utf-8"))
     scenario = folder / "scenario"
     config = yaml.safe_load((scenario / "scenario.yaml").read_text(encoding="utf-8"))
-    labels = {
-        p["participant"]: p.get("label") or p["participant"]
-        for p in summary["participants"]
-    }
+    labels = {p["participant"]: p.get("label") or p["participant"] for p in summary["participants"]}
     grid = read_grid(scenario, str(config.get("utility", "")))
     inputs = {
         p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
@@ -210,9 +203,7 @@ def read_grid(scenario: Path, utility: str) -> Drawn:
     )
 
 
-def read_devices(
-    scenario: Path, grid: Drawn, labels: dict[str, str]
-) -> tuple[Device, ...]:
+def read_devices(scenario: Path, grid: Drawn, labels: dict[str, str]) -> tuple[Device, ...]:
     """The devices of a scenario folder."""
     table = read_table(scenario / "devices", missing_ok=True)
     index = {name: i for i, name in enumerate(grid.nodes)}
@@ -242,20 +233,14 @@ def read_table(stem: Path, *, missing_ok: bool = False) -> dict[str, list[Any]]:
     elif missing_ok:
         return {}
     else:
-        raise InputError(
-            f"no table {stem.name}", place=str(stem.parent), remedy="run it again"
-        )
+        raise InputError(f"no table {stem.name}", place=str(stem.parent), remedy="run it again")
     out: dict[str, list[Any]] = {}
     for header in frame.columns:
         column = header.strip()
         if column in names:
             out[column] = frame[header].cast(pl.String).to_list()
-        elif column in ("x", "y", "capacity_w", "capacity_j") or column.startswith(
-            "capacity ["
-        ):
-            name, values = to_si(
-                column, frame[header].cast(pl.Float64, strict=False).to_numpy()
-            )
+        elif column in ("x", "y", "capacity_w", "capacity_j") or column.startswith("capacity ["):
+            name, values = to_si(column, frame[header].cast(pl.Float64, strict=False).to_numpy())
             out[name] = values.tolist()
     return out
 

@@ -1,19 +1,16 @@
-"""The page's words, tables and still pictures, section by section, as HTML."""
+"""The page's words, tables and still pictures, as HTML: headline, audit, how to do it again."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from isojoule.apps.report import figures
-from isojoule.apps.report.layout import straighten
+from isojoule.apps.report.markup import table, two_widths
 from isojoule.apps.report.read import RunFiles
 from isojoule.apps.report.words import (
     A_CENT,
     count,
     day,
-    energy,
     money,
     number,
     percent,
@@ -35,27 +32,6 @@ MEANING = {
     "fees": "What is paid for the use of the network when energy is bought.",
     "rest": "The part of the saving that the terms above do not explain.",
 }
-MOST_ROWS = 5000
-
-
-def table(heads: list[str], rows: list[list[str]], *, attributes: str = "") -> str:
-    """A table; the first column is a heading of its row. Cells are HTML already."""
-    head = "".join(f'<th scope="col">{h}</th>' for h in heads)
-    body = "".join(
-        f'<tr><th scope="row">{r[0]}</th>'
-        + "".join(f"<td>{c}</td>" for c in r[1:])
-        + "</tr>"
-        for r in rows
-    )
-    return (
-        f'<div class="scroll" tabindex="0"><table {attributes}><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
-
-
-def two_widths(wide: str, narrow: str) -> str:
-    """A picture for wide screens and one for narrow ones; only one of them is shown."""
-    return f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>'
 
 
 def headline(run: RunFiles) -> str:
@@ -94,9 +70,7 @@ def headline(run: RunFiles) -> str:
         card(
             "Who gains, who loses",
             f"{number(audit['gainers'])} gain, {number(audit['losers'])} lose",
-            f"of {count(len(summary['participants']), 'participant')}; largest gain "
-            f"{money(audit['largest_gain'], currency)}, largest loss "
-            f"{money(abs(audit['largest_loss']), currency)}",
+            f"of {count(len(summary['participants']), 'participant')}; {extremes(summary)}",
             "bad" if audit["losers"] > audit["gainers"] else "",
         ),
         violation_card(summary.get("ac")),
@@ -109,6 +83,15 @@ def headline(run: RunFiles) -> str:
         f"dealing with their utility alone. {'; '.join(spans)}.</p>"
         f'<div class="cards">{"".join(cards)}</div>'
     )
+
+
+def extremes(summary: dict[str, Any]) -> str:
+    """The largest gain and the largest loss, where there are any."""
+    result, currency = summary["total"]["audit"], summary["currency"]
+    out = [f"largest gain {money(result['largest_gain'], currency)}"] if result["gainers"] else []
+    if result["losers"]:
+        out.append(f"largest loss {money(abs(result['largest_loss']), currency)}")
+    return ", ".join(out) or "nothing changes for anyone"
 
 
 def card(name: str, value: str, note: str, tone: str = "") -> str:
@@ -124,8 +107,7 @@ def violation_card(ac: dict[str, Any] | None) -> str:
     if not ac:
         return card("Network check", "not made", "the run has no AC power flow")
     found, base = (
-        ac[w]["voltage_violations"] + ac[w]["loading_violations"]
-        for w in ("market", "baseline")
+        ac[w]["voltage_violations"] + ac[w]["loading_violations"] for w in ("market", "baseline")
     )
     return card(
         "Network violations",
@@ -143,43 +125,20 @@ def audit(run: RunFiles) -> str:
     terms = figures.terms_of(total["audit"])
     meanings = "".join(
         f"<div><dt>{figures.TERM_NAMES[name]} "
-        f'<span class="{"good" if amount >= 0 else "bad"}">'
-        f"{money(amount, currency, sign=True)}</span></dt><dd>{MEANING[name]}</dd></div>"
-        for name, amount in terms
+        f'<span class="{"good" if change >= 0 else "bad"}">'
+        f"{effect(change, currency)}</span></dt><dd>{MEANING[name]}</dd></div>"
+        for name, change in terms
     )
     entries = [*summary["periods"], total] if len(summary["periods"]) > 1 else [total]
-    rows = [
-        [
-            "Utility alone",
-            *(money(e["audit"]["baseline_cost"], currency) for e in entries),
-        ]
-    ]
+    rows = [["Utility alone", *(amount(e["audit"]["baseline_cost"]) for e in entries)]]
     for name, _ in terms:
-        amounts = [dict(figures.terms_of(e["audit"])).get(name, 0.0) for e in entries]
-        rows.append(
-            [
-                figures.TERM_NAMES[name],
-                *(money(-a, currency, sign=True) for a in amounts),
-            ]
-        )
-    rows.append(
-        [
-            "With the market",
-            *(money(e["audit"]["market_cost"], currency) for e in entries),
-        ]
-    )
-    rows.append(
-        [
-            "Saving",
-            *(
-                f"<b>{money(e['audit']['saving'], currency)}</b> "
-                f"({percent(e['audit']['saving_share'])})"
-                for e in entries
-            ),
-        ]
-    )
+        changes = [dict(figures.terms_of(e["audit"])).get(name, 0.0) for e in entries]
+        rows.append([figures.TERM_NAMES[name], *(amount(-c, sign=True) for c in changes)])
+    rows.append(["With the market", *(amount(e["audit"]["market_cost"]) for e in entries)])
+    rows.append(["<b>Saving</b>", *(f"<b>{amount(e['audit']['saving'])}</b>" for e in entries)])
+    rows.append(["Share of cost", *(percent(e["audit"]["saving_share"]) for e in entries)])
     by_period = table(
-        ["Cost", *(text(period_name(e["name"])) for e in entries)],
+        [f"Cost in {text(currency)}", *(text(period_name(e["name"])) for e in entries)],
         rows,
         attributes='class="sums"',
     )
@@ -208,6 +167,23 @@ def audit(run: RunFiles) -> str:
     )
 
 
+def amount(value: float, *, sign: bool = False) -> str:
+    """An amount in a table whose head names the currency."""
+    return number(value, 2 if abs(value) < 1000 else 0, sign=sign)
+
+
+def effect(value: float, currency: str) -> str:
+    """What a term of the audit does."""
+    if abs(value) < A_CENT:
+        return "changes nothing"
+    return f"{'saves' if value > 0 else 'costs'} {money(abs(value), currency)}"
+
+
+def toned(value: float, body: str) -> str:
+    """A text in the colour of a gain or a loss."""
+    return f'<span class="{"good" if value >= 0 else "bad"}">{body}</span>'
+
+
 def fees(summary: dict[str, Any]) -> str:
     """The table of network fees, and the fee at which nothing is left."""
     result, currency = summary["total"]["audit"], summary["currency"]
@@ -224,8 +200,7 @@ def fees(summary: dict[str, Any]) -> str:
     rows = [
         [
             f"{number(f['fee_per_kwh'], 2)} {text(currency)}/kWh",
-            f'<span class="{"good" if f["saving"] >= 0 else "bad"}">'
-            f"{money(f['saving'], currency)}</span>",
+            toned(f["saving"], money(f["saving"], currency)),
         ]
         for f in result["fee_table"]
     ]
@@ -236,233 +211,11 @@ def fees(summary: dict[str, Any]) -> str:
     )
 
 
-def people(run: RunFiles) -> str:
-    """What each participant saved: picture, spread, losers, table."""
-    summary = run.summary
-    currency, everyone = summary["currency"], summary["participants"]
-    ranked = sorted(everyone, key=lambda p: (-p["saving"], p["participant"]))
-    losers = [p for p in reversed(ranked) if p["saving"] < -A_CENT]
-    keys = "".join(
-        f'<span class="key"><i style="background:var(--{colour})"></i>{name}</span>'
-        for colour, name in (
-            ("use", "without panels or battery"),
-            ("sun", "with solar panels"),
-            ("battery", "with a battery"),
-        )
-    )
-    rows = []
-    for kind, name in figures.KINDS.items():
-        saved = [p["saving"] for p in everyone if figures.kind_of(p) == kind]
-        if saved:
-            marks = np.percentile(saved, [0, 25, 50, 75, 100])
-            rows.append(
-                [
-                    f"With {name}",
-                    number(len(saved)),
-                    *(money(float(m), currency) for m in marks),
-                ]
-            )
-    spread = table(
-        [
-            "Participants",
-            "How many",
-            "Least",
-            "A quarter below",
-            "Middle",
-            "A quarter above",
-            "Most",
-        ],
-        rows,
-    )
-    if losers:
-        named = ", ".join(
-            f"{text(p['label'])} ({money(p['saving'], currency)})" for p in losers[:12]
-        )
-        more = (
-            f" and {len(losers) - 12} more (see the table)" if len(losers) > 12 else ""
-        )
-        lost = f"<p><b>Who loses:</b> {named}{more}.</p>"
-    else:
-        lost = "<p><b>Nobody loses.</b></p>"
-    operator = summary["operator"]
-    held = (
-        f"<p>The operator's account, which takes what losses and full lines leave over between "
-        f"buyers and sellers, ends at {money(operator['market'], currency)} with the market and "
-        f"at {money(operator['baseline'], currency)} with the utility alone.</p>"
-    )
-    picture = two_widths(figures.savings(summary, 980), figures.savings(summary, 340))
-    return (
-        f"<figure>{picture}<figcaption>Saving of each participant in {text(currency)}, largest "
-        f"first. {keys}</figcaption></figure>{lost}{held}<h3>How even is it?</h3>{spread}"
-        f"<h3>Everybody</h3>{people_table(ranked, currency)}"
-    )
-
-
-def people_table(ranked: list[dict[str, Any]], currency: str) -> str:
-    """The table that can be searched and sorted; `data-v` holds the number to sort by."""
-    rows = []
-    for person in ranked[:MOST_ROWS]:
-        base, market = person["baseline_cost"], person["market_cost"]
-        share = person["saving"] / abs(base) if base else None
-        owns = {"use": "", "sun": "panels", "battery": "battery"}[
-            figures.kind_of(person)
-        ]
-        if owns == "battery" and (person.get("pv_w") or 0) > 0:
-            owns = "panels, battery"
-        tone = "good" if person["saving"] >= -A_CENT else "bad"
-        cells = [
-            ("", text(person["node"])),
-            ("", owns),
-            (base, money(base, currency)),
-            (market, money(market, currency)),
-            (
-                person["saving"],
-                f'<span class="{tone}">{money(person["saving"], currency)}</span>',
-            ),
-            (share or 0, percent(share)),
-            (person["bought_j"], energy(person["bought_j"])),
-            (person["sold_j"], energy(person["sold_j"])),
-        ]
-        body = "".join(
-            f'<td data-v="{v:.6g}">{c}</td>' if v != "" else f"<td>{c}</td>"
-            for v, c in cells
-        )
-        rows.append(f'<tr><th scope="row">{text(person["label"])}</th>{body}</tr>')
-    heads = [
-        "Name",
-        "Node",
-        "Owns",
-        "Utility alone",
-        "Market",
-        "Saving",
-        "Share",
-        "Bought",
-        "Sold",
-    ]
-    head = "".join(
-        f'<th scope="col" aria-sort="none"><button>{h}</button></th>' for h in heads
-    )
-    cut = ""
-    if len(ranked) > MOST_ROWS:
-        cut = f"<p>The table shows the first {number(MOST_ROWS)} of {number(len(ranked))}.</p>"
-    return (
-        '<p class="find"><label>Find a name or node <input type="search" id="find"></label> '
-        '<span id="found" role="status"></span></p>'
-        f'<div class="scroll tall" tabindex="0"><table id="people"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></div>{cut}"
-    )
-
-
-def network(run: RunFiles) -> str:
-    """The AC power flow: violations counted and placed, worst values, losses."""
-    ac = run.summary.get("ac")
-    if not ac:
-        return "<p>This run has no AC power flow: the scenario gives no lines to calculate.</p>"
-    market, base = ac["market"], ac["baseline"]
-    found = market["voltage_violations"] + market["loading_violations"]
-    before = base["voltage_violations"] + base["loading_violations"]
-    if not found and not before:
-        told = "All voltages and all lines stayed within their limits, with the market and without."
-    else:
-        told = (
-            f"With the market, limits were left {count(found, 'time')}; with the utility alone, "
-            f"{count(before, 'time')}."
-        )
-    sides = (market, base)
-
-    def residual(side: dict[str, Any]) -> str:
-        share = side["residual_j"] / side["loss_j"] if side["loss_j"] else None
-        return f"{energy(side['residual_j'])} ({percent(share, 2)})"
-
-    rows = [
-        [
-            "Voltage outside its limits",
-            *(number(s["voltage_violations"]) for s in sides),
-        ],
-        [
-            "Line or transformer above its limit",
-            *(number(s["loading_violations"]) for s in sides),
-        ],
-        [
-            "Lowest voltage (share of nominal)",
-            *(
-                f"{percent(s['worst_voltage_pu'])} at {text(s['worst_voltage_node'])}"
-                for s in sides
-            ),
-        ],
-        [
-            "Highest voltage (share of nominal)",
-            *(
-                f"{percent(s['highest_voltage_pu'])} at {text(s['highest_voltage_node'])}"
-                for s in sides
-            ),
-        ],
-        [
-            "Highest loading",
-            *(
-                f"{percent(s['worst_loading'])} of {text(s['worst_loading_link'])}"
-                for s in sides
-            ),
-        ],
-        ["Losses by AC power flow", *(energy(s["loss_j"]) for s in sides)],
-        [
-            "Losses the market reckoned with",
-            *(energy(s["market_loss_j"]) for s in sides),
-        ],
-        ["Difference", *(residual(s) for s in sides)],
-    ]
-    sums = table(["Check", "With the market", "Utility alone"], rows)
-    return (
-        f"<p>{told} Every one of {count(ac['intervals'], 'interval')} was calculated again with "
-        "an AC power flow, which knows voltages. It takes the three phases as equally loaded: "
-        "<b>it cannot see unbalance between phases</b>, which in real low-voltage streets makes "
-        f"voltages worse than shown here.</p>{sums}{places(run, ac)}"
-    )
-
-
-def places(run: RunFiles, ac: dict[str, Any]) -> str:
-    """Where limits were left: a picture and a table for each world that has any."""
-    out = []
-    tree = straighten(run.grid)
-    for world, name in (("market", "With the market"), ("baseline", "Utility alone")):
-        side = ac[world]
-        if not side["nodes"] and not side["links"]:
-            continue
-        rows = [
-            [
-                text(n["node"]),
-                number(n["intervals"]),
-                f"voltage from {percent(n['min_pu'])} to {percent(n['max_pu'])}",
-            ]
-            for n in side["nodes"][:50]
-        ]
-        rows += [
-            [
-                text(k["link"]),
-                number(k["intervals"]),
-                f"loaded up to {percent(k['max_loading'])}",
-            ]
-            for k in side["links"][:50]
-        ]
-        picture = ""
-        if len(run.grid.nodes) <= 2000:
-            picture = figures.violations(run, side, tree.row, tree.depth, 500)
-        out.append(
-            f"<figure><figcaption>{name}: triangles are nodes with a voltage outside its limits, "
-            f"thick lines are overloaded. The utility is at the left.</figcaption>{picture}"
-            + table(["Place", "Intervals", "What"], rows)
-            + "</figure>"
-        )
-    return f'<h3>Where</h3><div class="pairs">{"".join(out)}</div>' if out else ""
-
-
 def reproduce(run: RunFiles) -> str:
     """How to get the same again, and whose data it is."""
     summary = run.summary
     again = summary["reproduce"]
-    rows = [
-        [f"<code>{text(k)}</code>", f"<code>{v}</code>"] for k, v in run.inputs.items()
-    ]
+    rows = [[f"<code>{text(k)}</code>", f"<code>{v}</code>"] for k, v in run.inputs.items()]
     folder = f"runs/{summary['run']}"
     return (
         f"<pre><code>{text(again['command'])}\nisojoule verify {text(folder)}</code></pre>"
@@ -486,12 +239,25 @@ def long_run(run: RunFiles, whole: bool) -> str:
         figures.energy_balance(run, 980) + figures.prices(run, 980),
         figures.energy_balance(run, 340) + figures.prices(run, 340),
     )
+    keys = "".join(
+        f'<span class="key"><i style="background:var(--{colour})"></i>{name}</span>'
+        for colour, name in (
+            ("sun", "sun"),
+            ("battery", "from batteries"),
+            ("grid", "from the utility, and middle price"),
+            ("use", "used"),
+            ("charge", "into batteries"),
+            ("export", "to the utility, and range of prices"),
+            ("loss", "lost on the way"),
+            ("spill", "sun not used"),
+        )
+    )
     return (
         f'<p class="notice">This run has {intervals} intervals. To keep this file small, the '
         "drawing and the charts with the slider show a few representative stretches of up to a "
         "week: each is the one whose need for energy is closest to the average of its part of "
         "the run. All sums and tables are of the whole run, as is this overview.</p>"
         f"<figure>{picture}<figcaption>The whole run. Above: mean power in kW, sources upward, "
-        "uses downward. Below: lowest to highest price; dashed, the utility's two prices."
-        "</figcaption></figure>"
+        "uses downward. Below: lowest to highest price; dashed, the utility's two prices. "
+        f"{keys}</figcaption></figure>"
     )

@@ -19,6 +19,7 @@ COLOURS = {
     "sun": "#e0a100",
     "grid": "#2b6ca3",
     "battery": "#00896b",
+    "charge": "#7fcdb5",
     "use": "#6b7785",
     "export": "#5aaede",
     "loss": "#a8441c",
@@ -62,9 +63,7 @@ def words(
     )
 
 
-def bar(
-    x: float, y: float, width: float, height: float, colour: str, title: str = ""
-) -> str:
+def bar(x: float, y: float, width: float, height: float, colour: str, title: str = "") -> str:
     """A rectangle, with a title shown when pointed at."""
     inner = f"<title>{text(title)}</title>" if title else ""
     return (
@@ -73,11 +72,11 @@ def bar(
     )
 
 
-def rule(
-    x1: float, y1: float, x2: float, y2: float, colour: str = "line", dash: str = ""
-) -> str:
+def rule(x1: float, y1: float, x2: float, y2: float, colour: str = "line", dash: str = "") -> str:
     """A straight line."""
-    return f'<line x1="{at(x1)}" y1="{at(y1)}" x2="{at(x2)}" y2="{at(y2)}" {stroke(colour, 1, dash)}/>'
+    return (
+        f'<line x1="{at(x1)}" y1="{at(y1)}" x2="{at(x2)}" y2="{at(y2)}" {stroke(colour, 1, dash)}/>'
+    )
 
 
 def path(points: Sequence[tuple[float, float]], *, close: bool = False) -> str:

@@ -46,14 +46,9 @@ def choose_windows(
     """
     most = min(MOST_INTERVALS, max(96, MOST_CELLS // max(cells_per_interval, 1)))
     periods = intervals["period"].unique(maintain_order=True).to_list()
-    times = {
-        name: intervals.filter(intervals["period"] == name).sort("time_s")
-        for name in periods
-    }
+    times = {name: intervals.filter(intervals["period"] == name).sort("time_s") for name in periods}
     if intervals.height <= most:
-        return [
-            Window(n, times[n]["time_s"].to_numpy().astype(np.int64)) for n in periods
-        ], True
+        return [Window(n, times[n]["time_s"].to_numpy().astype(np.int64)) for n in periods], True
     if len(periods) > WINDOWS:
         chosen = [periods[i * len(periods) // WINDOWS] for i in range(WINDOWS)]
     else:
@@ -66,9 +61,7 @@ def choose_windows(
     for name in dict.fromkeys(chosen):
         table = times[name]
         time = table["time_s"].to_numpy().astype(np.int64)
-        need = (
-            (table["consumed_uj"] - table["generated_uj"]).to_numpy().astype(np.float64)
-        )
+        need = (table["consumed_uj"] - table["generated_uj"]).to_numpy().astype(np.float64)
         for part in np.array_split(np.arange(len(time)), chosen.count(name)):
             first = typical(need[part], length)
             out.append(Window(name, time[part][first : first + length]))

@@ -73,10 +73,16 @@ def price(value_per_j: float | None, currency: str, digits: int = 1) -> str:
     """A price per kWh, in the hundredth of the currency where it has a common name."""
     if value_per_j is None or not math.isfinite(value_per_j):
         return DASH
-    per_kwh = value_per_j * J_PER_KWH
+    unit, scale = price_unit(currency)
+    more = 0 if scale > 1 else 2
+    return f"{number(value_per_j * J_PER_KWH * scale, digits + more)}{SPACE}{unit}"
+
+
+def price_unit(currency: str) -> tuple[str, float]:
+    """Unit in which prices are shown, and how many of it make one unit of money per kWh."""
     if currency in HUNDREDTHS:
-        return f"{number(100 * per_kwh, digits)}{SPACE}{HUNDREDTHS[currency]}/kWh"
-    return f"{number(per_kwh, digits + 2)}{SPACE}{currency}/kWh"
+        return f"{HUNDREDTHS[currency]}/kWh", 100.0
+    return f"{currency}/kWh", 1.0
 
 
 def count(value: int, one: str, many: str = "") -> str:
@@ -105,9 +111,7 @@ def verdict(summary: dict[str, Any]) -> str:
     if abs(saving) < A_CENT:
         return "The market neither saved nor cost this neighbourhood anything."
     amount = money(abs(saving), currency)
-    share = (
-        percent(abs(audit["saving_share"])) if audit["saving_share"] is not None else ""
-    )
+    share = percent(abs(audit["saving_share"])) if audit["saving_share"] is not None else ""
     share = f" ({share})" if share else ""
     if saving < 0:
         return (
@@ -115,11 +119,7 @@ def verdict(summary: dict[str, Any]) -> str:
             f"than the utility alone would have."
         )
     winners = audit["gainers"]
-    who = (
-        "everyone"
-        if winners == homes
-        else f"{number(winners)} of {number(homes)} participants"
-    )
+    who = "everyone" if winners == homes else f"{number(winners)} of {number(homes)} participants"
     return (
         f"Trading among themselves saved the neighbours {amount}{share}; "
         f"{who} came out ahead of dealing with the utility alone."

@@ -196,11 +196,12 @@ class Charts {
     box.replaceChildren();
     const empty = rgb(colour("--line")), full = rgb(colour("--battery"));
     const shown = facts.batteries.slice(0, 60);
+    const short = shorter(shown.map((d) => facts.devices[d][0]), box.clientWidth < 560);
     this.cells = shown.map((device, row) => {
       const [name, , , , capacity] = facts.devices[device];
       const values = this.t.device_stored.row(row, window.first, window.count);
       const size = capacity || Math.max(...values, 1);
-      html("div", { class: "label", title: name }, box, name);
+      html("div", { class: "label", title: name }, box, short(name));
       const cell = html("div", { class: "cell" }, box);
       const canvas = html("canvas", { width: window.count, height: 1, role: "img",
         "aria-label": `Energy in ${name}: from ${percentText(Math.min(...values) / size)} to ${percentText(Math.max(...values) / size)} of its capacity.` }, cell);
@@ -262,4 +263,13 @@ class Charts {
     const short = kw.unserved > 1e-6 ? ` ${amount(kw.unserved)} of need cannot be served.` : "";
     return `Homes use ${amount(kw.consumed)}; ${parts.join(", ")}. Energy costs ${price}.${lines}${short}`;
   }
+}
+
+// On a narrow page names lose the words that all of them begin with.
+function shorter(names, narrow) {
+  if (!narrow || names.length < 2) return (name) => name;
+  const words = names.map((n) => n.split(" "));
+  let same = 0;
+  while (words.every((w) => w.length > same + 1 && w[same] === words[0][same])) same += 1;
+  return (name) => name.split(" ").slice(same).join(" ");
 }

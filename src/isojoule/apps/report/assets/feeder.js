@@ -52,14 +52,14 @@ class Feeder {
       y = facts.map[1].map((v) => 20 + v * size + (height - 40 - tall) / 2);
     } else {
       const deep = Math.max(...facts.depth) + 1, rows = Math.max(...facts.row) + 1;
-      const along = narrow ? Math.min(30, Math.max(14, 760 / deep)) : (width - 36) / deep;
-      const across = narrow ? (width - 28) / rows
+      const along = narrow ? Math.min(30, Math.max(14, 760 / deep)) : (width - 48) / Math.max(deep - 1, 1);
+      const across = narrow ? (width - 44) / Math.max(rows - 1, 1)
         : Math.min(46, Math.max(12, Math.max(26, 360 / rows)));
       const cap = narrow ? Math.min(across, 60) : across;
-      const first = facts.depth.map((d) => 20 + d * Math.min(along, narrow ? 30 : 120));
-      const second = facts.row.map((r) => 20 + r * cap);
+      const first = facts.depth.map((d) => 26 + d * Math.min(along, narrow ? 30 : 120));
+      const second = facts.row.map((r) => 30 + r * cap);
       [x, y] = narrow ? [second, first] : [first, second];
-      height = 40 + (narrow ? (deep - 1) * Math.min(along, 30) : (rows - 1) * cap);
+      height = 50 + (narrow ? (deep - 1) * Math.min(along, 30) : (rows - 1) * cap);
       this.gap = Math.min(Math.min(along, 120), cap);
     }
     if (this.layout === "map") this.gap = narrow ? 9 : 14;
@@ -83,20 +83,25 @@ class Feeder {
     this.links = facts.links.map((name, i) => {
       const [a, b] = [facts.from[i], facts.to[i]];
       const points = this.way(a, b, facts.in_tree[i]);
-      const d = "M" + points.map((p) => p.map((v) => v.toFixed(1)).join(" ")).join("L");
-      const line = make("path", { d, "stroke-linejoin": "round" }, group);
+      // Branches share the way out of a node: that part stays thin, the last part shows the power.
+      const draw = (part) => "M" + part.map((p) => p.map((v) => v.toFixed(1)).join(" ")).join("L");
+      if (points.length > 2)
+        make("path", { d: draw(points), "stroke-width": 1 }, group).style.stroke = "var(--base)";
+      const own = points.length === 2 ? points
+        : facts.depth[a] < facts.depth[b] ? points.slice(-2) : points.slice(0, 2);
+      const line = make("path", { d: draw(own) }, group);
       const bars = make("path", { "stroke-width": 2 }, heads);
       bars.style.stroke = "var(--full)";
       const head = make("path", {}, heads);
-      // the arrow stands on the longest straight part, where it is
-      let best = 0, size = -1;
-      for (let k = 0; k + 1 < points.length; k++) {
-        const length = Math.hypot(points[k + 1][0] - points[k][0], points[k + 1][1] - points[k][1]);
-        if (length > size) [best, size] = [k, length];
-      }
-      const [p, q] = [points[best], points[best + 1]];
+      const [p, q] = own;
+      const size = Math.hypot(q[0] - p[0], q[1] - p[1]);
+      // The arrow stands in the middle of what is seen between the nodes.
+      const hide = points.length === 2 ? [1, 1] : own[0] === points[0] ? [1, 0] : [0, 1];
+      const shift = size ? ((hide[0] - hide[1]) * (this.radius + 2)) / 2 / size : 0;
+      const room = size - (hide[0] + hide[1]) * (this.radius + 1.5);
       const angle = Math.atan2(q[1] - p[1], q[0] - p[0]);
-      return { line, bars, head, points, x: (p[0] + q[0]) / 2, y: (p[1] + q[1]) / 2, angle, size };
+      const x = (p[0] + q[0]) / 2 + shift * (q[0] - p[0]), y = (p[1] + q[1]) / 2 + shift * (q[1] - p[1]);
+      return { line, bars, head, points, x, y, angle, room };
     });
   }
 
@@ -106,9 +111,10 @@ class Feeder {
     if (this.layout === "map" || !inTree) return [from, to];
     const [up, down] = facts.depth[a] < facts.depth[b] ? [from, to] : [to, from];
     if (this.narrow ? up[0] === down[0] : up[1] === down[1]) return [from, to];
+    const bend = (p, q) => p + 0.3 * (q - p);
     const turn = this.narrow
-      ? [[up[0], (up[1] + down[1]) / 2], [down[0], (up[1] + down[1]) / 2]]
-      : [[(up[0] + down[0]) / 2, up[1]], [(up[0] + down[0]) / 2, down[1]]];
+      ? [[up[0], bend(up[1], down[1])], [down[0], bend(up[1], down[1])]]
+      : [[bend(up[0], down[0]), up[1]], [bend(up[0], down[0]), down[1]]];
     const whole = [up, ...turn, down];
     return up === from ? whole : whole.reverse();
   }
@@ -119,11 +125,14 @@ class Feeder {
       const kinds = new Set(this.byNode[i].map((d) => facts.devices[d][3]));
       const r = i === facts.utility ? this.radius * 1.5 : this.radius;
       const [x, y] = [this.x[i], this.y[i]];
+      const square = kinds.has("battery") || i === facts.utility;
       if (kinds.has("pv")) {
-        const ring = make("circle", { cx: x, cy: y, r: r + 2.6, fill: "none", "stroke-width": 2 }, group);
+        const s = r + 2.4, look = { fill: "none", "stroke-width": 2 };
+        const ring = square
+          ? make("rect", { x: x - s, y: y - s, width: 2 * s, height: 2 * s, rx: 3, ...look }, group)
+          : make("circle", { cx: x, cy: y, r: s, ...look }, group);
         ring.style.stroke = "var(--sun)";
       }
-      const square = kinds.has("battery") || i === facts.utility;
       const shape = square
         ? make("rect", { x: x - r, y: y - r, width: 2 * r, height: 2 * r, rx: i === facts.utility ? 0 : 1.5 }, group)
         : make("circle", { cx: x, cy: y, r: kinds.size ? r : r * 0.62 }, group);
@@ -150,9 +159,10 @@ class Feeder {
       span.append(text);
     };
     const ink = (e, name = "--ink") => { e.style.stroke = `var(${name})`; e.style.fill = "none"; };
-    key((s) => {
-      ink(make("line", { x1: 2, x2: 32, y1: 9, y2: 9, "stroke-width": this.widest }, s), "--base");
-    }, powerText(this.largest));
+    for (const share of [1, 0.1])
+      key((s) => {
+        ink(make("line", { x1: 2, x2: 32, y1: 9, y2: 9, "stroke-width": this.wide(share) }, s), "--base");
+      }, powerText(share * this.largest));
     key((s) => {
       ink(make("line", { x1: 2, x2: 32, y1: 9, y2: 9, "stroke-width": 5 }, s), "--full");
       ink(make("path", { d: "M15 2V16M19 2V16", "stroke-width": 2 }, s), "--full");
@@ -190,15 +200,14 @@ class Feeder {
     const flow = this.t.flow.at(i, time) || 0;
     const full = this.t.saturated.at(i, time) > 0;
     const share = Math.abs(flow) / this.largest;
-    const width = 0.8 + share * (this.widest - 0.8);
+    const width = this.wide(share);
     link.line.style.stroke = full ? "var(--full)" : "var(--base)";
     link.line.setAttribute("stroke-width", Math.max(width, full ? 3 : 0));
     const c = Math.cos(link.angle), s = Math.sin(link.angle);
     const point = (along, across) =>
       `${(link.x + along * c - across * s).toFixed(1)} ${(link.y + along * s + across * c).toFixed(1)}`;
-    const room = link.size - 2 * this.radius;
-    const size = Math.min(3 + width * 0.75, Math.max(room * 0.6, 2.2));
-    if (share < 0.002) link.head.setAttribute("d", "");
+    const size = Math.min(2.5 + width * 0.75, Math.max(link.room * 0.5, 2.2));
+    if (share < 0.001) link.head.setAttribute("d", "");
     else {
       const way = flow > 0 ? size : -size;
       link.head.setAttribute("d", `M${point(way, 0)}L${point(-way, size)}L${point(-way, -size)}Z`);
@@ -207,6 +216,11 @@ class Feeder {
     const b = this.widest * 0.5 + 4;
     link.bars.setAttribute("d",
       full ? `M${point(-size - 2, b)}L${point(-size - 2, -b)}M${point(size + 2, b)}L${point(size + 2, -b)}` : "");
+  }
+
+  // By the root: a link of a hundredth of the largest power can still be seen.
+  wide(share) {
+    return 0.6 + Math.sqrt(share) * (this.widest - 0.6);
   }
 
   describe(prices) {
@@ -245,7 +259,7 @@ class Feeder {
   }
 
   nearest(x, y) {
-    let best = null, far = Math.max(this.radius + 4, Math.min(14, this.gap * 0.6));
+    let best = null, far = Math.max(this.radius + 6, Math.min(20, this.gap * 0.7));
     this.x.forEach((nx, i) => {
       const d = Math.hypot(nx - x, this.y[i] - y);
       if (d < far) [best, far] = [{ kind: "node", index: i }, d];
@@ -264,6 +278,7 @@ class Feeder {
   tell() {
     const panel = $$("panel"), thing = this.shown;
     panel.replaceChildren();
+    panel.classList.toggle("on", Boolean(thing));
     this.mark.setAttribute("visibility", thing ? "visible" : "hidden");
     if (!thing) {
       html("p", { class: "dim" }, panel, "Point at a dot or a line, or tap it, to see what it does at this moment.");

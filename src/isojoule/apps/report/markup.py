@@ -1,0 +1,21 @@
+"""Parts of the page that several sections use."""
+
+from __future__ import annotations
+
+
+def table(heads: list[str], rows: list[list[str]], *, attributes: str = "") -> str:
+    """A table; the first column is a heading of its row. Cells are HTML already."""
+    head = "".join(f'<th scope="col">{h}</th>' for h in heads)
+    body = "".join(
+        f'<tr><th scope="row">{r[0]}</th>' + "".join(f"<td>{c}</td>" for c in r[1:]) + "</tr>"
+        for r in rows
+    )
+    return (
+        f'<div class="scroll" tabindex="0"><table {attributes}><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def two_widths(wide: str, narrow: str) -> str:
+    """A picture for wide screens and one for narrow ones; only one of them is shown."""
+    return f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>'

@@ -1,0 +1,333 @@
+"""The baseline: no market, every household alone with the utility."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isojoule.core.errors import VerificationError
+from isojoule.core.units import UJ_PER_J
+from isojoule.grid import Grid
+from isojoule.grid.formulation import Network, network_of
+from isojoule.kernels.commit import commit, losses
+from isojoule.kernels.household import behind_the_meter
+from isojoule.kernels.money import payments
+from isojoule.market.allocation import (
+    Columns,
+    NotSolved,
+    allocate,
+    bounds_uj,
+    columns_of,
+    supporting_prices,
+)
+from isojoule.market.book import NETWORKS, Book
+from isojoule.market.contract import Certificate, Claim, Clearing, Refusal, State, Traits
+from isojoule.market.mechanisms.equilibrium import refuse_unfit
+from isojoule.market.settle import capacity_uj
+from isojoule.valuation import KINDS
+from isojoule.valuation.curve import Pieces, inverse
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+NEARLY_FULL_UJ = 4096
+UTILITY = KINDS.index("utility")
+
+
+@dataclass(frozen=True)
+class UtilityOnly:
+    """Each household nets its own devices first; the rest trades at the utility's two prices.
+
+    A household is a participant at a node, behind one meter. Its battery takes its own surplus
+    and serves its own load wherever the two prices make that worth the losses of the round
+    trip, whatever its curve says: the baseline is as good as it can be without neighbours. What
+    remains is bought or sold at the meter. Losses and standing losses are bought at the utility's
+    selling price by the operator. Limits hold: what the network cannot carry is curtailed,
+    generation first, so that lost load is the last resort.
+
+    Prices at nodes are what the meter pays or gets there; nan where meters of one node differ.
+    """
+
+    name: ClassVar[str] = "utility-only"
+    traits: ClassVar[Traits] = Traits(
+        summary="No market: own devices first, the rest at the utility's two prices.",
+        efficient=Claim(False, "neighbours do not trade"),
+        incentive_compatible=Claim(True, "prices do not depend on what is offered"),
+        individually_rational=Claim(True, "it is the outside option itself"),
+        budget=Claim(False, "the operator pays for the losses"),
+        networks=NETWORKS,
+        agency="indirect",
+        information="implicit",
+        game="competition",
+    )
+
+    def clear(
+        self, book: Book, grid: Grid, *, state: State | None = None, seed: bytes = b""
+    ) -> Clearing | Refusal:
+        """Clear the book. See `isojoule.market.contract`."""
+        refusal = refuse_unfit(self.name, book)
+        if refusal is not None:
+            return refusal
+        tariff = tariff_of(book)
+        if isinstance(tariff, str):
+            return Refusal(self.name, tariff, "give the book one utility with both prices")
+        network = network_of(grid, book.network, book.interval.duration_s)
+        columns = columns_of(book, network)
+        x = alone(book, tariff)
+        energy = to_uj(book, columns, x)
+        sent = _send(book, network, columns, energy, tariff)
+        if sent is None:
+            found = allocate(_curtailable(book, energy, tariff), grid)
+            if isinstance(found, NotSolved):
+                return Refusal(self.name, found.reason, found.remedy)
+            energy, flow, loss = found.energy_uj, found.flow_uj, found.loss_uj
+            standing = found.standing_uj
+        else:
+            energy, flow, standing = sent
+            loss = np.zeros(grid.link_count, np.int64)
+            loss[: network.tail.size] = losses(
+                flow[: network.tail.size], network.limits.loss_ppb, network.limits.loss_per_j
+            )
+        return _clearing(self, book, grid, tariff, energy, flow, loss, standing, seed)
+
+    def audit(self, book: Book, grid: Grid, clearing: Clearing) -> None:
+        """Check against a second, naive reading of the rule. Raises VerificationError."""
+        tariff = tariff_of(book)
+        if isinstance(tariff, str):
+            raise VerificationError(tariff, place="book")
+        c = clearing
+        again = _clearing(
+            self, book, grid, tariff, c.energy_uj, c.flow_uj, c.loss_uj, c.standing_uj, c.seed
+        )
+        for what, names, stored, true in (
+            ("offer", book.offer_ids, c.payment_nano, again.payment_nano),
+            ("link", grid.link_ids, c.link_payment_nano, again.link_payment_nano),
+        ):
+            bad = np.flatnonzero(stored != true)
+            if bad.size:
+                raise VerificationError(
+                    f"pays {stored[bad[0]]}, not {true[bad[0]]} nano-units",
+                    place=f"{what} {names[bad[0]]!r}",
+                )
+        same = (c.price_per_j == again.price_per_j) | (
+            np.isnan(c.price_per_j) & np.isnan(again.price_per_j)
+        )
+        if not same.all():
+            at = grid.node_ids[int(np.flatnonzero(~same)[0])]
+            raise VerificationError("has another price than its meter pays", place=f"node {at!r}")
+        if c.operator != again.operator:
+            raise VerificationError("does not follow from the losses", place="operator")
+        if abs(c.welfare - again.welfare) > 1e-9 * abs(again.welfare) + 1e-12:
+            raise VerificationError(f"is {c.welfare!r}, not {again.welfare!r}", place="welfare")
+        network = network_of(grid, book.network, book.interval.duration_s)
+        sent = np.abs(c.flow_uj[: network.tail.size])
+        full = bool(np.any(sent >= capacity_uj(network) - NEARLY_FULL_UJ))
+        _check_alone(book, grid, tariff, c.energy_uj, full)
+
+
+class Tariff(NamedTuple):
+    """The utility's offer in the book, and its two prices, money per J."""
+
+    offer: int
+    buys_at: float
+    sells_at: float
+
+
+def tariff_of(book: Book) -> Tariff | str:
+    """The one utility of a book, or what is wrong with it."""
+    utilities = np.flatnonzero(book.offer_kind == UTILITY)
+    if utilities.size != 1:
+        return f"the book has {utilities.size} utilities, the baseline needs one"
+    mine = book.piece_offer == utilities[0]
+    p = book.pieces
+    sells, buys = p.a[mine & (p.lo < 0)], p.a[mine & (p.hi > 0)]
+    if sells.size != 1 or buys.size != 1:
+        return "the utility does not both sell and buy"
+    return Tariff(int(utilities[0]), float(buys[0]), float(sells[0]))
+
+
+def baseline_pieces(book: Book, tariff: Tariff) -> Pieces:
+    """The book's pieces with batteries that serve their own household.
+
+    On the curve of a battery the bid becomes a price just above the utility's buying price, the
+    ask one just below its selling price, if a round trip pays; else the piece is shut. The
+    efficiency of the round trip is the ratio of bid to ask at no trade.
+    """
+    p = book.pieces
+    span = tariff.sells_at - tariff.buys_at
+    level = p.a + p.b * np.maximum(p.c0, 0.0) ** p.k
+    on = book.on_curve & (p.hi > p.lo)
+    ask = np.full(book.offer_count, np.nan)
+    bid = np.full(book.offer_count, np.nan)
+    ask[book.piece_offer[book.on_curve & (p.lo <= 0) & (p.hi == 0)]] = level[
+        book.on_curve & (p.lo <= 0) & (p.hi == 0)
+    ]
+    buying = book.on_curve & (p.hi > 0)
+    bid[book.piece_offer[buying]] = level[buying]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        trip = bid / ask
+    # a full battery has no bid, an empty one no ask: nothing to compare, nothing to lose
+    pays = np.where(np.isfinite(trip), trip * tariff.sells_at > tariff.buys_at, True)
+    use = on & pays[book.piece_offer]
+    shut = on & ~use
+    worth = np.where(p.hi > 0, tariff.buys_at + span / 3, tariff.sells_at - span / 3)
+    return p._replace(
+        lo=np.where(shut, 0.0, p.lo),
+        hi=np.where(shut, 0.0, p.hi),
+        a=np.where(use, worth, p.a),
+        b=np.where(use, 0.0, p.b),
+    )
+
+
+def alone(book: Book, tariff: Tariff) -> Floats:
+    """Where each piece stands when each household trades with the utility alone, J."""
+    key = book.offer_participant.astype(np.int64) * (int(book.offer_node.max()) + 1)
+    key = key + book.offer_node
+    _, meter = np.unique(key, return_inverse=True)
+    meter = meter[book.piece_offer]
+    mine = book.piece_offer == tariff.offer
+    order = np.argsort(meter, kind="stable")
+    order = order[~mine[order]]
+    meters = int(meter.max(initial=-1)) + 1
+    start = np.searchsorted(meter[order], np.arange(meters + 1)).astype(np.int64)
+    p = baseline_pieces(book, tariff)
+    return behind_the_meter(
+        meters, meter, start, order, *p, tariff.buys_at, tariff.sells_at
+    )
+
+
+def to_uj(book: Book, columns: Columns, x: Floats) -> Ints:
+    """Energies of offers and standing losses, microjoules, within bounds."""
+    count = columns.offer_node.size
+    low, high = bounds_uj(columns.offer, columns.pieces, count)
+    energy = np.rint(np.bincount(book.piece_offer, x, count) * UJ_PER_J).astype(np.int64)
+    energy[book.offer_count :] = high[book.offer_count :]
+    return np.clip(energy, low, high)
+
+
+def _send(
+    book: Book, network: Network, columns: Columns, energy: Ints, tariff: Tariff
+) -> tuple[Ints, Ints, Ints] | None:
+    """Flows on a tree when the utility takes the rest; None on a mesh or where a limit binds."""
+    links = network.tail.size
+    if links >= network.nodes:
+        return None
+    count = columns.offer_node.size
+    low, high = bounds_uj(columns.offer, columns.pieces, count)
+    fixed = np.arange(count) != tariff.offer
+    low, high = np.where(fixed, energy, low), np.where(fixed, energy, high)
+    flow = np.zeros(links, np.int64)
+    energy = energy.copy()
+    bad = commit(
+        network.tail, network.head, capacity_uj(network), network.limits.loss_ppb,
+        network.limits.loss_per_j, flow, columns.offer_node, energy, low, high,
+        network.start, network.incident,
+    )  # fmt: skip
+    if bad:
+        return None
+    all_flow = np.zeros(network.standing_uj.size, np.int64)
+    all_flow[:links] = flow
+    standing = np.zeros(network.standing_uj.size, np.int64)
+    standing[columns.standing_links] = energy[book.offer_count :]
+    return energy[: book.offer_count], all_flow, standing
+
+
+def _curtailable(book: Book, energy: Ints, tariff: Tariff) -> Book:
+    """The book in which households may only do less of what they do alone.
+
+    Batteries are worth more than any trade when they charge, less than any when they discharge,
+    so that they are the last to be curtailed on their side.
+    """
+    p = book.pieces
+    mine = book.piece_offer == tariff.offer
+    q = energy[: book.offer_count][book.piece_offer] / UJ_PER_J
+    lo = np.where(mine, p.lo, np.maximum(p.lo, np.minimum(q, 0.0)))
+    hi = np.where(mine, p.hi, np.minimum(p.hi, np.maximum(q, 0.0)))
+    charge = book.on_curve & (p.hi > 0)
+    discharge = book.on_curve & (p.lo < 0)
+    a = np.where(charge, 2.0 * tariff.sells_at, np.where(discharge, 0.5 * tariff.buys_at, p.a))
+    b = np.where(book.on_curve, 0.0, p.b)
+    return replace(book, pieces=p._replace(lo=lo, hi=hi, a=a, b=b))
+
+
+def _clearing(
+    mechanism: UtilityOnly, book: Book, grid: Grid, tariff: Tariff, energy: Ints, flow: Ints,
+    loss: Ints, standing: Ints, seed: bytes,
+) -> Clearing:  # fmt: skip
+    """Payments and prices that the rule attaches to these energies and flows."""
+    nodes = grid.node_count
+    key = book.offer_participant.astype(np.int64) * nodes + book.offer_node
+    meters, meter = np.unique(key, return_inverse=True)
+    net = np.zeros(meters.size, np.int64)
+    np.add.at(net, meter, energy)
+    meter_price = np.where(net > 0, tariff.sells_at, tariff.buys_at)
+    paid = payments(meter_price[meter], energy)
+    lost = int(loss.sum()) + int(standing.sum())
+    bill = int(payments(np.array([tariff.sells_at]), np.array([lost], np.int64))[0])
+    paid[tariff.offer] = 0
+    paid[tariff.offer] = -int(paid.sum()) - bill
+    node = meters % nodes
+    of_utility = meter[tariff.offer]
+    low, high = np.full(nodes, np.inf), np.full(nodes, -np.inf)
+    home = np.arange(meters.size) != of_utility
+    np.minimum.at(low, node[home], meter_price[home])
+    np.maximum.at(high, node[home], meter_price[home])
+    price = np.where(low == high, low, np.nan)
+    known = np.where(np.isnan(price), 0.0, price)
+    s = supporting_prices(book, grid, energy, flow, loss, standing, known)
+    return Clearing(
+        mechanism=mechanism.name,
+        parameters=asdict(mechanism),
+        seed=seed,
+        energy_uj=energy,
+        payment_nano=paid,
+        flow_uj=flow,
+        loss_uj=loss,
+        link_payment_nano=np.zeros(grid.link_count, np.int64),
+        standing_uj=standing,
+        price_per_j=price,
+        welfare=s.welfare,
+        operator={"losses": -bill},
+        certificate=Certificate(
+            kind="recomputed",
+            duals=known,
+            lowest=np.where(np.isnan(price), -np.inf, price),
+            highest=np.where(np.isnan(price), np.inf, price),
+            welfare_bound=s.welfare,
+            gap=0.0,
+        ),
+    )
+
+
+def _check_alone(
+    book: Book, grid: Grid, tariff: Tariff, energy: Ints, curtailed: bool
+) -> None:
+    """Second implementation: the net of each meter, from what its pieces want at either price.
+
+    What a meter wants falls with the price. If it is still positive at the selling price it
+    imports that, if it is negative at the buying price it exports that, else it nets to zero.
+    Where a limit of the network is reached, it may do less.
+    """
+    p = baseline_pieces(book, tariff)
+    key = book.offer_participant.astype(np.int64) * grid.node_count + book.offer_node
+    _, meter = np.unique(key, return_inverse=True)
+    count = int(meter.max(initial=-1)) + 1
+    wants = []
+    for price in (tariff.sells_at, tariff.buys_at):
+        want = inverse(p, np.full(p.lo.size, price))
+        wants.append(np.bincount(meter[book.piece_offer], want, count))
+    expected = np.where(wants[0] >= 0, wants[0], np.where(wants[1] <= 0, wants[1], 0.0))
+    net = np.bincount(meter, energy / UJ_PER_J, count)
+    slack = 2e-6 * (2 + np.bincount(meter[book.piece_offer], minlength=count))
+    off = np.abs(net - expected) > slack
+    if curtailed:
+        off &= (np.abs(net) > np.abs(expected) + slack) | (net * expected < -slack)
+    off[meter[tariff.offer]] = False
+    if off.any():
+        m = int(np.flatnonzero(off)[0])
+        who = book.participants[int(book.offer_participant[int(np.flatnonzero(meter == m)[0])])]
+        raise VerificationError(
+            f"nets {net[m]} J, its own devices leave {expected[m]} J", place=f"participant {who!r}"
+        )

@@ -1,0 +1,207 @@
+"""The loop of a microworld: state -> offers -> clearing -> delivery -> metering -> record.
+
+Each interval: batteries self-discharge; every device makes its offer; the mechanism clears;
+what was cleared is delivered and metered as it is; batteries move by what they received; all of
+it is recorded in integers. Nothing here reads a file, a clock or a generator of randomness.
+
+Conservation is asserted, exactly, in every interval: what all offers receive, what links lose
+and what transformers draw sums to zero; money sums to the operator's line; each battery changes
+by what it received less the loss of its converter and its self-discharge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isojoule.core.errors import InputError, InvariantError
+from isojoule.core.interval import Interval
+from isojoule.grid.formulation import network_of
+from isojoule.market import Clearing, Mechanism, Refusal
+from isojoule.market.settle import capacity_uj
+from isojoule.microworld.offers import OfferMaker
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """What happened in R intervals. Offers are the devices, then the utility.
+
+    Attributes
+    ----------
+    time_s
+        Starts, epoch seconds UTC, (R,).
+    wanted_uj
+        What loads wanted and PV had (negative), (R, devices).
+    energy_uj, payment_nano
+        Received and paid, (R, devices + 1).
+    flow_uj, loss_uj, full
+        Per link: sent, lost, whether at its limit, (R, links).
+    standing_uj, operator_nano, congestion_nano, loss_rent_nano
+        Of the operator, (R,).
+    price_per_j
+        Per node, nan where undefined, (R, nodes).
+    start_uj, stored_uj
+        Batteries before the first interval, (batteries,), and after each, (R, batteries).
+    decay_uj
+        Self-discharge per battery, (R, batteries).
+    welfare, gap
+        Money, (R,).
+    """
+
+    time_s: Ints
+    wanted_uj: Ints
+    energy_uj: Ints
+    payment_nano: Ints
+    flow_uj: Ints
+    loss_uj: Ints
+    full: NDArray[np.bool_]
+    standing_uj: Ints
+    operator_nano: Ints
+    congestion_nano: Ints
+    loss_rent_nano: Ints
+    price_per_j: Floats
+    start_uj: Ints
+    stored_uj: Ints
+    decay_uj: Ints
+    welfare: Floats
+    gap: Floats
+
+    @property
+    def end_uj(self) -> Ints:
+        """Energy in the batteries after the last interval."""
+        end: Ints = self.stored_uj[-1]
+        return end
+
+
+def simulate(
+    maker: OfferMaker,
+    mechanism: Mechanism,
+    rows: slice,
+    start_uj: Ints,
+    *,
+    seed: bytes = b"",
+    progress: Progress | None = None,
+) -> Record:
+    """Run consecutive intervals of a scenario from a given state of its batteries.
+
+    Raises
+    ------
+    InputError
+        The mechanism refuses the scenario.
+    """
+    s = maker.scenario
+    first, last, _ = rows.indices(len(s.times_s))
+    count, devices, batteries = last - first, s.devices.count, maker.batteries.size
+    links, nodes = s.grid.link_count, s.grid.node_count
+    wanted = maker.energies_uj(slice(first, last))
+    network = network_of(s.grid, maker.template.network, float(s.interval_s))
+    limit = np.full(links, np.iinfo(np.int64).max)
+    limit[: network.tail.size] = capacity_uj(network)
+    record = Record(
+        time_s=s.times_s[first:last].astype(np.int64),
+        wanted_uj=wanted,
+        energy_uj=np.zeros((count, devices + 1), np.int64),
+        payment_nano=np.zeros((count, devices + 1), np.int64),
+        flow_uj=np.zeros((count, links), np.int64),
+        loss_uj=np.zeros((count, links), np.int64),
+        full=np.zeros((count, links), bool),
+        standing_uj=np.zeros(count, np.int64),
+        operator_nano=np.zeros(count, np.int64),
+        congestion_nano=np.zeros(count, np.int64),
+        loss_rent_nano=np.zeros(count, np.int64),
+        price_per_j=np.full((count, nodes), np.nan),
+        start_uj=start_uj.copy(),
+        stored_uj=np.zeros((count, batteries), np.int64),
+        decay_uj=np.zeros((count, batteries), np.int64),
+        welfare=np.zeros(count),
+        gap=np.zeros(count),
+    )
+    stored = start_uj
+    for at in range(count):
+        decay = maker.decay_uj(stored)
+        stored = stored - decay
+        book = maker.make(first + at, wanted[at], stored)
+        clearing = mechanism.clear(book, s.grid, seed=seed)
+        if isinstance(clearing, Refusal):
+            when = Interval(int(s.times_s[first + at]), 1.0).start_text()
+            raise InputError(f"interval {when}: {clearing}", remedy="choose another mechanism")
+        stored = charge(maker, stored, clearing.energy_uj[maker.batteries])
+        record.decay_uj[at] = decay
+        record.stored_uj[at] = stored
+        _write(record, at, clearing, limit)
+        if progress is not None:
+            progress(1)
+    check_record(maker, record)
+    return record
+
+
+def charge(maker: OfferMaker, stored_uj: Ints, received_uj: Ints) -> Ints:
+    """Energy in the batteries after receiving (negative: delivering), microjoules.
+
+    Converters round against the battery: charging down, discharging up.
+    """
+    d, i = maker.scenario.devices, maker.batteries
+    gain = np.floor(np.maximum(received_uj, 0) * d.charge_efficiency[i]).astype(np.int64)
+    drain = np.ceil(np.maximum(-received_uj, 0) / d.discharge_efficiency[i]).astype(np.int64)
+    capacity = np.rint(d.capacity_j[i] * 1e6).astype(np.int64)
+    after = stored_uj + gain - drain
+    # an offer rounded to the microjoule may reach one microjoule past a wall
+    if np.any((after < -2) | (after > capacity + 2)):
+        raise InvariantError("a battery left its bounds")
+    return np.clip(after, 0, capacity)
+
+
+def _write(record: Record, at: int, clearing: Clearing, limit: Ints) -> None:
+    record.energy_uj[at] = clearing.energy_uj
+    record.payment_nano[at] = clearing.payment_nano
+    record.flow_uj[at] = clearing.flow_uj
+    record.loss_uj[at] = clearing.loss_uj
+    record.full[at] = np.abs(clearing.flow_uj) >= limit
+    record.standing_uj[at] = int(clearing.standing_uj.sum())
+    record.operator_nano[at] = clearing.surplus_nano
+    record.congestion_nano[at] = clearing.operator.get("congestion_rent", 0)
+    record.loss_rent_nano[at] = clearing.operator.get("loss_rent", 0)
+    record.price_per_j[at] = clearing.price_per_j
+    record.welfare[at] = clearing.welfare
+    record.gap[at] = clearing.certificate.gap
+
+
+def check_record(maker: OfferMaker, record: Record) -> None:
+    """Assert exact conservation of energy and money in every interval.
+
+    Raises
+    ------
+    InvariantError
+        Names the interval.
+    """
+
+    def hold(rest: Ints, what: str) -> None:
+        bad = np.flatnonzero(np.atleast_2d(rest.T).any(axis=0))
+        if bad.size:
+            raise InvariantError(f"{what} in interval {int(record.time_s[bad[0]])}")
+
+    # standing losses are drawn without a payment: the operator's surplus already holds their cost
+    moved = record.energy_uj.sum(1) + record.loss_uj.sum(1) + record.standing_uj
+    hold(moved, "energy is not conserved")
+    hold(record.payment_nano.sum(1) - record.operator_nano, "money is not conserved")
+    loss = conversion_loss_uj(maker, record)
+    hold(np.where(loss < -2, 1, 0), "a battery gave more than it had")
+
+
+def conversion_loss_uj(maker: OfferMaker, record: Record) -> Ints:
+    """What the converters of the batteries lost, microjoules, (R, batteries).
+
+    It closes the balance of each battery exactly: received = change of energy + self-discharge
+    + conversion loss.
+    """
+    before = np.vstack([record.start_uj, record.stored_uj[:-1]])
+    received = record.energy_uj[:, maker.batteries]
+    loss: Ints = received - (record.stored_uj - before) - record.decay_uj
+    return loss
