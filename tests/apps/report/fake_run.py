@@ -19,7 +19,12 @@ Floats = NDArray[np.float64]
 KWH = 3.6e6
 INTERVAL_S = 900
 SELLS, BUYS = 0.30 / KWH, 0.08 / KWH
-STARTS = {"winter": 1452466800, "spring": 1460930400, "summer": 1468792800, "autumn": 1476655200}
+STARTS = {
+    "winter": 1452466800,
+    "spring": 1460930400,
+    "summer": 1468792800,
+    "autumn": 1476655200,
+}
 
 
 @dataclass(frozen=True)
@@ -133,11 +138,12 @@ def batteries(net: Floats, shape: Shape, *, alone: bool) -> tuple[Floats, Floats
     grid = np.zeros((len(net), shape.batteries))
     stored = np.zeros_like(grid)
     level = np.full(shape.batteries, 0.4 * capacity)
+    share = np.linspace(0.4, 1.6, shape.batteries) / max(shape.batteries, 1)
     for t in range(len(net)):
         if alone:
-            want = -net[t, : shape.batteries]
+            want = net[t, : shape.batteries]
         else:
-            want = np.full(shape.batteries, -net[t].sum() / shape.batteries)
+            want = net[t].sum() * share
         charge = np.minimum(np.clip(want, 0, power), (capacity - level) / 0.95)
         discharge = np.minimum(np.clip(-want, 0, power), (level - 0.1 * capacity) * 0.95)
         discharge = np.clip(discharge, 0, None)
@@ -181,7 +187,10 @@ def make_fake_run(folder: Path, shape: Shape | None = None, seed: int = 0) -> Pa
         start = STARTS[names[number % 4]] + (number // 4) * 7 * 86400
         load, sun = profiles(shape, start, number, rng)
         entry: dict[str, Any] = {"name": name, "start_s": start}
-        entry |= {"end_s": start + shape.intervals * INTERVAL_S, "intervals": shape.intervals}
+        entry |= {
+            "end_s": start + shape.intervals * INTERVAL_S,
+            "intervals": shape.intervals,
+        }
         entry |= {"rounds_market": 3, "rounds_baseline": 2}
         for world in ("market", "baseline"):
             side, cost = write_world(
@@ -250,12 +259,19 @@ def write_world(
     }
     frame |= {key: uj(value) for key, value in series.items()}
     operator = payment.sum(1) - cash
-    money = {"boundary_cash": cash, "operator": operator, "congestion_rent": operator * 0}
+    money = {
+        "boundary_cash": cash,
+        "operator": operator,
+        "congestion_rent": operator * 0,
+    }
     frame |= {
         f"{k}_nano": np.round(v * 1e9).astype(np.int64)
         for k, v in (money | {"loss_rent": operator}).items()
     }
-    frame |= {"sells_at_per_j": np.full(count, SELLS), "buys_at_per_j": np.full(count, BUYS)}
+    frame |= {
+        "sells_at_per_j": np.full(count, SELLS),
+        "buys_at_per_j": np.full(count, BUYS),
+    }
     frame |= {"carbon_kg_per_j": np.full(count, 0.35 / KWH)}
     frame |= {"price_min_per_j": price.min(1), "price_mean_per_j": price.mean(1)}
     frame |= {"price_max_per_j": price.max(1), "gap": np.full(count, 1e-9)}
@@ -319,7 +335,11 @@ def write_world(
 def long(period: str, time: NDArray[np.int64], name: str, ids: list[str]) -> dict[str, Any]:
     """The first columns of a table with one row for each time and each name."""
     size = len(time) * len(ids)
-    return {"period": [period] * size, "time_s": np.repeat(time, len(ids)), name: ids * len(time)}
+    return {
+        "period": [period] * size,
+        "time_s": np.repeat(time, len(ids)),
+        name: ids * len(time),
+    }
 
 
 def save(path: Path, columns: dict[str, Any]) -> None:
@@ -362,7 +382,10 @@ def write_summary(
 ) -> None:
     """Write `summary.json`."""
     total: dict[str, Any] = {"name": "total", "start_s": periods[0]["start_s"]}
-    total |= {"end_s": periods[-1]["end_s"], "intervals": shape.intervals * len(periods)}
+    total |= {
+        "end_s": periods[-1]["end_s"],
+        "intervals": shape.intervals * len(periods),
+    }
     if shape.loses:
         for entry in periods:
             entry["market"]["cash"] = entry["baseline"]["cash"] * 1.04
@@ -382,10 +405,18 @@ def write_summary(
     people, ids = participant_names(shape), node_names(shape)
     participants = []
     for i, person in enumerate(people):
-        row: dict[str, Any] = {"participant": person, "label": person, "node": ids[i + 2]}
+        row: dict[str, Any] = {
+            "participant": person,
+            "label": person,
+            "node": ids[i + 2],
+        }
         for name in ["total", *[p["name"] for p in periods]]:
             market, base = (float(costs[f"{name}/{w}"][i]) for w in ("market", "baseline"))
-            cell = {"market_cost": market, "baseline_cost": base, "saving": base - market}
+            cell = {
+                "market_cost": market,
+                "baseline_cost": base,
+                "saving": base - market,
+            }
             if name == "total":
                 row |= cell
                 row |= {"bought_j": 9e8, "sold_j": 3e8 if i < shape.pv else 0.0}
@@ -429,6 +460,10 @@ def write_summary(
         "ac": {"intervals": total["intervals"], "market": side, "baseline": worse}
         if shape.ac
         else None,
-        "reproduce": {"command": "isojoule run fake --seed 0", "version": "0.1.0", "seed": 0},
+        "reproduce": {
+            "command": "isojoule run fake --seed 0",
+            "version": "0.1.0",
+            "seed": 0,
+        },
     }
     (folder / "summary.json").write_text(json.dumps(summary, indent=1))
