@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from isojoule.core.errors import InputError
-from isojoule.core.units import UJ_PER_J
+from isojoule.core.units import PPB, UJ_PER_J
 from isojoule.grid import Grid
 from isojoule.market.book import Book
 from isojoule.market.contract import Clearing
@@ -36,6 +36,10 @@ def price_words(reader: Reader, node: int) -> str:
     name = reader.grid.node_ids[node]
     price = float(reader.clearing.price_per_j[node])
     if np.isnan(price):
+        if reader.clearing.certificate.kind == "recomputed":
+            return f"No one price holds at {name}: by the rule of {reader.clearing.mechanism}, " + (
+                "what is bought there and what is sold there have prices of their own."
+            )
         return f"No price is defined at {name}: nobody there, or in reach of it, can trade."
     first = f"At {name} a Joule is worth {reader.price_text(price)}"
     if reader.clearing.certificate.kind == "recomputed":
@@ -90,15 +94,17 @@ def _way(reader: Reader, place: Reached) -> str:
     """What the links between the price setter and the node take."""
     if not place.over:
         return ""
+    book, grid = reader.book, reader.grid
+    limits = grid.limits(book.interval.duration_s)
     kept, cost = 1.0, 0.0
-    for e in place.over:
-        flow = abs(int(reader.clearing.flow_uj[e]))
-        kept *= 1.0 - (int(reader.clearing.loss_uj[e]) / flow if flow else 0.0)
-        cost += float(reader.grid.price_per_j[e])
-    names = [reader.grid.link_ids[e] for e in place.over]
+    for e in place.over:  # the last Joule loses twice the quadratic share
+        flow_j = abs(int(reader.clearing.flow_uj[e])) / UJ_PER_J
+        kept *= 1.0 - limits.loss_ppb[e] / PPB - 2.0 * limits.loss_per_j[e] * flow_j
+        cost += float(grid.price_per_j[e])
+    names = [grid.link_ids[e] for e in place.over]
     over = f", over {'link' if len(names) == 1 else 'links'} {_names(names)}"
     if kept < 1.0 - 1e-9:
-        over += f", where {100 * (1 - kept):.2g} % is lost"
+        over += f", where {100 * (1 - kept):.2g} % of the last Joule is lost"
     if cost:
         over += f"{' and' if kept < 1.0 - 1e-9 else ', where'} carrying costs "
         over += reader.price_text(cost)

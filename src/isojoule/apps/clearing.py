@@ -1,0 +1,109 @@
+"""`isojoule.clear`: from a book to its outcome, in one call."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from isojoule.apps.files.book_doc import book_document
+from isojoule.apps.files.book_files import BookFile, read_book
+from isojoule.apps.files.clearing_files import answer, write_clearing
+from isojoule.core.errors import InputError
+from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
+from isojoule.grid import Grid
+from isojoule.market import Book, Clearing, Refusal
+from isojoule.market.explain import explain
+from isojoule.market.mechanisms import get
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Cleared:
+    """A book with its clearing, for reading.
+
+    Attributes
+    ----------
+    file
+        Book, grid and normal form.
+    clearing
+        The exact outcome.
+    """
+
+    file: BookFile
+    clearing: Clearing
+
+    @property
+    def prices(self) -> dict[str, float | None]:
+        """Price at each node, money per J; None where there is none."""
+        prices = self.clearing.price_per_j.tolist()
+        return {
+            node: None if math.isnan(price) else price
+            for node, price in zip(self.file.grid.node_ids, prices, strict=True)
+        }
+
+    @property
+    def energy_j(self) -> dict[str, float]:
+        """Energy that each offer receives, J (negative: delivers)."""
+        energies = (self.clearing.energy_uj / UJ_PER_J).tolist()
+        return dict(zip(self.file.book.offer_ids, energies, strict=True))
+
+    @property
+    def payments(self) -> dict[str, float]:
+        """What each offer pays, money (negative: is paid)."""
+        payments = (self.clearing.payment_nano / NANO_PER_UNIT).tolist()
+        return dict(zip(self.file.book.offer_ids, payments, strict=True))
+
+    def explain(self, node: str) -> str:
+        """Why the price at the node is what it is."""
+        return explain(self.file.book, self.file.grid, self.clearing, node)
+
+    def answer(self) -> dict[str, Any]:
+        """The JSON answer as a document."""
+        return answer(self.file, self.clearing)
+
+    def write(self, path: Path | str) -> None:
+        """Write the JSON answer; `isojoule verify` checks it."""
+        write_clearing(path, self.file, self.clearing)
+
+
+def clear(
+    book: Path | str | BookFile | Book,
+    grid: Grid | None = None,
+    *,
+    mechanism: str = "equilibrium",
+    seed: bytes = b"",
+    **parameters: Any,
+) -> Cleared | Refusal:
+    """Clear a book.
+
+    Parameters
+    ----------
+    book
+        Path of a book file or folder, or a book.
+    grid
+        Needed with a `Book`, and only there.
+    mechanism, parameters
+        Name and parameters of the mechanism.
+    seed
+        For ties and chance.
+
+    Returns
+    -------
+    The outcome, or the mechanism's refusal, which says why.
+
+    Raises
+    ------
+    InputError
+        Bad file, unknown mechanism, or a book without its grid.
+    """
+    if isinstance(book, Book):
+        if grid is None:
+            raise InputError("a Book without its grid", remedy="give clear(book, grid)")
+        file = BookFile(book, grid, book_document(book, grid))
+    elif grid is not None:
+        raise InputError("a grid beside a book file", remedy="leave the grid out")
+    else:
+        file = book if isinstance(book, BookFile) else read_book(book)
+    outcome = get(mechanism, **parameters).clear(file.book, file.grid, seed=seed)
+    return outcome if isinstance(outcome, Refusal) else Cleared(file, outcome)

@@ -1,0 +1,112 @@
+"""The application: its commands, and how its errors end. See `isojoule.apps.cli` for the rules."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from isojoule.core.errors import InputError, IsojouleError, VerificationError
+
+if TYPE_CHECKING:
+    from isojoule.market import Refusal
+
+JSON = "isojoule.json"
+"""Key of the context's `meta` that says whether `--json` was given."""
+BAD_INPUT = 2
+
+
+class Refused(IsojouleError):
+    """Carries a mechanism's refusal to the end of the command."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        self.message = refusal.reason
+        self.place = refusal.mechanism
+        self.remedy = refusal.remedy
+        super().__init__(str(refusal))
+
+
+class Commands(TyperGroup):
+    """A group whose commands end with status 2 where the user is at fault."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; errors of ours become messages."""
+        try:
+            return super().invoke(ctx)
+        except (InputError, VerificationError, Refused) as error:
+            report(error, as_json=bool(ctx.meta.get(JSON)))
+            raise typer.Exit(BAD_INPUT) from None
+
+
+def report(error: IsojouleError, *, as_json: bool) -> None:
+    """Print an error for people on stderr, and with `--json` as a document on stdout."""
+    if as_json:
+        kinds = {InputError: "input", VerificationError: "verification", Refused: "refusal"}
+        keys = {key: getattr(error, key, "") for key in ("message", "place", "remedy")}
+        print(json.dumps({"error": {"kind": kinds[type(error)], **keys}}, ensure_ascii=False))
+    print(f"isojoule: {error}", file=sys.stderr)
+
+
+def _json(ctx: typer.Context, value: bool) -> bool:
+    ctx.meta[JSON] = value
+    return value
+
+
+AsJson = Annotated[
+    bool,
+    typer.Option(
+        "--json", callback=_json, is_eager=True, help="Print one JSON document instead of tables."
+    ),
+]
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Design, simulate and operate local energy markets.",
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from isojoule import __version__
+
+        print(f"isojoule {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Take the options of the program itself."""
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="isojoule")
+
+
+def _register() -> None:
+    """Add the commands; the modules need `app` and its types to be there."""
+    from isojoule.apps.cli import books, files, worlds
+
+    app.command("clear")(books.clear)
+    app.command("verify")(books.verify)
+    app.command("check")(files.check)
+    app.command("schema")(files.schema)
+    app.command("scenarios")(worlds.scenarios)
+    app.command("new")(worlds.new)
+    app.command("run")(worlds.run)
+    app.add_typer(worlds.imports, name="import")
+
+
+_register()

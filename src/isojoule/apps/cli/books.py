@@ -1,0 +1,156 @@
+"""`isojoule clear` and `isojoule verify`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from isojoule.apps.cli.app import AsJson, Refused
+from isojoule.core.errors import InputError
+
+if TYPE_CHECKING:
+    from isojoule.apps.files.book_files import BookFile
+    from isojoule.market import Clearing
+
+
+def clear(
+    book: Annotated[Path, typer.Argument(help="Book file (YAML or JSON), or book folder.")],
+    mechanism: Annotated[str, typer.Option(help="Name of the mechanism.")] = "equilibrium",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the mechanism."),
+    ] = None,
+    seed: Annotated[
+        str, typer.Option(help="Seed for ties and chance: a text, or hexadecimal after 0x.")
+    ] = "",
+    explain: Annotated[
+        str | None, typer.Option(metavar="NODE", help="Say why the price there is what it is.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the JSON answer to this file.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Clear a book: who gets what, at which price, over which link."""
+    from isojoule.apps.files.clearing_files import answer, answer_text, write_whole
+
+    parameters = read_settings(settings or [])
+    file, clearing = clear_file(book, mechanism, parameters, read_seed(seed))
+    why = None
+    if explain is not None:
+        from isojoule.market.explain import explain as explain_price
+
+        why = explain_price(file.book, file.grid, clearing, explain)
+    text = answer_text(answer(file, clearing)) if out is not None or as_json else ""
+    if out is not None:
+        write_whole(out, text)
+    if as_json:
+        print(text, end="")
+        if why is not None:
+            print(why, file=sys.stderr)  # the answer stays the same document
+        return
+    from isojoule.apps.cli.tables import show_clearing
+
+    show_clearing(file, clearing)
+    if why is not None:
+        print(f"\n{why}")
+    if out is not None:
+        print(f"\nThe answer is in {out}")
+
+
+def verify(
+    path: Annotated[Path, typer.Argument(help="A clearing (JSON), or a run's folder.")],
+    as_json: AsJson = False,
+) -> None:
+    """Check a stored clearing or run from its files alone, without the solver."""
+    import json
+
+    checked = verify_path(path)
+    if as_json:
+        print(json.dumps({"verified": str(path), "checked": checked}, ensure_ascii=False))
+        return
+    print(f"{path}: verified")
+    for line in checked:
+        print(f"  {line}")
+
+
+def clear_file(
+    path: Path | str, mechanism: str, parameters: dict[str, Any], seed: bytes
+) -> tuple[BookFile, Clearing]:
+    """Read a book and clear it.
+
+    Raises
+    ------
+    InputError, Refused
+        Bad input, or the mechanism's no.
+    """
+    from isojoule.apps.files.book_files import read_book
+    from isojoule.market import Refusal
+    from isojoule.market.mechanisms import get
+
+    rule = get(mechanism, **parameters)
+    file = read_book(path)
+    cleared = rule.clear(file.book, file.grid, seed=seed)
+    if isinstance(cleared, Refusal):
+        raise Refused(cleared)
+    return file, cleared
+
+
+def verify_path(path: Path) -> list[str]:
+    """Check a clearing file or a run folder; what was checked, in words."""
+    if path.is_dir():
+        from isojoule.apps.verify_run import verify_run
+
+        found = verify_run(path)
+        return [str(line) for line in found] if isinstance(found, list | tuple) else [str(found)]
+    from isojoule.apps.files.clearing_files import read_clearing
+    from isojoule.core.errors import VerificationError
+    from isojoule.market.verify import check_clearing
+
+    file, clearing = read_clearing(path)
+    try:
+        check_clearing(file.book, file.grid, clearing)
+    except VerificationError as error:
+        raise VerificationError(error.message, place=f"{path}: {error.place}") from None
+    return [
+        "all numbers are in canonical form, and the digest is right",
+        "participants, sums, prices and reasons follow from the offers and links",
+        f"{file.book.offer_count} offers lie within their bounds",
+        f"{file.grid.link_count} links keep their limits and losses",
+        f"{file.grid.node_count} nodes balance to the microjoule",
+        "payments follow from prices and energies to the nano-unit, and sum to the operator's line",
+        f"certificate of kind {clearing.certificate.kind!r}: at most "
+        f"{clearing.certificate.gap:.3g} {file.book.currency} below the optimum"
+        if clearing.certificate.kind != "recomputed"
+        else f"the rule of {clearing.mechanism} was recomputed",
+    ]
+
+
+def read_settings(settings: list[str]) -> dict[str, Any]:
+    """Parameters from `name=value`; values are read as in a book file."""
+    from isojoule.apps.files.items import scalar
+
+    parameters: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name.isidentifier():
+            raise InputError(
+                f"{setting!r} is not a setting", place="--set", remedy="write --set name=value"
+            )
+        if name in parameters:
+            raise InputError(f"{name!r} is set twice", place="--set", remedy="keep one of them")
+        parameters[name] = scalar(value)
+    return parameters
+
+
+def read_seed(text: str) -> bytes:
+    """The bytes of a seed: its UTF-8 text, or hexadecimal digits after 0x."""
+    if not text.startswith("0x"):
+        return text.encode()
+    try:
+        return bytes.fromhex(text[2:])
+    except ValueError:
+        raise InputError(
+            f"{text!r} is not hexadecimal", place="--seed", remedy="give pairs of 0-9 and a-f"
+        ) from None

@@ -1,0 +1,91 @@
+"""`isojoule check` and `isojoule schema`."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from isojoule.apps.cli.app import AsJson
+
+
+class Schema(StrEnum):
+    """Formats with a published schema."""
+
+    book = "book"
+    scenario = "scenario"
+
+
+def check(
+    path: Annotated[Path, typer.Argument(help="A book file or folder, or a scenario's folder.")],
+    as_json: AsJson = False,
+) -> None:
+    """Read a book or a scenario, and say what is wrong with it or what it holds."""
+    found = check_path(path)
+    if as_json:
+        print(json.dumps(found, ensure_ascii=False))
+        return
+    holds = ", ".join(f"{count} {what}" for what, count in found["holds"].items())
+    print(f"{path}: a {found['kind']} in good order, with {holds}")
+    if "digest" in found:
+        print(f"  digest of its normal form: {found['digest']}")
+
+
+def schema(of: Annotated[Schema, typer.Argument(help="Which format.")]) -> None:
+    """Print the JSON Schema (draft 2020-12) of a file format."""
+    document: dict[str, Any]
+    if of is Schema.book:
+        from isojoule.apps.files.book_schema import book_schema
+
+        document = book_schema()
+    else:
+        from isojoule.apps.files.scenario_files import scenario_schema
+
+        document = scenario_schema()
+    print(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def check_path(path: Path) -> dict[str, Any]:
+    """Kind, content and, for books, the digest of what is at a path.
+
+    Raises
+    ------
+    InputError
+        If anything is wrong with it.
+    """
+    folder = path if path.is_dir() else path.parent
+    is_scenario = path.name == "scenario.yaml" or (
+        path.is_dir() and (path / "scenario.yaml").exists()
+    )
+    if is_scenario:
+        from isojoule.apps.files.scenario_files import read_scenario
+
+        s = read_scenario(folder)
+        return {
+            "kind": "scenario",
+            "holds": {
+                "nodes": s.grid.node_count,
+                "links": s.grid.link_count,
+                "participants": len(s.participants),
+                "devices": len(s.devices.ids),
+                "intervals": len(s.times_s),
+                "periods": len(s.periods),
+            },
+        }
+    from isojoule.apps.files.book_files import read_book
+    from isojoule.core.canonical import digest
+
+    file = read_book(path)
+    return {
+        "kind": "book",
+        "holds": {
+            "nodes": file.grid.node_count,
+            "links": file.grid.link_count,
+            "participants": len(file.book.participants),
+            "offers": file.book.offer_count,
+        },
+        "digest": digest(file.doc),
+    }

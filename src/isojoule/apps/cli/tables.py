@@ -1,0 +1,96 @@
+"""A clearing as tables for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, UJ_PER_J
+from isojoule.market.reasons import Reader
+
+if TYPE_CHECKING:
+    from isojoule.apps.files.book_files import BookFile
+    from isojoule.market import Clearing
+
+MOST_ROWS = 40
+
+
+def show_clearing(file: BookFile, clearing: Clearing, console: Console | None = None) -> None:
+    """Print offers, nodes, links, and a line on money."""
+    console = console or Console(highlight=False)
+    book, grid, c = file.book, file.grid, clearing
+    top_j = max([abs(int(e)) / UJ_PER_J for e in (*c.energy_uj, *c.flow_uj)], default=0.0)
+    scale, unit = (J_PER_KWH, "kWh") if top_j >= 0.001 * J_PER_KWH else (1.0, "J")
+
+    def energy(value_uj: int) -> str:
+        return f"{value_uj / UJ_PER_J / scale:.4f}"
+
+    console.print(
+        f"[bold]{escape(c.mechanism)}[/bold] on {book.network}, "
+        f"{book.interval.start_text()} for {book.interval.duration_s:g} s"
+    )
+    offers = _table("Offer", "Participant", "Node", f"Received {unit}", f"Pays {book.currency}")
+    offers.add_column("Why", overflow="fold")
+    reader = Reader(book, grid, c)
+    rows = sorted(range(book.offer_count), key=lambda i: book.offer_ids[i])
+    for i in rows[:MOST_ROWS]:
+        node = book.offers[i].node or "(bundle)"
+        offers.add_row(
+            escape(book.offer_ids[i]),
+            escape(book.offers[i].participant),
+            escape(node),
+            energy(int(c.energy_uj[i])),
+            f"{int(c.payment_nano[i]) / NANO_PER_UNIT:.6f}",
+            escape(reader.reason(i)),
+        )
+    _print(console, offers, len(rows), "offers")
+
+    nodes = _table("Node", f"Price {book.currency}/kWh")
+    for i in range(min(grid.node_count, MOST_ROWS)):
+        price = float(c.price_per_j[i])
+        text = "-" if price != price else f"{price * J_PER_KWH:.6g}"
+        nodes.add_row(escape(grid.node_ids[i]), text)
+    _print(console, nodes, grid.node_count, "nodes")
+
+    if grid.link_count:
+        links = _table("Link", "From", "To", f"Sent {unit}", f"Lost {unit}")
+        links.add_column("")
+        for i in range(min(grid.link_count, MOST_ROWS)):
+            links.add_row(
+                escape(grid.link_ids[i]),
+                escape(grid.node_ids[grid.link_from[i]]),
+                escape(grid.node_ids[grid.link_to[i]]),
+                energy(int(c.flow_uj[i])),
+                energy(int(c.loss_uj[i])),
+                "full" if reader.full[i] else "",
+            )
+        _print(console, links, grid.link_count, "links")
+
+    lines = ", ".join(
+        f"{name.replace('_', ' ')} {nano / NANO_PER_UNIT:.6g}"
+        for name, nano in c.operator.items()
+        if nano
+    )
+    console.print(
+        f"Gains from trade {c.welfare:.6g} {book.currency}, proven within "
+        f"{c.certificate.gap:.1e}; operator {c.surplus_nano / NANO_PER_UNIT:.6g} {book.currency}"
+        + (f" ({lines})" if lines else "")
+    )
+
+
+def _table(*headers: str) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for header in headers:
+        numeric = any(header.startswith(w) for w in ("Received", "Pays", "Price", "Sent", "Lost"))
+        table.add_column(header, justify="right" if numeric else "left", overflow="fold")
+    return table
+
+
+def _print(console: Console, table: Table, count: int, what: str) -> None:
+    console.print(table)
+    if count > MOST_ROWS:
+        console.print(f"... and {count - MOST_ROWS} more {what}; --json has all")
+    console.print()

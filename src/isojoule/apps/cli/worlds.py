@@ -1,0 +1,121 @@
+"""`isojoule scenarios`, `new`, `import` and `run`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from isojoule.apps.cli.app import AsJson
+
+imports = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Make a scenario from data of another program (needs the extra `import`).",
+)
+
+
+def scenarios(as_json: AsJson = False) -> None:
+    """List the scenarios that come with Isojoule."""
+    import yaml
+
+    from isojoule.apps.files.scenario_files import bundled
+
+    titles = {}
+    for name, path in sorted(bundled().items()):
+        head = yaml.safe_load((path / "scenario.yaml").read_text(encoding="utf-8"))
+        titles[name] = str(head.get("title", ""))
+    if as_json:
+        print(json.dumps({"scenarios": titles}, ensure_ascii=False))
+        return
+    for name, title in titles.items():
+        print(f"{name:12} {title}")
+    print("\nRun one:  isojoule run NAME")
+
+
+def new(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that does not exist.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make a small commented scenario to edit."""
+    from isojoule.apps.files.scenario_files import new_scenario
+
+    made = new_scenario(folder)
+    _made(made or folder, as_json)
+
+
+@imports.command("simbench")
+def import_simbench(
+    code: Annotated[str, typer.Argument(help="SimBench code, as 1-LV-rural3--2-no_sw.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the scenario goes.")],
+    weeks: Annotated[
+        str, typer.Option(help="First days of the weeks to take, or 'year'; default: one a season.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Make a scenario of a SimBench grid and its profiles."""
+    from isojoule.apps.importers import import_simbench as convert
+
+    options = {"weeks": weeks.replace(",", " ").split()} if weeks else {}
+    convert(code, folder, **options)
+    _made(folder, as_json)
+
+
+@imports.command("pandapower")
+def import_pandapower(
+    file: Annotated[Path, typer.Argument(help="A grid that pandapower.to_json has written.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the scenario goes.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make a scenario of a pandapower grid."""
+    from isojoule.apps.importers import import_pandapower as convert
+
+    convert(file, folder)
+    _made(folder, as_json)
+
+
+def run(
+    scenario: Annotated[str, typer.Argument(help="Name of a bundled scenario, or a folder.")],
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="TIME", help="First interval, as 2016-01-11.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="End, not run itself.")
+    ] = None,
+    days: Annotated[float | None, typer.Option(help="Length from the start, in days.")] = None,
+    mechanism: Annotated[
+        str | None, typer.Option(help="Another mechanism than the scenario names.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed for all chance.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Write the tables as CSV, too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a scenario, with the savings audit and the report."""
+    from isojoule.apps.run import run_scenario
+
+    result = run_scenario(
+        scenario,
+        start=start,
+        end=end,
+        days=days,
+        mechanism=mechanism,
+        seed=seed,
+        out=out,
+        csv=csv,
+        progress=not as_json,
+    )
+    if as_json:
+        print(json.dumps(result.summary, ensure_ascii=False))
+    else:
+        result.print()
+
+
+def _made(folder: Path, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"scenario": str(folder)}, ensure_ascii=False))
+        return
+    print(f"Made the scenario {folder}\n\nNext:  isojoule check {folder}")
+    print(f"       isojoule run {folder}")

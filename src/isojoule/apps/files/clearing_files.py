@@ -1,0 +1,303 @@
+"""The JSON answer of a clearing, and its reading, which believes nothing that can be derived.
+
+`answer` writes; `read_clearing` takes the few facts that nothing else implies (book, energies,
+payments, flows, losses, welfare, certificate, operator's lines, prices), builds the answer again
+and refuses the file at the first place where it differs. Whether those facts are right is then
+for `isojoule.market.verify.check_clearing`. The keys are described in docs/clearing-file.md.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isojoule.apps.files.book_doc import number
+from isojoule.apps.files.book_files import BookFile, book_from_doc
+from isojoule.core.canonical import digest, dumps, first_difference, load_strict
+from isojoule.core.errors import InputError, IsojouleError, VerificationError
+from isojoule.core.units import UJ_PER_J, joules_text, money_text, parse_exact
+from isojoule.grid import Grid
+from isojoule.market import Book, Certificate, Clearing
+from isojoule.market.reasons import Reader
+from isojoule.valuation import Bundle
+
+Document = dict[str, Any]
+KEYS = (
+    *("isojoule", "mechanism", "parameters", "seed", "book", "welfare", "operator"),
+    *("participants", "offers", "trades", "links", "prices", "spilled_j", "unserved_j"),
+    *("state", "certificate", "digest"),
+)
+
+
+def answer(book: BookFile, clearing: Clearing) -> Document:
+    """The answer as a document, digest included.
+
+    Raises
+    ------
+    VerificationError
+        If the clearing does not have the shape of its book.
+    """
+    document = _derive(book, clearing)
+    document["digest"] = digest(document)
+    return document
+
+
+def answer_text(document: Document) -> str:
+    """The answer as a file holds it: one key a line at the top, numbers in canonical form."""
+    lines = [f"{json.dumps(key)}: {_rows(document[key])}" for key in KEYS if key in document]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def write_clearing(path: Path | str, book: BookFile, clearing: Clearing) -> Document:
+    """Write the answer, whole or not at all; return it."""
+    document = answer(book, clearing)
+    write_whole(Path(path), answer_text(document))
+    return document
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file by a temporary file beside it and a rename."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise InputError(
+            f"cannot be written: {error.strerror}",
+            place=str(path),
+            remedy="give a path in a folder that exists and is writable",
+        ) from None
+
+
+def read_clearing(path: Path | str) -> tuple[BookFile, Clearing]:
+    """Read a clearing file and check that all of it hangs together.
+
+    Raises
+    ------
+    InputError
+        No such file.
+    VerificationError
+        Not canonical numbers, a wrong digest, or a value that does not follow from the rest.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise VerificationError("not UTF-8", place=str(path)) from None
+    except OSError as error:
+        raise InputError(
+            f"cannot be read: {error.strerror}", place=str(path), remedy="check the path"
+        ) from None
+    return clearing_from_doc(load_strict(text, place=str(path)), place=str(path))
+
+
+def clearing_from_doc(document: Any, *, place: str = "") -> tuple[BookFile, Clearing]:
+    """As `read_clearing`, from a document that `load_strict` has read."""
+    if not isinstance(document, dict) or set(document) != set(KEYS):
+        odd = set(document) ^ set(KEYS) if isinstance(document, dict) else set(KEYS)
+        raise VerificationError(f"keys lack or are unknown: {', '.join(sorted(odd))}", place=place)
+    bare = {key: value for key, value in document.items() if key != "digest"}
+    if document["digest"] != digest(bare):
+        raise VerificationError("the digest is not that of the file", place=_at(place, "digest"))
+    try:
+        book = book_from_doc(document["book"])
+    except IsojouleError as error:
+        raise VerificationError(str(error), place=_at(place, "book")) from None
+    try:
+        clearing = _read(document, book)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, IndexError) as error:
+        raise VerificationError(f"not a clearing of its book: {error}", place=place) from None
+    found = first_difference(document, answer(book, clearing))
+    if found:
+        path, stored, derived = found
+        raise VerificationError(
+            f"{dumps(stored)} does not follow from the rest, which gives {dumps(derived)}",
+            place=_at(place, path.removeprefix("$.")),
+        )
+    return book, clearing
+
+
+def _at(place: str, path: str) -> str:
+    return f"{place}: {path}" if place else path
+
+
+def _rows(value: Any) -> str:
+    """Canonical text, with one row of a list or mapping a line."""
+    if isinstance(value, list) and value:
+        return "[\n  " + ",\n  ".join(dumps(v) for v in value) + "\n]"
+    if isinstance(value, dict) and any(isinstance(v, dict | list) for v in value.values()):
+        inner = [f"  {dumps(key)}: {_indented(value[key])}" for key in sorted(value)]
+        return "{\n" + ",\n".join(inner) + "\n}"
+    return dumps(value)
+
+
+def _indented(value: Any) -> str:
+    if isinstance(value, list) and value:
+        return "[\n    " + ",\n    ".join(dumps(v) for v in value) + "\n  ]"
+    return dumps(value)
+
+
+def _derive(file: BookFile, clearing: Clearing) -> Document:
+    book, grid, c = file.book, file.grid, clearing
+    if c.energy_uj.size != book.offer_count or c.flow_uj.size != grid.link_count:
+        raise VerificationError("the clearing is not of this book")
+    reader = Reader(book, grid, c)
+    order = sorted(range(book.offer_count), key=lambda i: book.offer_ids[i])
+    offers = [
+        {
+            "id": book.offer_ids[i],
+            "energy_j": joules_text(int(c.energy_uj[i])),
+            "payment": money_text(int(c.payment_nano[i])),
+            "reason": reader.reason(i),
+        }
+        for i in order
+    ]
+    if "surplus" in c.operator:
+        raise VerificationError("a line of the operator is called surplus", place="operator")
+    lines = {name: money_text(nano) for name, nano in c.operator.items()}
+    return {
+        "isojoule": 1,
+        "mechanism": c.mechanism,
+        "parameters": c.parameters,
+        "seed": c.seed.hex(),
+        "book": file.doc,
+        "welfare": number(c.welfare),
+        "operator": {**lines, "surplus": money_text(c.surplus_nano)},
+        "participants": _participants(book, grid, c),
+        "offers": offers,
+        "trades": [],
+        "links": [_link(grid, c, i) for i in _by_name(grid.link_ids)],
+        "prices": _per_node(grid, c.price_per_j),
+        "spilled_j": _total(book.spilled_j(c.energy_uj)),
+        "unserved_j": _total(book.unserved_j(c.energy_uj)),
+        "state": c.state,
+        "certificate": {
+            "kind": c.certificate.kind,
+            "duals": _per_node(grid, c.certificate.duals),
+            "lowest": _per_node(grid, c.certificate.lowest),
+            "highest": _per_node(grid, c.certificate.highest),
+            "welfare_bound": number(c.certificate.welfare_bound),
+            "gap": number(c.certificate.gap),
+        },
+    }
+
+
+def _by_name(names: tuple[str, ...]) -> list[int]:
+    return sorted(range(len(names)), key=lambda i: names[i])
+
+
+def _per_node(grid: Grid, values: NDArray[np.float64]) -> Document:
+    """A number for each node, null where it is not finite."""
+    return {
+        name: number(value) if math.isfinite(value) else None
+        for name, value in zip(grid.node_ids, values.tolist(), strict=True)
+    }
+
+
+def _total(energy_j: NDArray[np.float64]) -> str:
+    """Sum of energies in exact microjoules, each rounded to the nearest."""
+    return joules_text(sum(round(e) for e in (energy_j * UJ_PER_J).tolist()))
+
+
+def _link(grid: Grid, c: Clearing, i: int) -> Document:
+    row: Document = {
+        "id": grid.link_ids[i],
+        "from": grid.node_ids[grid.link_from[i]],
+        "to": grid.node_ids[grid.link_to[i]],
+        "flow_j": joules_text(int(c.flow_uj[i])),
+        "loss_j": joules_text(int(c.loss_uj[i])),
+    }
+    if grid.standing_loss_w[i]:
+        row["standing_loss_j"] = joules_text(int(c.standing_uj[i]))
+    if grid.owner[i]:
+        row["payment"] = money_text(int(c.link_payment_nano[i]))
+    return row
+
+
+def _participants(book: Book, grid: Grid, c: Clearing) -> Document:
+    """Energy by node and payment of each participant, with all its offers and links."""
+    energy: dict[str, dict[str, int]] = {name: {} for name in book.participants}
+    paid = dict.fromkeys(book.participants, 0)
+
+    def receive(who: str, node: str, energy_uj: int) -> None:
+        energy[who][node] = energy[who].get(node, 0) + energy_uj
+
+    for i, offer in enumerate(book.offers):
+        if isinstance(offer.spec, Bundle):
+            # All or nothing: a bundle is taken if any energy or money of it moves.
+            taken = c.energy_uj[i] != 0 or c.payment_nano[i] != 0
+            for leg in offer.spec.legs if taken else ():
+                receive(offer.participant, leg.node, leg.energy_uj)
+        else:
+            receive(offer.participant, offer.node, int(c.energy_uj[i]))
+        paid[offer.participant] += int(c.payment_nano[i])
+    for i, owner in enumerate(grid.owner):
+        if owner:
+            energy.setdefault(owner, {})
+            paid[owner] = paid.get(owner, 0) + int(c.link_payment_nano[i])
+    return {
+        who: {
+            "energy_j": {node: joules_text(energy_uj) for node, energy_uj in nodes.items()},
+            "payment": money_text(paid[who]),
+        }
+        for who, nodes in energy.items()
+    }
+
+
+def _read(document: Document, file: BookFile) -> Clearing:
+    """The facts of a document as a clearing."""
+    book, grid = file.book, file.grid
+    offers = {row["id"]: row for row in document["offers"]}
+    links = {row["id"]: row for row in document["links"]}
+    certificate = document["certificate"]
+
+    def column(names: tuple[str, ...], rows: Document, key: str, digits: int) -> NDArray[np.int64]:
+        values = [parse_exact(rows[name].get(key, "0"), digits) for name in names]
+        return np.array(values, dtype=np.int64)
+
+    def per_node(values: Document, absent: float) -> NDArray[np.float64]:
+        listed = [values[name] for name in grid.node_ids]
+        return np.array([absent if v is None else _number(v) for v in listed], dtype=np.float64)
+
+    lines = {k: parse_exact(v, 9) for k, v in document["operator"].items() if k != "surplus"}
+    mechanism, kind, state = document["mechanism"], certificate["kind"], document["state"]
+    parameters = document["parameters"]
+    for value, wanted in ((mechanism, str), (kind, str), (state, dict), (parameters, dict)):
+        if not isinstance(value, wanted):
+            raise TypeError(f"{value!r} is not a {wanted.__name__}")
+    return Clearing(
+        mechanism=mechanism,
+        parameters=parameters,
+        seed=bytes.fromhex(document["seed"]),
+        energy_uj=column(book.offer_ids, offers, "energy_j", 6),
+        payment_nano=column(book.offer_ids, offers, "payment", 9),
+        flow_uj=column(grid.link_ids, links, "flow_j", 6),
+        loss_uj=column(grid.link_ids, links, "loss_j", 6),
+        link_payment_nano=column(grid.link_ids, links, "payment", 9),
+        standing_uj=column(grid.link_ids, links, "standing_loss_j", 6),
+        price_per_j=per_node(document["prices"], math.nan),
+        welfare=_number(document["welfare"]),
+        operator=lines,
+        certificate=Certificate(
+            kind=kind,
+            duals=per_node(certificate["duals"], math.nan),
+            lowest=per_node(certificate["lowest"], -math.inf),
+            highest=per_node(certificate["highest"], math.inf),
+            welfare_bound=_number(certificate["welfare_bound"]),
+            gap=_number(certificate["gap"]),
+        ),
+        state=state,
+    )
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{value!r} is not a number")
+    return float(value)
