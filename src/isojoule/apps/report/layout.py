@@ -12,7 +12,8 @@ from isojoule.apps.report.read import Drawn, Floats
 
 TOO_CLOSE = 0.011
 """Share of the picture's width below which two nodes cannot be told apart."""
-CROWDED = 0.05
+CROWDED = 0.01
+"""Share of the nodes that may be too close before the straightened drawing is shown first."""
 MOST_ON_MAP = 2000
 
 
@@ -82,7 +83,8 @@ def _place(
         sides = [c for c in children[node] if c != onward]
         for side in sorted(sides, key=lambda c: int(reach[c])):
             below = _place(side, children, depth, reach, row)
-            shift = max(bottom.get(d, 0) for d in below) + 1
+            # one column more than it takes, so that two branches in a row do not look like one
+            shift = max(bottom.get(d, 0) for d in [*below, max(below) + 1]) + 1
             for member in _members(side, children):
                 row[member] += shift
             for d, low in below.items():

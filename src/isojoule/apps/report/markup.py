@@ -19,3 +19,8 @@ def table(heads: list[str], rows: list[list[str]], *, attributes: str = "") -> s
 def two_widths(wide: str, narrow: str) -> str:
     """A picture for wide screens and one for narrow ones; only one of them is shown."""
     return f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>'
+
+
+def toned(value: float, body: str) -> str:
+    """A text in the colour of a gain or a loss."""
+    return f'<span class="{"good" if value >= 0 else "bad"}">{body}</span>'

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from isojoule.apps.report import figures
-from isojoule.apps.report.markup import table, two_widths
+from isojoule.apps.report.markup import table, toned, two_widths
 from isojoule.apps.report.read import RunFiles
 from isojoule.apps.report.words import A_CENT, energy, money, number, percent, text
 
@@ -83,35 +83,21 @@ def people_table(ranked: list[dict[str, Any]], currency: str) -> str:
         owns = {"use": "", "sun": "panels", "battery": "battery"}[figures.kind_of(person)]
         if owns == "battery" and (person.get("pv_w") or 0) > 0:
             owns = "panels, battery"
-        tone = "good" if person["saving"] >= -A_CENT else "bad"
         cells = [
-            ("", text(person["node"])),
-            ("", owns),
+            (person["saving"], toned(person["saving"], money(person["saving"], currency))),
+            (share or 0, percent(share)),
             (base, money(base, currency)),
             (market, money(market, currency)),
-            (
-                person["saving"],
-                f'<span class="{tone}">{money(person["saving"], currency)}</span>',
-            ),
-            (share or 0, percent(share)),
             (person["bought_j"], energy(person["bought_j"])),
             (person["sold_j"], energy(person["sold_j"])),
+            ("", owns),
+            ("", text(person["node"])),
         ]
         body = "".join(
             f'<td data-v="{v:.6g}">{c}</td>' if v != "" else f"<td>{c}</td>" for v, c in cells
         )
         rows.append(f'<tr><th scope="row">{text(person["label"])}</th>{body}</tr>')
-    heads = [
-        "Name",
-        "Node",
-        "Owns",
-        "Utility alone",
-        "Market",
-        "Saving",
-        "Share",
-        "Bought",
-        "Sold",
-    ]
+    heads = ["Name", "Saving", "Share", "Utility alone", "Market", "Bought", "Sold", "Owns", "Node"]
     head = "".join(f'<th scope="col" aria-sort="none"><button>{h}</button></th>' for h in heads)
     cut = ""
     if len(ranked) > MOST_ROWS:

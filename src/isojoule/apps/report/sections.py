@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from isojoule.apps.report import figures
-from isojoule.apps.report.markup import table, two_widths
+from isojoule.apps.report.markup import table, toned, two_widths
 from isojoule.apps.report.read import RunFiles
 from isojoule.apps.report.words import (
     A_CENT,
@@ -177,11 +177,6 @@ def effect(value: float, currency: str) -> str:
     if abs(value) < A_CENT:
         return "changes nothing"
     return f"{'saves' if value > 0 else 'costs'} {money(abs(value), currency)}"
-
-
-def toned(value: float, body: str) -> str:
-    """A text in the colour of a gain or a loss."""
-    return f'<span class="{"good" if value >= 0 else "bad"}">{body}</span>'
 
 
 def fees(summary: dict[str, Any]) -> str:

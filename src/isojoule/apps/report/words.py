@@ -51,7 +51,9 @@ def money(value: float | None, currency: str, *, sign: bool = False) -> str:
 
 def percent(value: float | None, digits: int = 1) -> str:
     """A share."""
-    return f"{number(None if value is None else 100 * value, digits)}{SPACE}%"
+    if value is None or not math.isfinite(value):
+        return DASH
+    return f"{number(100 * value, digits)}{SPACE}%"
 
 
 def energy(value_j: float | None) -> str:

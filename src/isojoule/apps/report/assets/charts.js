@@ -256,9 +256,8 @@ class Charts {
     if (kw.import > 0.05) parts.push(`${amount(kw.import)} come from the utility`);
     if (kw.charged > 0.05) parts.push(`batteries take ${amount(kw.charged)}`);
     if (kw.export > 0.05) parts.push(`${amount(kw.export)} go to the utility`);
-    const price = Math.abs(this.high[i] - this.low[i]) < 0.05
-      ? `${digits(this.mean[i], 1)} ${priceUnit} everywhere`
-      : `${digits(this.low[i], 1)} to ${digits(this.high[i], 1)} ${priceUnit}`;
+    const [low, high] = [digits(this.low[i], 1), digits(this.high[i], 1)];
+    const price = low === high ? `${low} ${priceUnit} everywhere` : `${low} to ${high} ${priceUnit}`;
     const lines = full === 0 ? "" : full === 1 ? " One link is full." : ` ${full} links are full.`;
     const short = kw.unserved > 1e-6 ? ` ${amount(kw.unserved)} of need cannot be served.` : "";
     return `Homes use ${amount(kw.consumed)}; ${parts.join(", ")}. Energy costs ${price}.${lines}${short}`;

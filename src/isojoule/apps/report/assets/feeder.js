@@ -45,13 +45,14 @@ class Feeder {
     const count = facts.nodes.length;
     let x, y, height;
     if (this.layout === "map") {
-      const size = width - 40;
-      const tall = Math.max(...facts.map[1]) * size;
-      height = Math.max(tall + 40, 160);
-      x = facts.map[0].map((v) => 20 + v * size);
-      y = facts.map[1].map((v) => 20 + v * size + (height - 40 - tall) / 2);
+      const [shareX, shareY] = facts.map.map((axis) => most(axis));
+      const size = Math.min((width - 40) / (shareX || 1), 620 / (shareY || 1), 1400);
+      height = Math.max(shareY * size + 50, 160);
+      const left = (width - shareX * size) / 2, top = 28 + (height - 50 - shareY * size) / 2;
+      x = facts.map[0].map((v) => left + v * size);
+      y = facts.map[1].map((v) => top + v * size);
     } else {
-      const deep = Math.max(...facts.depth) + 1, rows = Math.max(...facts.row) + 1;
+      const deep = most(facts.depth) + 1, rows = most(facts.row) + 1;
       const along = narrow ? Math.min(30, Math.max(14, 760 / deep)) : (width - 48) / Math.max(deep - 1, 1);
       const across = narrow ? (width - 44) / Math.max(rows - 1, 1)
         : Math.min(46, Math.max(12, Math.max(26, 360 / rows)));
@@ -64,7 +65,7 @@ class Feeder {
     }
     if (this.layout === "map") this.gap = narrow ? 9 : 14;
     this.x = x; this.y = y; this.narrow = narrow;
-    this.radius = Math.max(2, Math.min(8, this.gap * 0.33, 200 / Math.sqrt(count)));
+    this.radius = Math.max(2, Math.min(8, this.gap * 0.27, 200 / Math.sqrt(count)));
     this.widest = Math.max(2.5, Math.min(11, this.gap * 0.5));
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.svg.style.height = `${height}px`;
@@ -330,6 +331,8 @@ class Feeder {
     html("li", {}, list, `loses ${powerText(loss)}` + (flow ? ` (${digits((100 * loss) / Math.abs(flow), 2)}\u00a0%)` : ""));
   }
 }
+
+const most = (list) => list.reduce((a, b) => Math.max(a, b), 0);
 
 function distance(x, y, [ax, ay], [bx, by]) {
   const [dx, dy] = [bx - ax, by - ay];

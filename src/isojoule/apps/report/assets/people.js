@@ -27,7 +27,7 @@ function setUpPeople() {
     const wanted = find.value.trim().toLowerCase();
     let count = 0;
     for (const row of rows) {
-      const text = `${row.cells[0].textContent} ${row.cells[1].textContent}`.toLowerCase();
+      const text = `${row.cells[0].textContent} ${row.lastElementChild.textContent}`.toLowerCase();
       row.hidden = !text.includes(wanted);
       if (!row.hidden) count += 1;
     }
