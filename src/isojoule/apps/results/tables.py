@@ -1,0 +1,178 @@
+"""From a record of intervals to the tables of a run folder.
+
+Four tables, each a folder of Parquet parts: `intervals` (totals), `nodes` (prices), `links`
+(flows), `devices` (energies, payments, batteries). Integers are exact; units stand in the names.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from isojoule.microworld.offers import UTILITY, OfferMaker
+from isojoule.microworld.scenario import DeviceKind, Scenario
+from isojoule.microworld.simulate import Record
+
+TABLES = ("intervals", "nodes", "links", "devices")
+Ints = NDArray[np.int64]
+
+
+def part_frames(
+    maker: OfferMaker, record: Record, period: str, *, prices: bool
+) -> dict[str, pl.DataFrame]:
+    """The four tables of a record. `prices` says whether nodal prices mean something."""
+    s = maker.scenario
+    frames = {
+        "intervals": _intervals(maker, record, period),
+        "links": _links(s, record, period),
+        "devices": _devices(maker, record, period),
+    }
+    if prices:
+        frames["nodes"] = _nodes(s, record, period)
+    return frames
+
+
+def write_part(folder: Path, number: int, frames: dict[str, pl.DataFrame]) -> None:
+    """Write one part of each table below `folder`."""
+    for name, frame in frames.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        frame.write_parquet(
+            folder / name / f"part-{number:05}.parquet", compression="zstd", statistics=False
+        )
+
+
+def _names(values: tuple[str, ...], count: int) -> pl.Series:
+    """The names, once per interval."""
+    codes = np.tile(np.arange(len(values), dtype=np.uint32), count)
+    return pl.Series(list(values), dtype=pl.String).gather(codes)
+
+
+def _time(record: Record, period: str, per_row: int) -> dict[str, Any]:
+    count = record.time_s.size * per_row
+    return {
+        "period": pl.repeat(period, count, dtype=pl.String, eager=True),
+        "time_s": np.repeat(record.time_s, per_row),
+    }
+
+
+def _nodes(s: Scenario, record: Record, period: str) -> pl.DataFrame:
+    nodes = s.grid.node_count
+    return pl.DataFrame(
+        {
+            **_time(record, period, nodes),
+            "node": _names(s.grid.node_ids, record.time_s.size),
+            "price_per_j": pl.Series(record.price_per_j.ravel()).fill_nan(None),
+        }
+    )
+
+
+def _links(s: Scenario, record: Record, period: str) -> pl.DataFrame:
+    links = s.grid.link_count
+    return pl.DataFrame(
+        {
+            **_time(record, period, links),
+            "link": _names(s.grid.link_ids, record.time_s.size),
+            "flow_uj": record.flow_uj.ravel(),
+            "loss_uj": record.loss_uj.ravel(),
+            "saturated": record.full.ravel(),
+        }
+    )
+
+
+def _devices(maker: OfferMaker, record: Record, period: str) -> pl.DataFrame:
+    s, count = maker.scenario, record.time_s.size
+    offers = s.devices.count + 1
+    owners = tuple(maker.template.participants[i] for i in maker.template.offer_participant)
+    nodes = tuple(s.grid.node_ids[i] for i in maker.template.offer_node)
+    stored = np.full((count, offers), -1, np.int64)
+    stored[:, maker.batteries] = record.stored_uj
+    return pl.DataFrame(
+        {
+            **_time(record, period, offers),
+            "device": _names(maker.template.offer_ids, count),
+            "participant": _names(owners, count),
+            "node": _names(nodes, count),
+            "energy_uj": record.energy_uj.ravel(),
+            "payment_nano": record.payment_nano.ravel(),
+            "stored_uj": stored.ravel(),
+        }
+    ).with_columns(pl.when(pl.col("stored_uj") >= 0).then(pl.col("stored_uj")).alias("stored_uj"))
+
+
+def interval_columns(maker: OfferMaker, record: Record) -> dict[str, Ints]:
+    """Totals of each interval, integers, (intervals,). They add up exactly:
+
+    generated + imported + discharged + unserved
+        = consumed + exported + charged + loss + standing loss + spilled
+    """
+    d = maker.scenario.devices
+    plain = d.kind != DeviceKind.BATTERY
+    wanted, got = record.wanted_uj[:, plain], record.energy_uj[:, :-1][:, plain]
+    battery = record.energy_uj[:, maker.batteries]
+    utility = record.energy_uj[:, -1]
+    meters, meter = np.unique(
+        d.participant.astype(np.int64) * maker.scenario.grid.node_count + d.node,
+        return_inverse=True,
+    )
+    net = np.zeros((record.time_s.size, meters.size), np.int64)
+    for device in range(d.count):
+        net[:, meter[device]] += record.energy_uj[:, device]
+
+    def above(values: Ints) -> Ints:
+        total: Ints = np.maximum(values, 0).sum(axis=-1) if values.ndim > 1 else values.clip(0)
+        return total
+
+    return {
+        "import_uj": above(-utility),
+        "export_uj": above(utility),
+        "loss_uj": record.loss_uj.sum(1),
+        "standing_loss_uj": record.standing_uj,
+        "generated_uj": above(-wanted),
+        "spilled_uj": above(np.where(wanted < 0, got - wanted, 0)),
+        "consumed_uj": above(wanted),
+        "unserved_uj": above(np.where(wanted > 0, wanted - got, 0)),
+        "charged_uj": above(battery),
+        "discharged_uj": above(-battery),
+        "self_discharge_uj": record.decay_uj.sum(1),
+        "stored_uj": record.stored_uj.sum(1),
+        "meters_in_uj": above(net),
+        "meters_out_uj": above(-net),
+        "boundary_cash_nano": -record.payment_nano[:, -1],
+        "operator_nano": record.operator_nano,
+        "congestion_rent_nano": record.congestion_nano,
+        "loss_rent_nano": record.loss_rent_nano,
+    }
+
+
+def _intervals(maker: OfferMaker, record: Record, period: str) -> pl.DataFrame:
+    s = maker.scenario
+    rows = np.searchsorted(s.times_s, record.time_s)
+    with np.errstate(all="ignore"):
+        known = np.isfinite(record.price_per_j)
+        price = np.where(known, record.price_per_j, 0.0)
+        count = known.sum(1)
+        mean = price.sum(1) / count
+        low = np.where(known, record.price_per_j, np.inf).min(1, initial=np.inf)
+        high = np.where(known, record.price_per_j, -np.inf).max(1, initial=-np.inf)
+    return pl.DataFrame(
+        {
+            **_time(record, period, 1),
+            **interval_columns(maker, record),
+            "sells_at_per_j": s.sells_at_per_j[rows],
+            "buys_at_per_j": s.buys_at_per_j[rows],
+            "carbon_kg_per_j": pl.Series(s.carbon_kg_per_j[rows]).fill_nan(None),
+            "price_min_per_j": low,
+            "price_mean_per_j": mean,
+            "price_max_per_j": high,
+            "gap": record.gap,
+        }
+    )
+
+
+def names_of_utility() -> str:
+    """Name under which the utility stands in the table of devices."""
+    return UTILITY

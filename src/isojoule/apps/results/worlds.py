@@ -1,0 +1,146 @@
+"""Simulate one period of one world and write its parts; runs in a process of its own.
+
+A period that must be cyclic is repeated, each time from where it ended, until every battery
+ends where it started (within the scenario's tolerance); the last round is what is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isojoule.grid.powerflow import AcResult, check_ac
+from isojoule.market import Mechanism
+from isojoule.market.mechanisms import get
+from isojoule.microworld.offers import OfferMaker
+from isojoule.microworld.scenario import DeviceKind, Period, Scenario
+from isojoule.microworld.simulate import Record, simulate
+
+CHUNK = 672
+"""Intervals in one part."""
+BASELINE = "utility-only"
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One period of one world."""
+
+    world: str
+    mechanism: str
+    parameters: dict[str, Any]
+    period: int
+    first_part: int
+    folder: Path
+    seed: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the parent needs to know of a finished job."""
+
+    job: Job
+    rounds: int
+    cyclic: bool
+    stored_change_uj: int
+    start_uj: Ints
+    loss_uj: Ints
+    """Lost in the links in each interval, without standing losses."""
+    ac: AcResult
+
+
+def run_job(scenario: Scenario, job: Job, progress: Progress | None) -> Outcome:
+    """Simulate, write the parts, check the power flow."""
+    from isojoule.apps.results.tables import part_frames, write_part
+
+    maker = OfferMaker.of(scenario)
+    mechanism = get(job.mechanism, **job.parameters)
+    period = scenario.periods[job.period]
+    seed = job.seed.to_bytes(8, "big", signed=True)
+    start = np.rint(scenario.devices.energy_j[maker.batteries] * 1e6).astype(np.int64)
+    rounds = 0
+    cyclic = scenario.cyclic_tolerance is None
+    records: list[Record] = []
+    if scenario.cyclic_tolerance is not None:
+        capacity = np.rint(scenario.devices.capacity_j[maker.batteries] * 1e6)
+        while rounds < scenario.max_rounds and not cyclic:
+            rounds += 1
+            records = list(_chunks(maker, mechanism, period, start, seed, progress))
+            end = records[-1].end_uj
+            off = np.abs(end - start) / capacity
+            cyclic = bool(np.all(off <= scenario.cyclic_tolerance))
+            if not cyclic:
+                start = end
+    else:
+        rounds = 1
+    first = start
+    last = start
+    power: list[Floats] = []
+    lost: list[Ints] = []
+    stream = records or _chunks(maker, mechanism, period, start, seed, progress)
+    for number, record in enumerate(stream):
+        frames = part_frames(maker, record, period.name, prices=job.world == "market")
+        write_part(job.folder, job.first_part + number, frames)
+        lost.append(record.loss_uj.sum(1))
+        power.append(record.energy_uj[:, :-1] / (1e6 * scenario.interval_s))
+        last = record.end_uj
+    return Outcome(
+        job=job,
+        rounds=rounds,
+        cyclic=cyclic,
+        stored_change_uj=int(last.sum() - first.sum()),
+        start_uj=first,
+        loss_uj=np.concatenate(lost),
+        ac=check_power(scenario, np.concatenate(power)),
+    )
+
+
+def parts_of(scenario: Scenario, period: Period) -> int:
+    """How many parts a period is written in."""
+    rows = scenario.rows(period)
+    return -(-(rows.stop - rows.start) // CHUNK)
+
+
+def _chunks(
+    maker: OfferMaker,
+    mechanism: Mechanism,
+    period: Period,
+    start_uj: Ints,
+    seed: bytes,
+    progress: Progress | None,
+) -> Iterator[Record]:
+    rows = maker.scenario.rows(period)
+    for first in range(rows.start, rows.stop, CHUNK):
+        last = min(first + CHUNK, rows.stop)
+        record = simulate(
+            maker, mechanism, slice(first, last), start_uj, seed=seed, progress=progress
+        )
+        start_uj = record.end_uj
+        yield record
+
+
+def check_power(scenario: Scenario, device_power_w: Floats) -> AcResult:
+    """AC power flow of what the devices received, W, (intervals, devices)."""
+    d = scenario.devices
+    factor = np.where(d.kind == DeviceKind.BATTERY, 1.0, np.nan_to_num(d.power_factor, nan=1.0))
+    to_q = np.sqrt(1.0 - factor**2) / factor
+    shape = (device_power_w.shape[0], scenario.grid.node_count)
+    p_w, q_var = np.zeros(shape), np.zeros(shape)
+    for device in range(d.count):
+        node = int(d.node[device])
+        p_w[:, node] += device_power_w[:, device]
+        q_var[:, node] += device_power_w[:, device] * to_q[device]
+    return check_ac(
+        scenario.grid,
+        scenario.utility_node,
+        p_w,
+        q_var,
+        slack_voltage_pu=scenario.slack_voltage_pu,
+    )

@@ -1,0 +1,174 @@
+"""The savings audit: what a market saved, and why, against the baseline.
+
+Welfare on curves is not money. What a community saved is the cash across its boundary, plus
+fees, less the change in the value of stored energy, against the same assets behaving as well as
+they can without the market (`utility-only`). The saving is split into parts that add up:
+
+- netting: the baseline's own flows, settled at the utility's node as one meter instead of many.
+  Energy that neighbours used to sell at the low price and buy back at the high one stays here.
+- losses: what links lose, less than in the baseline, at the utility's price of the interval.
+- dispatch: the rest of the cash: batteries that serve neighbours too, curtailment avoided.
+- storage: more energy left in batteries at the end, at the utility's buying price.
+- fees: the network fee on energy that neighbours trade.
+
+Spec: docs/spec/audit.md, A1 to A6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, UJ_PER_J
+
+Columns = Mapping[str, NDArray[np.generic]]
+FEES_PER_KWH = (0.0, 0.05, 0.10, 0.15, 0.20)
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Parts of the saving, money; positive is good for the community."""
+
+    baseline_cost: float
+    market_cost: float
+    saving: float
+    saving_share: float
+    netting: float
+    dispatch: float
+    losses: float
+    storage: float
+    fees: float
+    local_trade_j: float
+    break_even_fee_per_j: float | None
+    fee_table: list[dict[str, float]]
+
+
+def audit(
+    market: Columns,
+    baseline: Columns,
+    *,
+    stored_change_uj: tuple[int, int],
+    network_fee_per_j: float,
+) -> Audit:
+    """Audit one stretch of time from the interval tables of both worlds.
+
+    Parameters
+    ----------
+    market, baseline
+        Columns of the table `intervals`, equal times.
+    stored_change_uj
+        Change of the energy in batteries over the stretch, market and baseline.
+    network_fee_per_j
+        Paid on energy that neighbours trade.
+    """
+    sells = np.asarray(baseline["sells_at_per_j"], np.float64)
+    buys = np.asarray(baseline["buys_at_per_j"], np.float64)
+
+    def joules(table: Columns, name: str) -> NDArray[np.float64]:
+        return np.asarray(table[name], np.float64) / UJ_PER_J
+
+    def cash(table: Columns) -> float:
+        return int(np.sum(np.asarray(table["boundary_cash_nano"], np.int64))) / NANO_PER_UNIT
+
+    before, after = cash(baseline), cash(market)
+    one_meter = float(
+        np.sum(sells * joules(baseline, "import_uj") - buys * joules(baseline, "export_uj"))
+    )
+    at_margin = np.where(joules(market, "import_uj") > 0, sells, buys)
+    lost = [
+        joules(table, "loss_uj") + joules(table, "standing_loss_uj") for table in (baseline, market)
+    ]
+    losses = float(np.sum(at_margin * (lost[0] - lost[1])))
+    local_j = float(local_trade_j(market).sum())
+    fees = -network_fee_per_j * local_j
+    worth = float(np.mean(buys)) / UJ_PER_J
+    storage = worth * (stored_change_uj[0] - stored_change_uj[1])
+    netting = before - one_meter
+    dispatch = one_meter - after - losses
+    free = netting + dispatch + losses + storage
+    saving = free + fees
+    baseline_cost = before - worth * stored_change_uj[1]
+    return Audit(
+        baseline_cost=baseline_cost,
+        market_cost=baseline_cost - saving,
+        saving=saving,
+        saving_share=saving / abs(baseline_cost) if baseline_cost else 0.0,
+        netting=netting,
+        dispatch=dispatch,
+        losses=losses,
+        storage=storage,
+        fees=fees,
+        local_trade_j=local_j,
+        break_even_fee_per_j=free / local_j if local_j > 0 else None,
+        fee_table=[
+            {"fee_per_kwh": fee, "saving": free - fee / J_PER_KWH * local_j}
+            for fee in FEES_PER_KWH
+        ],
+    )
+
+
+def local_trade_j(table: Columns) -> NDArray[np.float64]:
+    """Energy that neighbours sold to neighbours in each interval, J.
+
+    What meters deliver less what leaves through the boundary.
+    """
+    out = np.asarray(table["meters_out_uj"], np.float64)
+    exported = np.asarray(table["export_uj"], np.float64)
+    return np.maximum(out - exported, 0.0) / UJ_PER_J
+
+
+def totals(
+    table: Columns, stored_change_uj: int, interval_s: int, saturated: int
+) -> dict[str, float | int | None]:
+    """Sums and rates of one world over a stretch of time. J, W, money, kg."""
+
+    def joules(name: str) -> float:
+        return int(np.sum(np.asarray(table[name], np.int64))) / UJ_PER_J
+
+    def money(name: str) -> float:
+        return int(np.sum(np.asarray(table[name], np.int64))) / NANO_PER_UNIT
+
+    def peak_w(name: str) -> float:
+        return float(np.max(np.asarray(table[name], np.int64), initial=0)) / UJ_PER_J / interval_s
+
+    energy = {
+        name: joules(name.replace("_j", "_uj"))
+        for name in (
+            "import_j", "export_j", "loss_j", "standing_loss_j", "generated_j", "spilled_j",
+            "consumed_j", "unserved_j", "charged_j", "discharged_j", "self_discharge_j",
+        )
+    }  # fmt: skip
+    served = energy["consumed_j"] - energy["unserved_j"]
+    generated = energy["generated_j"]
+    used = generated - energy["spilled_j"] - energy["export_j"]
+    carbon = np.asarray(table["carbon_kg_per_j"], np.float64)
+    imports = np.asarray(table["import_uj"], np.float64) / UJ_PER_J
+    carbon_kg = float(np.sum(carbon * imports))
+    buys = float(np.mean(np.asarray(table["buys_at_per_j"], np.float64)))
+    return {
+        "cash": money("boundary_cash_nano"),
+        **energy,
+        "stored_change_j": stored_change_uj / UJ_PER_J,
+        "stored_change_value": stored_change_uj / UJ_PER_J * buys,
+        "operator": money("operator_nano"),
+        "congestion_rent": money("congestion_rent_nano"),
+        "loss_rent": money("loss_rent_nano"),
+        "self_sufficiency": 1.0 - energy["import_j"] / served if served > 0 else None,
+        "self_consumption": used / generated if generated > 0 else None,
+        "peak_import_w": peak_w("import_uj"),
+        "peak_export_w": peak_w("export_uj"),
+        "carbon_kg": carbon_kg if np.isfinite(carbon_kg) else None,
+        "local_trade_j": float(local_trade_j(table).sum()),
+        "price_min_per_j": _finite(np.min(table["price_min_per_j"])),
+        "price_mean_per_j": _finite(np.mean(np.asarray(table["price_mean_per_j"], np.float64))),
+        "price_max_per_j": _finite(np.max(table["price_max_per_j"])),
+        "saturated_link_intervals": saturated,
+    }
+
+
+def _finite(value: object) -> float | None:
+    number = float(np.asarray(value, np.float64))
+    return number if np.isfinite(number) else None
