@@ -183,13 +183,13 @@ class Reader:
         if low == 0 == high:
             return "nothing offered"
         if self.clearing.certificate.kind == "recomputed":
-            how = "partly filled" if energy_uj else "not filled"
+            how = "partly filled" if abs(q) > self.slack_j else "not filled"
             return f"{how}: by the rule of {self.clearing.mechanism}"
         price = float(self.clearing.price_per_j[self.book.offer_node[offer]])
         if np.isnan(price):
             return "network: nobody whom it can reach trades, so its node has no price"
         bid, ask = self._next_prices(rows)
-        if energy_uj:
+        if abs(q) > self.slack_j:  # less is the rounding of other energies
             return self._partly(rows, price, bid, ask)
         return self._idle(offer, price, bid, ask)
 

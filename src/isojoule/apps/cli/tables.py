@@ -26,7 +26,7 @@ def show_clearing(file: BookFile, clearing: Clearing, console: Console | None = 
     scale, unit = (J_PER_KWH, "kWh") if top_j >= 0.001 * J_PER_KWH else (1.0, "J")
 
     def energy(value_uj: int) -> str:
-        return f"{value_uj / UJ_PER_J / scale:.4f}"
+        return f"{round(value_uj / UJ_PER_J / scale, 4) + 0.0:.4f}"  # no -0
 
     console.print(
         f"[bold]{escape(c.mechanism)}[/bold] on {book.network}, "

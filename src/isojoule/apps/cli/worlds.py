@@ -12,7 +12,6 @@ from isojoule.apps.cli.app import AsJson
 
 imports = typer.Typer(
     no_args_is_help=True,
-    rich_markup_mode=None,
     help="Make a scenario from data of another program (needs the extra `import`).",
 )
 
