@@ -6,112 +6,26 @@ energy adds up in every interval, but no mechanism has cleared anything here.
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from fake_scenario import (
+    BUYS,
+    INTERVAL_S,
+    KWH,
+    SELLS,
+    STARTS,
+    Floats,
+    Shape,
+    node_names,
+    parents,
+    participant_names,
+    write_scenario,
+)
+from fake_summary import write_summary
 from numpy.typing import NDArray
-
-Floats = NDArray[np.float64]
-KWH = 3.6e6
-INTERVAL_S = 900
-SELLS, BUYS = 0.30 / KWH, 0.08 / KWH
-STARTS = {
-    "winter": 1452466800,
-    "spring": 1460930400,
-    "summer": 1468792800,
-    "autumn": 1476655200,
-}
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What the fake run looks like. `names` are put on the first participants, to test escapes."""
-
-    nodes: int = 12
-    strings: int = 3
-    batteries: int = 2
-    pv: int = 4
-    periods: int = 2
-    intervals: int = 96
-    coordinates: bool = True
-    violations: bool = True
-    loses: bool = False
-    ac: bool = True
-    names: tuple[str, ...] = ()
-
-
-def parents(shape: Shape, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Parent of each node but the first two (utility, busbar): a few long strings, some stubs."""
-    out = [0, 0]
-    heads = [1] * shape.strings
-    for node in range(2, shape.nodes):
-        string = int(rng.integers(shape.strings))
-        out.append(heads[string])
-        if rng.random() > 0.12:
-            heads[string] = node
-    return np.array(out)
-
-
-def write_scenario(folder: Path, shape: Shape, parent: NDArray[np.int64], rated: Floats) -> None:
-    """`scenario.yaml` and the tables of nodes, links, participants and devices."""
-    folder.mkdir(parents=True)
-    (folder / "scenario.yaml").write_text(
-        "isojoule: 1\nname: fake\ntitle: A made-up feeder\ntimezone: Europe/Berlin\n"
-        "currency: EUR\ninterval: 15 min\nutility: Utility\nnetwork: transport\n"
-        "attribution: Made by a seeded generator, for tests only.\n"
-    )
-    count = shape.nodes
-    ids = node_names(shape)
-    nodes: dict[str, Any] = {"node": ids}
-    if shape.coordinates:
-        rng = np.random.default_rng(5)
-        x, y = np.zeros(count), np.zeros(count)
-        heading = rng.uniform(0, 6.3, count)
-        for i in range(2, count):
-            heading[i] = heading[parent[i]] + rng.normal(0, 0.3) if parent[i] > 1 else heading[i]
-            x[i] = x[parent[i]] + 0.0002 * np.cos(heading[i])
-            y[i] = y[parent[i]] + 0.0001 * np.sin(heading[i])
-        nodes |= {"x": 11.41 + x, "y": 53.65 + y}
-    pl.DataFrame(nodes).write_csv(folder / "nodes.csv")
-    pl.DataFrame(
-        {
-            "link": [f"Line {i}" for i in range(1, count)],
-            "from": [ids[p] for p in parent[1:]],
-            "to": ids[1:],
-            "kind": ["transformer"] + ["line"] * (count - 2),
-            "capacity [kW]": rated[1:] / 1e3,
-        }
-    ).write_csv(folder / "links.csv")
-    people = participant_names(shape)
-    pl.DataFrame({"participant": people, "label": people}).write_csv(folder / "participants.csv")
-    rows = [(f"{p} load", p, n, "load", None) for p, n in zip(people, ids[2:], strict=True)]
-    rows += [(f"{people[i]} roof", people[i], ids[i + 2], "pv", None) for i in range(shape.pv)]
-    rows += [
-        (f"{people[i]} pack", people[i], ids[i + 2], "battery", 10.0)
-        for i in range(shape.batteries)
-    ]
-    pl.DataFrame(
-        rows,
-        schema=["device", "participant", "node", "kind", "capacity [kWh]"],
-        orient="row",
-        infer_schema_length=None,
-    ).write_csv(folder / "devices.csv")
-
-
-def node_names(shape: Shape) -> list[str]:
-    """Names of the nodes."""
-    return ["Utility", "Busbar"] + [f"Bus {i}" for i in range(2, shape.nodes)]
-
-
-def participant_names(shape: Shape) -> list[str]:
-    """Names of the participants, one a node from the third node on."""
-    names = [f"Household {i}" for i in range(2, shape.nodes)]
-    names[: len(shape.names)] = shape.names
-    return names
 
 
 def profiles(
@@ -346,124 +260,3 @@ def save(path: Path, columns: dict[str, Any]) -> None:
     """Write one part of a table."""
     path.parent.mkdir(parents=True, exist_ok=True)
     pl.DataFrame(columns).write_parquet(path)
-
-
-def audit(entry: dict[str, Any], gains: Floats) -> dict[str, Any]:
-    """A savings audit whose terms add up."""
-    base, market = entry["baseline"], entry["market"]
-    cost = [w["cash"] - w["stored_change_value"] for w in (base, market)]
-    saving = cost[0] - cost[1]
-    losses = -(market["loss_j"] - base["loss_j"]) * SELLS
-    storage = market["stored_change_value"] - base["stored_change_value"]
-    netting = 0.62 * (saving - losses - storage)
-    traded = market["local_trade_j"] / KWH
-    fees = [0.0, 0.05, 0.10, 0.15, 0.20]
-    return {
-        "baseline_cost": cost[0],
-        "market_cost": cost[1],
-        "saving": saving,
-        "saving_share": saving / cost[0] if cost[0] else 0.0,
-        "netting": netting,
-        "dispatch": saving - losses - storage - netting,
-        "losses": losses,
-        "storage": storage,
-        "fees": 0.0,
-        "gainers": int((gains > 0.005).sum()),
-        "losers": int((gains < -0.005).sum()),
-        "largest_gain": float(gains.max()),
-        "largest_loss": float(-gains.min()),
-        "break_even_fee_per_j": max(saving, 0.0) / traded / KWH if traded else None,
-        "fee_table": [{"fee_per_kwh": f, "saving": saving - f * traded} for f in fees],
-    }
-
-
-def write_summary(
-    folder: Path, shape: Shape, periods: list[dict[str, Any]], costs: dict[str, Floats]
-) -> None:
-    """Write `summary.json`."""
-    total: dict[str, Any] = {"name": "total", "start_s": periods[0]["start_s"]}
-    total |= {
-        "end_s": periods[-1]["end_s"],
-        "intervals": shape.intervals * len(periods),
-    }
-    if shape.loses:
-        for entry in periods:
-            entry["market"]["cash"] = entry["baseline"]["cash"] * 1.04
-    for world in ("market", "baseline"):
-        sides = [p[world] for p in periods]
-        total[world] = {k: sum(s[k] for s in sides) for k in sides[0]}
-        for key in ("self_sufficiency", "self_consumption", "price_mean_per_j"):
-            total[world][key] /= len(sides)
-        for key in ("peak_import_w", "peak_export_w", "price_max_per_j"):
-            total[world][key] = max(s[key] for s in sides)
-        total[world]["price_min_per_j"] = min(s["price_min_per_j"] for s in sides)
-        costs[f"total/{world}"] = np.sum([costs[f"{p['name']}/{world}"] for p in periods], axis=0)
-    for entry in [*periods, total]:
-        gains = costs[f"{entry['name']}/baseline"] - costs[f"{entry['name']}/market"]
-        entry["audit"] = audit(entry, gains)
-    share = total["audit"]["saving_share"]
-    people, ids = participant_names(shape), node_names(shape)
-    participants = []
-    for i, person in enumerate(people):
-        row: dict[str, Any] = {
-            "participant": person,
-            "label": person,
-            "node": ids[i + 2],
-        }
-        for name in ["total", *[p["name"] for p in periods]]:
-            market, base = (float(costs[f"{name}/{w}"][i]) for w in ("market", "baseline"))
-            cell = {
-                "market_cost": market,
-                "baseline_cost": base,
-                "saving": base - market,
-            }
-            if name == "total":
-                row |= cell
-                row |= {"bought_j": 9e8, "sold_j": 3e8 if i < shape.pv else 0.0}
-                row |= {"pv_w": 8e3 if i < shape.pv else 0.0, "periods": []}
-                row |= {"battery_j": 10 * KWH if i < shape.batteries else 0.0}
-            else:
-                row["periods"].append({"name": name, **cell})
-        participants.append(row)
-    side = {
-        "voltage_violations": 7 if shape.violations else 0,
-        "loading_violations": 2 if shape.violations else 0,
-        "worst_voltage_pu": 0.893 if shape.violations else 0.951,
-        "worst_voltage_node": ids[-1],
-        "highest_voltage_pu": 1.031,
-        "highest_voltage_node": ids[2],
-        "worst_loading": 1.04 if shape.violations else 0.71,
-        "worst_loading_link": "Line 1",
-        "loss_j": total["market"]["loss_j"] * 1.02,
-        "market_loss_j": total["market"]["loss_j"],
-        "residual_j": total["market"]["loss_j"] * 0.02,
-        "nodes": [{"node": ids[-1], "intervals": 7, "min_pu": 0.893, "max_pu": 1.02}],
-        "links": [{"link": "Line 1", "intervals": 2, "max_loading": 1.04}],
-    }
-    if not shape.violations:
-        side |= {"nodes": [], "links": []}
-    worse = side | {"voltage_violations": 9} if shape.violations else side
-    summary = {
-        "isojoule": 1,
-        "run": folder.name,
-        "scenario": "fake",
-        "title": "A made-up feeder",
-        "attribution": "Made by a seeded generator, for tests only.",
-        "currency": "EUR",
-        "mechanism": "equilibrium",
-        "interval_s": INTERVAL_S,
-        "headline": f"Together the homes saved {share:.1%} against the utility alone.",
-        "total": total,
-        "periods": periods,
-        "participants": participants,
-        "operator": {"market": total["market"]["operator"], "baseline": 0.0},
-        "ac": {"intervals": total["intervals"], "market": side, "baseline": worse}
-        if shape.ac
-        else None,
-        "reproduce": {
-            "command": "isojoule run fake --seed 0",
-            "version": "0.1.0",
-            "seed": 0,
-        },
-    }
-    (folder / "summary.json").write_text(json.dumps(summary, indent=1))

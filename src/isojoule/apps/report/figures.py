@@ -176,7 +176,12 @@ def energy_balance(run: RunFiles | Path, width: float = 720) -> str:
     run = read_run(run) if isinstance(run, Path) else run
     table = run.intervals("market")
     to_w = 1.0 / (UJ_PER_J * run.summary["interval_s"])
-    layers_up = [("generated", "sun"), ("discharged", "battery"), ("import", "grid")]
+    layers_up = [
+        ("generated", "sun"),
+        ("discharged", "battery"),
+        ("import", "grid"),
+        ("unserved", "full"),
+    ]
     layers_down = [("consumed", "use"), ("charged", "charge"), ("export", "export")]
     layers_down += [("loss", "loss"), ("spilled", "spill")]
     up = [(c, blocks(table, f"{n}_uj", MOST_POINTS) * to_w / 1e3) for n, c in layers_up]

@@ -32,6 +32,7 @@ def pack(values: Floats, finest: float) -> dict[str, Any]:
         numbers a finer one.
     """
     rows, times = values.shape
+    values = np.where(np.isfinite(values), values, np.nan)
     size = np.nan_to_num(np.abs(values), nan=0.0)
     of_row = size.max(axis=1, initial=0.0) if times else np.zeros(rows)
     largest = float(of_row.max(initial=0.0))

@@ -18,6 +18,9 @@ from isojoule.core.units import UJ_PER_J
 if TYPE_CHECKING:
     import polars as pl
 
+    from isojoule.grid import Grid
+    from isojoule.microworld.scenario import Scenario
+
 Floats = NDArray[np.float64]
 Index = NDArray[np.int64]
 
@@ -161,106 +164,53 @@ def read_run(folder: Path) -> RunFiles:
             place=str(folder),
             remedy="name a folder that `isojoule run` has written, as runs/<id>",
         )
-    import yaml
+    from isojoule.apps.files.scenario_files import read_scenario
 
     summary = json.loads(path.read_text(encoding="utf-8"))
-    scenario = folder / "scenario"
-    config = yaml.safe_load((scenario / "scenario.yaml").read_text(encoding="utf-8"))
-    labels = {p["participant"]: p.get("label") or p["participant"] for p in summary["participants"]}
-    grid = read_grid(scenario, str(config.get("utility", "")))
+    scenario = read_scenario(folder / "scenario")
     inputs = {
         p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
-        for p in sorted(scenario.rglob("*"))
+        for p in sorted((folder / "scenario").rglob("*"))
         if p.is_file()
     }
     return RunFiles(
         folder=folder,
         summary=summary,
-        timezone=str(config.get("timezone", "UTC")),
-        grid=grid,
-        devices=read_devices(scenario, grid, labels),
+        timezone=scenario.timezone,
+        grid=drawn(scenario.grid, scenario.utility_node),
+        devices=devices_of(scenario),
         inputs=inputs,
     )
 
 
-def read_grid(scenario: Path, utility: str) -> Drawn:
-    """Nodes and links of a scenario folder."""
-    nodes = read_table(scenario / "nodes")
-    names = tuple(nodes["node"])
-    index = {name: i for i, name in enumerate(names)}
-    links = read_table(scenario / "links", missing_ok=True)
-    count = len(links.get("link", []))
+def drawn(grid: Grid, utility: int) -> Drawn:
+    """What is drawn of a grid."""
+    nowhere = np.full(grid.node_count, np.nan)
     return Drawn(
-        nodes=names,
-        links=tuple(links.get("link", [])),
-        link_from=np.array([index[n] for n in links.get("from", [])], dtype=np.int64),
-        link_to=np.array([index[n] for n in links.get("to", [])], dtype=np.int64),
-        capacity_w=numbers(links.get("capacity_w"), count, np.inf),
-        kind=tuple(k or "link" for k in links.get("kind", [None] * count)),
-        x=numbers(nodes.get("x"), len(names), np.nan),
-        y=numbers(nodes.get("y"), len(names), np.nan),
-        utility=index.get(utility, 0),
+        nodes=grid.node_ids,
+        links=grid.link_ids,
+        link_from=grid.link_from.astype(np.int64),
+        link_to=grid.link_to.astype(np.int64),
+        capacity_w=grid.capacity_w,
+        kind=grid.kind,
+        x=nowhere if grid.x is None else grid.x,
+        y=nowhere if grid.y is None else grid.y,
+        utility=utility,
     )
 
 
-def read_devices(scenario: Path, grid: Drawn, labels: dict[str, str]) -> tuple[Device, ...]:
-    """The devices of a scenario folder."""
-    table = read_table(scenario / "devices", missing_ok=True)
-    index = {name: i for i, name in enumerate(grid.nodes)}
-    count = len(table.get("device", []))
-    capacity = numbers(table.get("capacity_j"), count, np.nan)
+def devices_of(scenario: Scenario) -> tuple[Device, ...]:
+    """The devices of a scenario, in its order."""
+    from isojoule.microworld.devices import KIND_NAMES
+
+    d = scenario.devices
     return tuple(
         Device(
-            name=table["device"][i],
-            owner=labels.get(table["participant"][i], table["participant"][i]),
-            node=index[table["node"][i]],
-            kind=table["kind"][i],
-            capacity_j=float(capacity[i]) if np.isfinite(capacity[i]) else None,
+            name=name,
+            owner=scenario.labels[int(d.participant[i])],
+            node=int(d.node[i]),
+            kind=KIND_NAMES[int(d.kind[i])],
+            capacity_j=float(d.capacity_j[i]) if np.isfinite(d.capacity_j[i]) else None,
         )
-        for i in range(count)
+        for i, name in enumerate(d.ids)
     )
-
-
-def read_table(stem: Path, *, missing_ok: bool = False) -> dict[str, list[Any]]:
-    """A CSV or Parquet table as columns, names as text, numbers in SI."""
-    import polars as pl
-
-    names = {"node", "link", "from", "to", "device", "participant", "kind"}
-    if stem.with_suffix(".parquet").is_file():
-        frame = pl.read_parquet(stem.with_suffix(".parquet"))
-    elif stem.with_suffix(".csv").is_file():
-        frame = pl.read_csv(stem.with_suffix(".csv"), infer_schema=False)
-    elif missing_ok:
-        return {}
-    else:
-        raise InputError(f"no table {stem.name}", place=str(stem.parent), remedy="run it again")
-    out: dict[str, list[Any]] = {}
-    for header in frame.columns:
-        column = header.strip()
-        if column in names:
-            out[column] = frame[header].cast(pl.String).to_list()
-        elif column in ("x", "y", "capacity_w", "capacity_j") or column.startswith("capacity ["):
-            name, values = to_si(column, frame[header].cast(pl.Float64, strict=False).to_numpy())
-            out[name] = values.tolist()
-    return out
-
-
-def to_si(header: str, values: Floats) -> tuple[str, Floats]:
-    """`capacity [kW]` as `capacity_w`, `capacity [kWh]` as `capacity_j`; others as they are."""
-    if "[" not in header:
-        return header, values
-    from isojoule.apps.files.quantities import parse_unit
-
-    unit = header[header.index("[") + 1 : header.rindex("]")]
-    try:
-        return "capacity_w", parse_unit(unit, "W").apply_array(values)
-    except InputError:
-        return "capacity_j", parse_unit(unit, "J").apply_array(values)
-
-
-def numbers(values: list[Any] | None, count: int, default: float) -> Floats:
-    """A column as floats, with the default where it is empty or absent."""
-    if values is None:
-        return np.full(count, default)
-    out = np.array([default if v is None else v for v in values], dtype=np.float64)
-    return np.where(np.isnan(out), default, out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from isojoule.apps.report import figures
@@ -185,7 +186,7 @@ def fees(summary: dict[str, Any]) -> str:
     even = result["break_even_fee_per_j"]
     if result["saving"] <= 0:
         told = "There is no saving that a network fee could take away."
-    elif even is None:
+    elif even is None or not math.isfinite(even):
         told = "No network fee would use up the saving, as nothing is bought in the market."
     else:
         told = (
@@ -240,6 +241,7 @@ def long_run(run: RunFiles, whole: bool) -> str:
             ("sun", "sun"),
             ("battery", "from batteries"),
             ("grid", "from the utility, and middle price"),
+            ("full", "need not served"),
             ("use", "used"),
             ("charge", "into batteries"),
             ("export", "to the utility, and range of prices"),

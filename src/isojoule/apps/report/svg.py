@@ -20,6 +20,7 @@ COLOURS = {
     "grid": "#2b6ca3",
     "battery": "#00896b",
     "charge": "#7fcdb5",
+    "full": "#b3126c",
     "use": "#6b7785",
     "export": "#5aaede",
     "loss": "#a8441c",

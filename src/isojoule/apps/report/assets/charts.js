@@ -112,7 +112,8 @@ class Chart {
 }
 
 const POWERS = ["generated", "import", "discharged", "unserved", "consumed", "export", "charged", "loss", "standing_loss", "spilled"];
-const IN = [["generated", "--sun", "sun"], ["discharged", "--battery", "from batteries"], ["import", "--grid", "from the utility"]];
+const IN = [["generated", "--sun", "sun"], ["discharged", "--battery", "from batteries"], ["import", "--grid", "from the utility"],
+  ["unserved", "--full", "need not served"]];
 const OUT = [["consumed", "--use", "used"], ["charged", "--charge", "into batteries"], ["export", "--export", "to the utility"],
   ["losses", "--loss", "lost on the way"], ["spilled", "--spill", "sun not used"]];
 
