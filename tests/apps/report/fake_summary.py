@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from fake_scenario import INTERVAL_S, KWH, SELLS, Floats, Shape, node_names, participant_names
 
 
