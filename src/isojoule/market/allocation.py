@@ -359,8 +359,8 @@ def _commit(
     cap = capacity_uj(network)
     flow = np.clip(flow, -cap, cap)
     bad = commit(
-        network.tail, network.head, cap, network.limits.loss_ppb, network.limits.loss_per_j, flow,
-        columns.offer_node, energy, low, high, network.start, network.incident,
+        network.tail, network.head, cap, network.limits.loss_ppb, network.limits.loss_per_j,
+        network.price, flow, columns.offer_node, energy, low, high, network.start, network.incident,
     )  # fmt: skip
     if bad:
         rest = residuals(

@@ -41,9 +41,9 @@ class Record:
         What loads wanted and PV had (negative), (R, devices).
     energy_uj, payment_nano
         Received and paid, (R, devices + 1).
-    flow_uj, loss_uj, full
-        Per link: sent, lost, whether at its limit, (R, links).
-    standing_uj, operator_nano, congestion_nano, loss_rent_nano
+    flow_uj, loss_uj, standing_uj, full
+        Per link: sent, lost, drawn at `from` whatever flows, whether at its limit, (R, links).
+    operator_nano, congestion_nano, loss_rent_nano
         Of the operator, (R,).
     price_per_j
         Per node, nan where undefined, (R, nodes).
@@ -101,9 +101,7 @@ def simulate(
     count, devices, batteries = last - first, s.devices.count, maker.batteries.size
     links, nodes = s.grid.link_count, s.grid.node_count
     wanted = maker.energies_uj(slice(first, last))
-    network = network_of(s.grid, maker.template.network, float(s.interval_s))
-    limit = np.full(links, np.iinfo(np.int64).max)
-    limit[: network.tail.size] = capacity_uj(network)
+    limit = limits_uj(maker)
     record = Record(
         time_s=s.times_s[first:last].astype(np.int64),
         wanted_uj=wanted,
@@ -112,7 +110,7 @@ def simulate(
         flow_uj=np.zeros((count, links), np.int64),
         loss_uj=np.zeros((count, links), np.int64),
         full=np.zeros((count, links), bool),
-        standing_uj=np.zeros(count, np.int64),
+        standing_uj=np.zeros((count, links), np.int64),
         operator_nano=np.zeros(count, np.int64),
         congestion_nano=np.zeros(count, np.int64),
         loss_rent_nano=np.zeros(count, np.int64),
@@ -142,6 +140,15 @@ def simulate(
     return record
 
 
+def limits_uj(maker: OfferMaker) -> Ints:
+    """Most that each link may send in an interval, microjoules, (links,)."""
+    s = maker.scenario
+    network = network_of(s.grid, maker.template.network, float(s.interval_s))
+    limit = np.full(s.grid.link_count, np.iinfo(np.int64).max)
+    limit[: network.tail.size] = capacity_uj(network)
+    return limit
+
+
 def charge(maker: OfferMaker, stored_uj: Ints, received_uj: Ints) -> Ints:
     """Energy in the batteries after receiving (negative: delivering), microjoules.
 
@@ -164,7 +171,7 @@ def _write(record: Record, at: int, clearing: Clearing, limit: Ints) -> None:
     record.flow_uj[at] = clearing.flow_uj
     record.loss_uj[at] = clearing.loss_uj
     record.full[at] = np.abs(clearing.flow_uj) >= limit
-    record.standing_uj[at] = int(clearing.standing_uj.sum())
+    record.standing_uj[at] = clearing.standing_uj
     record.operator_nano[at] = clearing.surplus_nano
     record.congestion_nano[at] = clearing.operator.get("congestion_rent", 0)
     record.loss_rent_nano[at] = clearing.operator.get("loss_rent", 0)
@@ -188,7 +195,7 @@ def check_record(maker: OfferMaker, record: Record) -> None:
             raise InvariantError(f"{what} in interval {int(record.time_s[bad[0]])}")
 
     # standing losses are drawn without a payment: the operator's surplus already holds their cost
-    moved = record.energy_uj.sum(1) + record.loss_uj.sum(1) + record.standing_uj
+    moved = record.energy_uj.sum(1) + record.loss_uj.sum(1) + record.standing_uj.sum(1)
     hold(moved, "energy is not conserved")
     hold(record.payment_nano.sum(1) - record.operator_nano, "money is not conserved")
     loss = conversion_loss_uj(maker, record)

@@ -44,7 +44,7 @@ def run_scenario(
     mechanism: str | None = None,
     parameters: dict[str, Any] | None = None,
     seed: int = 0,
-    out: str | Path = "runs",
+    out: str | Path | None = None,
     workers: int = 2,
     report: Report | None = None,
 ) -> Run:
@@ -62,7 +62,7 @@ def run_scenario(
     seed
         Where chance plays; recorded in any case.
     out
-        Folder in which the run's folder is made.
+        Folder of the run; `runs/<id>` if not given. A run that stands there is replaced.
     workers
         Processes. The result does not depend on it.
     report
@@ -113,8 +113,14 @@ def run_scenario(
         "versions": versions(),
     }
     run = run_id(identity)
-    final = Path(out) / run
-    made = final.with_name(f".{run}.part")
+    final = Path("runs") / run if out is None else Path(out)
+    if final.exists() and not (final / "manifest.json").is_file():
+        raise InputError(
+            "is there already, and is no run",
+            place=str(final),
+            remedy="give --out a folder that does not exist",
+        )
+    made = final.with_name(f".{final.name}.part")
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir(parents=True)
     try:

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from isojoule.microworld.offers import UTILITY, OfferMaker
+from isojoule.microworld.offers import OfferMaker
 from isojoule.microworld.scenario import DeviceKind, Scenario
 from isojoule.microworld.simulate import Record
 
@@ -78,6 +78,7 @@ def _links(s: Scenario, record: Record, period: str) -> pl.DataFrame:
             "link": _names(s.grid.link_ids, record.time_s.size),
             "flow_uj": record.flow_uj.ravel(),
             "loss_uj": record.loss_uj.ravel(),
+            "standing_loss_uj": record.standing_uj.ravel(),
             "saturated": record.full.ravel(),
         }
     )
@@ -130,7 +131,7 @@ def interval_columns(maker: OfferMaker, record: Record) -> dict[str, Ints]:
         "import_uj": above(-utility),
         "export_uj": above(utility),
         "loss_uj": record.loss_uj.sum(1),
-        "standing_loss_uj": record.standing_uj,
+        "standing_loss_uj": record.standing_uj.sum(1),
         "generated_uj": above(-wanted),
         "spilled_uj": above(np.where(wanted < 0, got - wanted, 0)),
         "consumed_uj": above(wanted),
@@ -171,8 +172,3 @@ def _intervals(maker: OfferMaker, record: Record, period: str) -> pl.DataFrame:
             "gap": record.gap,
         }
     )
-
-
-def names_of_utility() -> str:
-    """Name under which the utility stands in the table of devices."""
-    return UTILITY

@@ -94,6 +94,23 @@ class UtilityOnly:
 
     def audit(self, book: Book, grid: Grid, clearing: Clearing) -> None:
         """Check against a second, naive reading of the rule. Raises VerificationError."""
+        again = self.check_tables(book, grid, clearing, clearing.surplus_nano)
+        c = clearing
+        if c.operator != again.operator:
+            raise VerificationError("does not follow from the losses", place="operator")
+        same = (c.price_per_j == again.price_per_j) | (
+            np.isnan(c.price_per_j) & np.isnan(again.price_per_j)
+        )
+        if not same.all():
+            at = grid.node_ids[int(np.flatnonzero(~same)[0])]
+            raise VerificationError("has another price than its meter pays", place=f"node {at!r}")
+        if abs(c.welfare - again.welfare) > 1e-9 * abs(again.welfare) + 1e-12:
+            raise VerificationError(f"is {c.welfare!r}, not {again.welfare!r}", place="welfare")
+
+    def check_tables(
+        self, book: Book, grid: Grid, clearing: Clearing, operator_nano: int
+    ) -> Clearing:
+        """Check energies and payments, without prices and lines; returns what should stand."""
         tariff = tariff_of(book)
         if isinstance(tariff, str):
             raise VerificationError(tariff, place="book")
@@ -111,20 +128,13 @@ class UtilityOnly:
                     f"pays {stored[bad[0]]}, not {true[bad[0]]} nano-units",
                     place=f"{what} {names[bad[0]]!r}",
                 )
-        same = (c.price_per_j == again.price_per_j) | (
-            np.isnan(c.price_per_j) & np.isnan(again.price_per_j)
-        )
-        if not same.all():
-            at = grid.node_ids[int(np.flatnonzero(~same)[0])]
-            raise VerificationError("has another price than its meter pays", place=f"node {at!r}")
-        if c.operator != again.operator:
+        if operator_nano != again.surplus_nano:
             raise VerificationError("does not follow from the losses", place="operator")
-        if abs(c.welfare - again.welfare) > 1e-9 * abs(again.welfare) + 1e-12:
-            raise VerificationError(f"is {c.welfare!r}, not {again.welfare!r}", place="welfare")
         network = network_of(grid, book.network, book.interval.duration_s)
         sent = np.abs(c.flow_uj[: network.tail.size])
         full = bool(np.any(sent >= capacity_uj(network) - NEARLY_FULL_UJ))
         _check_alone(book, grid, tariff, c.energy_uj, full)
+        return again
 
 
 class Tariff(NamedTuple):
@@ -222,7 +232,7 @@ def _send(
     energy = energy.copy()
     bad = commit(
         network.tail, network.head, capacity_uj(network), network.limits.loss_ppb,
-        network.limits.loss_per_j, flow, columns.offer_node, energy, low, high,
+        network.limits.loss_per_j, network.price, flow, columns.offer_node, energy, low, high,
         network.start, network.incident,
     )  # fmt: skip
     if bad:

@@ -1,0 +1,305 @@
+"""`isojoule verify RUN`: everything in a run folder, from the stored files alone.
+
+1. Every file has the hash that the manifest states, and the manifest its own digest.
+2. Every interval of both worlds: the offers are made again from the stored scenario and the
+   stored batteries; bounds, limits, losses and balances hold in integers; the prices follow from
+   the energies and flows and prove the welfare; every payment is price times energy; batteries
+   move by what they received. No solver runs.
+3. The totals and the summary follow from the tables; the AC power flow is run again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from isojoule.apps.results.manifest import check_manifest
+from isojoule.apps.results.power import merge
+from isojoule.apps.results.summary import NAME, headline, summarise
+from isojoule.apps.results.tables import interval_columns
+from isojoule.apps.results.worlds import BASELINE, CHUNK, check_power
+from isojoule.core.errors import InvariantError, VerificationError
+from isojoule.core.interval import Interval
+from isojoule.market.allocation import proven, supporting_prices
+from isojoule.market.contract import Certificate, Clearing
+from isojoule.market.mechanisms import get
+from isojoule.market.settle import nodal_payments
+from isojoule.market.verify import MARGIN, check_physics
+from isojoule.microworld.offers import OfferMaker
+from isojoule.microworld.scenario import Period, Scenario
+from isojoule.microworld.simulate import Record, charge, check_record, limits_uj
+
+Ints = NDArray[np.int64]
+Report = Callable[[str, int, int], None]
+
+
+def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
+    """Check a run folder. Returns how much was checked.
+
+    Raises
+    ------
+    VerificationError
+        At the first thing that does not hold; names file, interval and place.
+    """
+    from isojoule.apps.files.scenario_files import read_scenario
+    from isojoule.apps.results.run import cut_periods
+
+    tell = report or (lambda stage, done, total: None)
+    folder = Path(folder)
+    manifest = check_manifest(folder)
+    arguments = manifest["arguments"]
+    scenario = cut_periods(
+        read_scenario(folder / "scenario"),
+        arguments.get("from"),
+        arguments.get("to"),
+        arguments.get("days"),
+    )
+    summary = json.loads((folder / NAME).read_text())
+    maker = OfferMaker.of(scenario)
+    facts: dict[tuple[str, str], dict[str, Any]] = {}
+    checked = 0
+    total = 2 * sum(p["intervals"] for p in summary["periods"])
+    power: dict[str, list[Any]] = {"market": [], "baseline": []}
+    lost: dict[str, list[Ints]] = {"market": [], "baseline": []}
+    for world, name in (("market", manifest["mechanism"]), ("baseline", BASELINE)):
+        mechanism = get(name, **(manifest["parameters"] if world == "market" else {}))
+        part = 0
+        for period, entry in zip(scenario.periods, summary["periods"], strict=True):
+            start = np.array(entry[f"start_uj_{world}"], np.int64)
+            stored, parts = start, []
+            rows = scenario.rows(period)
+            for first in range(rows.start, rows.stop, CHUNK):
+                last = min(first + CHUNK, rows.stop)
+                record = read_record(maker, folder / world, part, slice(first, last), stored)
+                _check_intervals(maker, mechanism, record, first, folder / world)
+                _check_totals(maker, record, folder / world / "intervals", part)
+                stored = record.end_uj
+                parts.append(record)
+                part += 1
+                checked += last - first
+                tell("checking intervals", checked, total)
+            facts[world, period.name] = {
+                "rounds": entry[f"rounds_{world}"],
+                "cyclic": _check_cycle(scenario, maker, period, start, stored, entry, world),
+                "stored_change_uj": int(stored.sum() - start.sum()),
+                "start_uj": [int(v) for v in start],
+            }
+            energies = np.concatenate([r.energy_uj[:, :-1] for r in parts])
+            power[world].append(check_power(scenario, energies / (1e6 * scenario.interval_s)))
+            lost[world].append(np.concatenate([r.loss_uj.sum(1) for r in parts]))
+    tell("checking the summary", 0, 0)
+    again = summarise(folder, scenario, facts)
+    again["headline"] = headline(scenario, again)
+    again["ac"] = {"intervals": checked // 2}
+    for world in ("market", "baseline"):
+        lost_j = np.concatenate(lost[world]) / 1e6
+        again["ac"][world] = merge(power[world]).summary(
+            scenario.grid, scenario.interval_s, lost_j
+        )
+    _same(summary, again, str(folder / NAME))
+    return {
+        "files": len(manifest["outputs"]) + len(manifest["inputs"]),
+        "intervals": checked,
+        "payments": checked * maker.template.offer_count,
+    }
+
+
+def read_record(
+    maker: OfferMaker, world: Path, part: int, rows: slice, start_uj: Ints
+) -> Record:
+    """One part of a world's tables as a record. Its welfare and gap are left at zero."""
+    s = maker.scenario
+    times = s.times_s[rows].astype(np.int64)
+    count, offers = times.size, maker.template.offer_count
+    links, nodes = s.grid.link_count, s.grid.node_count
+
+    def read(table: str, name: str, names: tuple[str, ...]) -> pl.DataFrame:
+        path = world / table / f"part-{part:05}.parquet"
+        frame = pl.read_parquet(path)
+        if frame.height != count * len(names):
+            raise VerificationError(f"has {frame.height} rows", place=str(path))
+        if not np.array_equal(frame["time_s"].to_numpy(), np.repeat(times, len(names))):
+            raise VerificationError("has other times than the scenario", place=str(path))
+        expected = pl.Series(list(names), dtype=pl.String).gather(
+            np.tile(np.arange(len(names), dtype=np.uint32), count)
+        )
+        if not (frame[name] == expected).all():
+            raise VerificationError(f"has another {name} than the scenario", place=str(path))
+        return frame
+
+    def column(frame: pl.DataFrame, name: str, width: int) -> NDArray[Any]:
+        return frame[name].to_numpy().reshape(count, width)
+
+    d = read("devices", "device", maker.template.offer_ids)
+    link = read("links", "link", s.grid.link_ids)
+    price = np.full((count, nodes), np.nan)
+    if (world / "nodes").is_dir():
+        frame = read("nodes", "node", s.grid.node_ids)
+        price = frame["price_per_j"].fill_null(float("nan")).to_numpy().reshape(count, nodes)
+    stored = d["stored_uj"].fill_null(0).to_numpy().reshape(count, offers)[:, maker.batteries]
+    before = np.vstack([start_uj, stored[:-1]])
+    decay = np.stack([maker.decay_uj(row) for row in before]) if count else before
+    table = pl.read_parquet(world / "intervals" / f"part-{part:05}.parquet")
+    payment = column(d, "payment_nano", offers)
+    return Record(
+        time_s=times,
+        wanted_uj=maker.energies_uj(rows),
+        energy_uj=column(d, "energy_uj", offers),
+        payment_nano=payment,
+        flow_uj=column(link, "flow_uj", links),
+        loss_uj=column(link, "loss_uj", links),
+        full=column(link, "saturated", links),
+        standing_uj=column(link, "standing_loss_uj", links),
+        operator_nano=table["operator_nano"].to_numpy(),
+        congestion_nano=table["congestion_rent_nano"].to_numpy(),
+        loss_rent_nano=table["loss_rent_nano"].to_numpy(),
+        price_per_j=price,
+        start_uj=start_uj,
+        stored_uj=stored,
+        decay_uj=decay,
+        welfare=np.zeros(count),
+        gap=table["gap"].to_numpy(),
+    )
+
+
+def _check_intervals(
+    maker: OfferMaker, mechanism: Any, record: Record, first: int, world: Path
+) -> None:
+    s = maker.scenario
+    limit = limits_uj(maker)
+    stored = record.start_uj
+    at = 0
+    try:
+        for at in range(record.time_s.size):
+            after_decay = stored - record.decay_uj[at]
+            book = maker.make(first + at, record.wanted_uj[at], after_decay)
+            _check_interval(book, s, mechanism, record, at)
+            moved = charge(maker, after_decay, record.energy_uj[at, maker.batteries])
+            if not np.array_equal(moved, record.stored_uj[at]):
+                which = int(np.flatnonzero(moved != record.stored_uj[at])[0])
+                raise VerificationError(
+                    "holds something else than it received",
+                    place=f"battery {s.devices.ids[maker.batteries[which]]!r}",
+                )
+            if not np.array_equal(record.full[at], np.abs(record.flow_uj[at]) >= limit):
+                raise VerificationError("a link is wrongly called saturated", place="links")
+            stored = moved
+        check_record(maker, record)
+    except (VerificationError, InvariantError) as error:
+        when = Interval(int(record.time_s[at]), 1.0).start_text()
+        raise VerificationError(str(error), place=f"{world}, interval {when}") from None
+
+
+def _check_interval(book: Any, s: Scenario, mechanism: Any, record: Record, at: int) -> None:
+    price = record.price_per_j[at]
+    energy, flow, loss = record.energy_uj[at], record.flow_uj[at], record.loss_uj[at]
+    standing = record.standing_uj[at]
+    nodal = not hasattr(mechanism, "audit")
+    duals = np.nan_to_num(price, nan=0.0)
+    support = supporting_prices(book, s.grid, energy, flow, loss, standing, duals)
+    clearing = Clearing(
+        mechanism=mechanism.name,
+        parameters={},
+        seed=b"",
+        energy_uj=energy,
+        payment_nano=record.payment_nano[at],
+        flow_uj=flow,
+        loss_uj=loss,
+        link_payment_nano=np.zeros(s.grid.link_count, np.int64),
+        standing_uj=standing,
+        price_per_j=price,
+        welfare=support.welfare,
+        operator={},
+        certificate=Certificate("dual", duals, support.lowest, support.highest, 0.0, support.gap),
+    )
+    check_physics(book, s.grid, clearing)
+    if not nodal:
+        mechanism.check_tables(book, s.grid, clearing, int(record.operator_nano[at]))
+        return
+    scale = float(np.max(np.abs(support.price[np.isfinite(support.price)]), initial=0.0))
+    same = np.abs(price - support.price) <= MARGIN * scale
+    same |= np.isnan(price) & np.isnan(support.price)
+    if not same.all():
+        node = s.grid.node_ids[int(np.flatnonzero(~same)[0])]
+        raise VerificationError(
+            "has a price that does not follow from energies and flows", place=f"node {node!r}"
+        )
+    if not proven(support.welfare, support.gap):
+        raise VerificationError(f"the prices leave a gap of {support.gap:.3e}", place="welfare")
+    paid = nodal_payments(book, s.grid, clearing, price)
+    wrong = np.flatnonzero(paid.offers != record.payment_nano[at])
+    if wrong.size:
+        raise VerificationError(
+            "pays something else than price times energy",
+            place=f"device {book.offer_ids[wrong[0]]!r}",
+        )
+    lines = {
+        "operator_nano": (int(record.operator_nano[at]), sum(paid.operator.values())),
+        "congestion_rent_nano": (
+            int(record.congestion_nano[at]), paid.operator["congestion_rent"],
+        ),
+        "loss_rent_nano": (int(record.loss_rent_nano[at]), paid.operator["loss_rent"]),
+    }  # fmt: skip
+    for name, (stored, true) in lines.items():
+        if abs(stored - true) > (0 if name == "operator_nano" else 1 + MARGIN * abs(true)):
+            raise VerificationError(f"is {stored}, not {true}", place=name)
+
+
+def _check_totals(maker: OfferMaker, record: Record, folder: Path, part: int) -> None:
+    path = folder / f"part-{part:05}.parquet"
+    table = pl.read_parquet(path)
+    rows = np.searchsorted(maker.scenario.times_s, record.time_s)
+    expected: dict[str, NDArray[Any]] = {
+        "time_s": record.time_s,
+        **interval_columns(maker, record),
+        "sells_at_per_j": maker.scenario.sells_at_per_j[rows],
+        "buys_at_per_j": maker.scenario.buys_at_per_j[rows],
+    }
+    for name, true in expected.items():
+        if not np.array_equal(table[name].to_numpy(), true):
+            raise VerificationError(f"{name} does not follow from the devices", place=str(path))
+
+
+def _check_cycle(
+    scenario: Scenario,
+    maker: OfferMaker,
+    period: Period,
+    start: Ints,
+    end: Ints,
+    entry: dict[str, Any],
+    world: str,
+) -> bool:
+    if scenario.cyclic_tolerance is None:
+        return True
+    capacity = scenario.devices.capacity_j[maker.batteries] * 1e6
+    closed = bool(np.all(np.abs(end - start) / capacity <= scenario.cyclic_tolerance))
+    if entry[f"cyclic_{world}"] != closed:
+        raise VerificationError(
+            f"period {period.name!r} does not end as it started", place=f"{world} batteries"
+        )
+    return closed
+
+
+def _same(stored: Any, true: Any, place: str) -> None:
+    """Every value of `true` stands in `stored`; floats within the margin."""
+    if isinstance(true, dict):
+        for key, value in true.items():
+            if key not in stored:
+                raise VerificationError(f"lacks {key!r}", place=place)
+            _same(stored[key], value, f"{place}: {key}")
+    elif isinstance(true, list):
+        if not isinstance(stored, list) or len(stored) != len(true):
+            raise VerificationError("has another length", place=place)
+        for i, value in enumerate(true):
+            _same(stored[i], value, f"{place}[{i}]")
+    elif isinstance(true, float) and isinstance(stored, (int, float)):
+        if abs(stored - true) > 1e-9 * abs(true) + 1e-9:
+            raise VerificationError(f"is {stored!r}, the tables give {true!r}", place=place)
+    elif stored != true:
+        raise VerificationError(f"is {stored!r}, the tables give {true!r}", place=place)
