@@ -2,12 +2,15 @@
 
 `commit` takes rounded flows and energies and makes every node balance to the last microjoule:
 
-1. A spanning forest of links with room is rooted where an offer has the most room both ways.
+1. A spanning forest of used links with room is rooted, tree by tree, where an offer has the most
+   room both ways. An idle link that costs (loss, price) is left out: a microjoule on it would
+   claim that its use pays, and would tie the prices of its ends.
 2. From the leaves to the roots, each link takes exactly what is left at its node. Losses are
    integers, and every amount can be received exactly (`isojoule.kernels.links`).
 3. What is left at a root is taken by the offers there.
 4. Where a cap is in the way, a breadth-first search leads the rest to the nearest offer with
    room; a full link may always carry less, an accepted offer may always take less.
+5. Only what is left then may use idle links, by the same steps.
 
 The amounts moved are dust: rounding, and the solver's last digits.
 """
@@ -22,6 +25,10 @@ from isojoule.kernels.links import loss_of, sent_for
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+FEW = 100
+"""So many nodes off balance are led away one by one before idle links are used."""
 
 
 @inline
@@ -76,14 +83,15 @@ def losses(flow: Ints, ppb: Ints, r: Floats) -> Ints:
 
 
 @kernel
-def commit(tail: Ints, head: Ints, capacity: Ints, ppb: Ints, r: Floats, flow: Ints, node: Ints,
-           energy: Ints, low: Ints, high: Ints, start: Ints, incident: Ints) -> int:  # fmt: skip
+def commit(tail: Ints, head: Ints, capacity: Ints, ppb: Ints, r: Floats, price: Floats, flow: Ints,
+           node: Ints, energy: Ints, low: Ints, high: Ints, start: Ints,
+           incident: Ints) -> int:  # fmt: skip
     """Balance every node exactly. Changes `flow` (links) and `energy` (offers) in place.
 
     Parameters
     ----------
-    tail, head, capacity, ppb, r
-        Links: ends, capacity in microjoules, losses.
+    tail, head, capacity, ppb, r, price
+        Links: ends, capacity in microjoules, losses, price per J.
     flow
         Signed flow at the sender, microjoules.
     node, energy, low, high
@@ -98,11 +106,49 @@ def commit(tail: Ints, head: Ints, capacity: Ints, ppb: Ints, r: Floats, flow: I
     nodes = start.size - 1
     links = tail.size
     rest = residuals(tail, head, flow, ppb, r, node, energy, nodes)
+    offers_at, offer_list = _by_node(nodes, node)
+    margin = 1024 + 4 * nodes
+    idle = np.zeros(links, np.bool_)
+    for e in range(links):
+        costs = ppb[e] > 0 or r[e] > 0.0 or price[e] > 0.0
+        idle[e] = costs and abs(flow[e]) < margin
+    _gather(idle, margin, tail, head, capacity, ppb, r, flow, rest, start, incident,
+            offers_at, offer_list, node, energy, low, high)  # fmt: skip
+    bad = _unbalanced(rest)
+    if 0 < bad <= FEW:
+        _lead_all(idle, tail, head, capacity, ppb, r, flow, rest, start, incident,
+                  offers_at, offer_list, energy, low, high)  # fmt: skip
+        bad = _unbalanced(rest)
+    if bad:
+        idle[:] = False
+        _gather(idle, margin, tail, head, capacity, ppb, r, flow, rest, start, incident,
+                offers_at, offer_list, node, energy, low, high)  # fmt: skip
+        _lead_all(idle, tail, head, capacity, ppb, r, flow, rest, start, incident,
+                  offers_at, offer_list, energy, low, high)  # fmt: skip
+        bad = _unbalanced(rest)
+    return bad
 
+
+@inline
+def _unbalanced(rest: Ints) -> int:
+    bad = 0
+    for v in range(rest.size):
+        if rest[v] != 0:
+            bad += 1
+    return bad
+
+
+@kernel
+def _gather(idle: Bools, margin: int, tail: Ints, head: Ints, capacity: Ints, ppb: Ints,
+            r: Floats, flow: Ints, rest: Ints, start: Ints, incident: Ints, offers_at: Ints,
+            offer_list: Ints, node: Ints, energy: Ints, low: Ints,
+            high: Ints) -> None:  # fmt: skip
+    """Lead what is left along a forest of links with room to the offer with the most room."""
+    nodes = start.size - 1
+    links = tail.size
     # spanning forest over links with room, the roomiest first where there are cycles
     root_of = np.arange(nodes)
     in_tree = np.zeros(links, np.bool_)
-    margin = 1024 + 4 * nodes
     room = np.empty(links, np.int64)
     for e in range(links):
         room[e] = capacity[e] - abs(flow[e])
@@ -110,7 +156,7 @@ def commit(tail: Ints, head: Ints, capacity: Ints, ppb: Ints, r: Floats, flow: I
     if links >= nodes:
         order = np.argsort(-room, kind="mergesort")
     for e in order:
-        if room[e] < margin:
+        if room[e] < margin or idle[e]:
             continue
         a, b = tail[e], head[e]
         while root_of[a] != a:
@@ -164,22 +210,23 @@ def commit(tail: Ints, head: Ints, capacity: Ints, ppb: Ints, r: Floats, flow: I
         e = parent[v]
         if e >= 0 and rest[v] != 0:
             _push(v, e, tail, head, capacity, ppb, r, flow, rest)
-
-    offers_at, offer_list = _by_node(nodes, node)
-    bad = 0
     for v in range(nodes):
         if rest[v] != 0:
             _absorb(v, rest, offers_at, offer_list, energy, low, high)
-    for v in range(nodes):
+
+
+@kernel
+def _lead_all(idle: Bools, tail: Ints, head: Ints, capacity: Ints, ppb: Ints, r: Floats,
+              flow: Ints, rest: Ints, start: Ints, incident: Ints, offers_at: Ints,
+              offer_list: Ints, energy: Ints, low: Ints, high: Ints) -> None:  # fmt: skip
+    """Lead away what is left, node by node."""
+    for v in range(start.size - 1):
         tries = 0
         while rest[v] != 0 and tries < 8:
             tries += 1
-            if not _lead_away(v, tail, head, capacity, ppb, r, flow, rest, start, incident,
+            if not _lead_away(v, idle, tail, head, capacity, ppb, r, flow, rest, start, incident,
                               offers_at, offer_list, energy, low, high):  # fmt: skip
                 break
-        if rest[v] != 0:
-            bad += 1
-    return bad
 
 
 @inline
@@ -246,7 +293,7 @@ def _has_room(v: int, amount: int, offers_at: Ints, offer_list: Ints, energy: In
 
 
 @kernel
-def _lead_away(v: int, tail: Ints, head: Ints, capacity: Ints, ppb: Ints, r: Floats, flow: Ints,
+def _lead_away(v: int, idle: Bools, tail: Ints, head: Ints, capacity: Ints, ppb: Ints, r: Floats, flow: Ints,
                rest: Ints, start: Ints, incident: Ints, offers_at: Ints, offer_list: Ints,
                energy: Ints, low: Ints, high: Ints) -> bool:  # fmt: skip
     """Lead what is left at v along links with room to the nearest offer with room."""
@@ -270,7 +317,7 @@ def _lead_away(v: int, tail: Ints, head: Ints, capacity: Ints, ppb: Ints, r: Flo
             w = tail[e] + head[e] - u
             outward = flow[e] if tail[e] == u else -flow[e]
             free = capacity[e] - outward if amount > 0 else capacity[e] + outward
-            if not seen[w] and free > 0:
+            if not seen[w] and free > 0 and not idle[e]:
                 seen[w] = True
                 came[w] = e
                 queue[count] = w

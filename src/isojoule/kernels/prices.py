@@ -162,6 +162,8 @@ def support(node: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Floats
                     new_low = max(new_low, g * low[v] - price[e])
                 if back > slack:
                     new_high = min(new_high, g * high[v] - price[e])
+            # around a cycle, rounding would let the ends climb past each other for ever
+            new_low, new_high = min(new_low, high[u]), max(new_high, low[u])
             changed = False
             if new_low > low[u] + small or (new_low > -math.inf and low[u] == -math.inf):
                 low[u] = new_low
