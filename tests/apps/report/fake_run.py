@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from fake_scenario import (
+from numpy.typing import NDArray
+
+from tests.apps.report.fake_scenario import (
     BUYS,
     INTERVAL_S,
     KWH,
@@ -24,8 +26,7 @@ from fake_scenario import (
     participant_names,
     write_scenario,
 )
-from fake_summary import write_summary
-from numpy.typing import NDArray
+from tests.apps.report.fake_summary import write_summary
 
 
 def profiles(
@@ -54,10 +55,7 @@ def batteries(net: Floats, shape: Shape, *, alone: bool) -> tuple[Floats, Floats
     level = np.full(shape.batteries, 0.4 * capacity)
     share = np.linspace(0.4, 1.6, shape.batteries) / max(shape.batteries, 1)
     for t in range(len(net)):
-        if alone:
-            want = net[t, : shape.batteries]
-        else:
-            want = net[t].sum() * share
+        want = net[t, : shape.batteries] if alone else net[t].sum() * share
         charge = np.minimum(np.clip(want, 0, power), (capacity - level) / 0.95)
         discharge = np.minimum(np.clip(-want, 0, power), (level - 0.1 * capacity) * 0.95)
         discharge = np.clip(discharge, 0, None)
@@ -148,10 +146,7 @@ def write_world(
     time = start + np.arange(count) * INTERVAL_S
     net = (load - sun).copy()
     net[:, : shape.batteries] += pack
-    if alone:
-        payment = np.where(net > 0, net * SELLS, net * BUYS)
-    else:
-        payment = net * price[:, 2:]
+    payment = np.where(net > 0, net * SELLS, net * BUYS) if alone else net * price[:, 2:]
     # Alone, every meter deals with the utility; together, only the sum at the boundary does.
     cash = imports * SELLS - exports * BUYS
     if alone:

@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fake_scenario import INTERVAL_S, KWH, SELLS, Floats, Shape, node_names, participant_names
+
+from tests.apps.report.fake_scenario import (
+    INTERVAL_S,
+    KWH,
+    SELLS,
+    Floats,
+    Shape,
+    node_names,
+    participant_names,
+)
 
 
 def audit(entry: dict[str, Any], gains: Floats) -> dict[str, Any]:

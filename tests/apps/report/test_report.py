@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from fake_run import Shape, make_fake_run
 
 from isojoule.apps.report import build_report, figures, write_report
 from isojoule.apps.report.layout import crowded, straighten
@@ -19,6 +18,7 @@ from isojoule.apps.report.pack import pack, unpack
 from isojoule.apps.report.read import Drawn, read_run
 from isojoule.apps.report.windows import choose_windows
 from isojoule.core.errors import InputError
+from tests.apps.report.fake_run import Shape, make_fake_run
 
 VOID = {"meta", "input", "link", "br", "img", "hr"}
 SVG_SHAPES = {"rect", "line", "path", "circle"}

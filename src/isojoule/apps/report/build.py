@@ -57,10 +57,10 @@ def write_report(run_dir: Path) -> Path:
 
 
 def script_json(value: Any) -> str:
-    """JSON that may stand inside a script element, whatever names it holds.
+    r"""JSON that may stand inside a script element, whatever names it holds.
 
     >>> script_json("</script>")
-    '"\\\\u003c/script\\\\u003e"'
+    '"\\u003c/script\\u003e"'
     """
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for mark in "<>&\u2028\u2029":

@@ -90,8 +90,10 @@ def payload(run: RunFiles) -> tuple[dict[str, Any], dict[str, dict[str, Any]], b
 
 
 def summed(run: RunFiles, world: str, windows: list[Window]) -> Floats:
-    """The series of the whole feeder, shape (series, times): powers in J an interval, stored
-    energy in J, prices per J."""
+    """The series of the whole feeder, shape (series, times).
+
+    First `POWERS` in J an interval, then the stored energy in J, then `PRICES` per J.
+    """
     import polars as pl
 
     frame = run.intervals(world)

@@ -66,6 +66,9 @@ def network(run: RunFiles) -> str:
         ],
         ["Difference", *(residual(s) for s in sides)],
     ]
+    failed = [int(s.get("failed_intervals") or 0) for s in sides]
+    if any(failed):
+        rows.append(["Intervals without a solution", *(number(f) for f in failed)])
     sums = table(["Check", "With the market", "Utility alone"], rows)
     return (
         f"<p>{told} Every one of {count(ac['intervals'], 'interval')} was calculated again with "

@@ -30,7 +30,7 @@ MEANING = {
     "cost more here, less flow from outside saves.",
     "storage": "What the batteries hold at the end more (or less) than in the comparison, valued "
     "at the price the utility pays.",
-    "fees": "What is paid for the use of the network when energy is bought.",
+    "fees": "What is paid for the use of the network when neighbours buy from each other.",
     "rest": "The part of the saving that the terms above do not explain.",
 }
 
@@ -40,12 +40,7 @@ def headline(run: RunFiles) -> str:
     summary = run.summary
     total, currency = summary["total"], summary["currency"]
     audit, market, base = total["audit"], total["market"], total["baseline"]
-    zone = run.timezone
-    spans = [
-        f"{text(period_name(p['name']))}: {day(p['start_s'], zone)} to "
-        f"{day(max(p['end_s'] - 1, p['start_s']), zone)}"
-        for p in summary["periods"]
-    ]
+    spans = [span(p, run.timezone, named=len(summary["periods"]) > 1) for p in summary["periods"]]
     if len(spans) > 6:
         spans = [*spans[:5], f"and {len(spans) - 5} more periods"]
     saved = audit["saving"] >= -A_CENT
@@ -84,6 +79,14 @@ def headline(run: RunFiles) -> str:
         f"dealing with their utility alone. {'; '.join(spans)}.</p>"
         f'<div class="cards">{"".join(cards)}</div>'
     )
+
+
+def span(period: dict[str, Any], zone: str, *, named: bool) -> str:
+    """First and last day of a period."""
+    first = day(period["start_s"], zone)
+    last = day(max(period["end_s"] - 1, period["start_s"]), zone)
+    dates = first if first == last else f"{first} to {last}"
+    return f"{text(period_name(period['name']))}: {dates}" if named else dates
 
 
 def extremes(summary: dict[str, Any]) -> str:
@@ -191,7 +194,7 @@ def fees(summary: dict[str, Any]) -> str:
     else:
         told = (
             f"The saving is used up at a network fee of <b>{price(even, currency, 2)}</b> on "
-            "energy that is bought."
+            "energy that neighbours buy from each other."
         )
     rows = [
         [

@@ -40,12 +40,13 @@ class Chart {
   // A mark at each midnight of the scenario's own clock.
   days() {
     const narrow = this.width < 560;
-    let last = "", free = 0;
+    let last = "", free = 0, started = 0;
     for (let i = 0; i < this.window.count; i++) {
       const now = this.window.at(i);
       const day = shortDay.format(new Date(now * 1000));
       if (day === last) continue;
       last = day;
+      if (i) started += 1;
       const x = this.x(i);
       if (i) this.rule(x, TOP, x, this.height - BOTTOM, "--line");
       const label = narrow ? day.split(/[ ,]/)[0] : day;
@@ -54,6 +55,19 @@ class Chart {
         this.text(x + 3, this.height - 5, label);
         free = x + room + 8;
       }
+    }
+    if (started < 3) this.hours(narrow);
+  }
+
+  // Hours, where no more than three days are shown.
+  hours(narrow) {
+    let free = 90;
+    for (let i = 1; i < this.window.count; i++) {
+      const time = clock(this.window.at(i)), x = this.x(i);
+      if (!/^(03|06|09|12|15|18|21):00$/.test(time) || x < free) continue;
+      this.rule(x, this.height - BOTTOM, x, this.height - BOTTOM + 4, "--soft");
+      this.text(x, this.height - 5, time, "middle");
+      free = x + (narrow ? 70 : 55);
     }
   }
 

@@ -63,7 +63,7 @@ class Feeder {
       height = 50 + (narrow ? (deep - 1) * Math.min(along, 30) : (rows - 1) * cap);
       this.gap = Math.min(Math.min(along, 120), cap);
     }
-    if (this.layout === "map") this.gap = narrow ? 9 : 14;
+    if (this.layout === "map") this.gap = Math.min(26, Math.max(narrow ? 9 : 14, 120 / Math.sqrt(count)));
     this.x = x; this.y = y; this.narrow = narrow;
     this.radius = Math.max(2, Math.min(8, this.gap * 0.27, 200 / Math.sqrt(count)));
     this.widest = Math.max(2.5, Math.min(11, this.gap * 0.5));
@@ -190,8 +190,10 @@ class Feeder {
       const tone = share < 0.5 ? mix(cold, middle, share * 2) : mix(middle, warm, share * 2 - 1);
       this.nodes[i].style.fill = Number.isFinite(value) ? `rgb(${tone})` : "var(--paper)";
     });
+    const fine = high - low < 1 / priceScale ? 1 : 0;
+    const label = (value) => digits(value * priceScale, (subunit ? 1 : 3) + fine);
     this.rampText.replaceChildren(
-      priceNumber(low), html("span", { class: "ramp" }), `${priceNumber(high)} ${priceUnit}`);
+      label(low), html("span", { class: "ramp" }), `${label(high)} ${priceUnit}`);
     this.links.forEach((link, i) => this.showLink(link, i, time));
     this.describe(prices);
     this.tell();

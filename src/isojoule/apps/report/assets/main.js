@@ -38,14 +38,19 @@ async function start() {
   function open(index) {
     window_ = windows[index];
     slider.max = window_.count - 1;
-    moment = noon(window_);
+    moment = liveliest(window_);
     charts.draw(window_);
     show(moment);
   }
-  // The first thing seen should be a moment at which something happens.
-  function noon(window) {
-    for (let i = 0; i < window.count; i++) if (clock(window.at(i)).startsWith("12")) return i;
-    return Math.floor(window.count / 2);
+  // The first thing seen should be a moment at which something happens: neighbours serve neighbours.
+  function liveliest(window) {
+    let best = Math.floor(window.count / 2), most = 0;
+    for (let i = 0; i < window.count; i++) {
+      const at = (name) => tables.powers.at(POWERS.indexOf(name), window.first + i) || 0;
+      const served = Math.min(at("generated") + at("discharged"), at("consumed") + at("charged"));
+      if (served > most) [best, most] = [i, served];
+    }
+    return best;
   }
   function stop() {
     clearInterval(timer);
