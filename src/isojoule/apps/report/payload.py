@@ -55,7 +55,7 @@ def payload(run: RunFiles) -> tuple[dict[str, Any], dict[str, dict[str, Any]], b
         "prices": pack(series["market"][len(POWERS) + 1 :] * J_PER_KWH, 1e-4),
         "node_price": pack(gather("nodes", grid.nodes, "price_per_j") * J_PER_KWH, 1e-4),
         "flow": pack(gather("links", grid.links, "flow_uj") / interval_s, 1.0),
-        "link_loss": pack(gather("links", grid.links, "loss_uj") / interval_s, 1.0),
+        "link_loss": pack(gather("links", grid.links, "loss_uj") / interval_s, 0.05),
         "saturated": pack(gather("links", grid.links, "saturated"), 1.0),
         "device_power": pack(gather("devices", names, "energy_uj") / interval_s, 1.0),
         "device_stored": pack(gather("devices", packs, "stored_uj"), J_PER_KWH / 1e3),
