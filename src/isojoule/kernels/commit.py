@@ -7,9 +7,10 @@
    claim that its use pays, and would tie the prices of its ends.
 2. From the leaves to the roots, each link takes exactly what is left at its node. Losses are
    integers, and every amount can be received exactly (`isojoule.kernels.links`).
-3. What is left at a root is taken by the offers there.
-4. Where a cap is in the way, a breadth-first search leads the rest to the nearest offer with
-   room; a full link may always carry less, an accepted offer may always take less.
+3. What is left at a root is taken by the offers there, inside the piece that sets their price.
+4. Where a cap or a kink is in the way, a breadth-first search leads the rest to the nearest
+   offer with room, inside its piece if there is one, else anywhere; a full link may always
+   carry less, an accepted offer may always take less.
 5. Only what is left then may use idle links, by the same steps.
 
 The amounts moved are dust: rounding, and the solver's last digits.
@@ -84,8 +85,8 @@ def losses(flow: Ints, ppb: Ints, r: Floats) -> Ints:
 
 @kernel
 def commit(tail: Ints, head: Ints, capacity: Ints, ppb: Ints, r: Floats, price: Floats, flow: Ints,
-           node: Ints, energy: Ints, low: Ints, high: Ints, start: Ints,
-           incident: Ints) -> int:  # fmt: skip
+           node: Ints, energy: Ints, low: Ints, high: Ints, inner_low: Ints, inner_high: Ints,
+           start: Ints, incident: Ints) -> int:  # fmt: skip
     """Balance every node exactly. Changes `flow` (links) and `energy` (offers) in place.
 
     Parameters
@@ -96,6 +97,9 @@ def commit(tail: Ints, head: Ints, capacity: Ints, ppb: Ints, r: Floats, price: 
         Signed flow at the sender, microjoules.
     node, energy, low, high
         Offers: node, energy received and its bounds, microjoules.
+    inner_low, inner_high
+        Bounds within which the offer stays on the piece that sets its price; equal where it
+        stands at a kink. Dust goes there first, so that no price moves.
     start, incident
         Links at each node: incident[start[v]:start[v+1]].
 
@@ -113,8 +117,12 @@ def commit(tail: Ints, head: Ints, capacity: Ints, ppb: Ints, r: Floats, price: 
         costs = ppb[e] > 0 or r[e] > 0.0 or price[e] > 0.0
         idle[e] = costs and abs(flow[e]) < margin
     _gather(idle, margin, tail, head, capacity, ppb, r, flow, rest, start, incident,
-            offers_at, offer_list, node, energy, low, high)  # fmt: skip
+            offers_at, offer_list, node, energy, inner_low, inner_high)  # fmt: skip
     bad = _unbalanced(rest)
+    if 0 < bad <= FEW:
+        _lead_all(idle, tail, head, capacity, ppb, r, flow, rest, start, incident,
+                  offers_at, offer_list, energy, inner_low, inner_high)  # fmt: skip
+        bad = _unbalanced(rest)
     if 0 < bad <= FEW:
         _lead_all(idle, tail, head, capacity, ppb, r, flow, rest, start, incident,
                   offers_at, offer_list, energy, low, high)  # fmt: skip

@@ -33,6 +33,8 @@ Index = NDArray[np.int64]
 
 MAX_STEPS = 200
 CURVATURE_FLOOR = 1e-10
+LEAST_SLACK = 1e-40
+"""Distance kept from a bound at 0, scaled."""
 
 
 class Program(NamedTuple):
@@ -338,14 +340,13 @@ def maximise(program: Program, pattern: Pattern, tolerance: float) -> Solution:
             y[i] += alpha * dy[i]
             if lo[i] > -math.inf:
                 zl[i] += alpha * dzl[i]
-                if not y[i] > lo[i]:
-                    y[i] = lo[i] + 1e-300 if lo[i] == 0.0 else lo[i] + abs(lo[i]) * 1e-16
+                # a slack of 0 would divide: 4e-16 is two units in the last place at most
+                y[i] = max(y[i], lo[i] + max(4e-16 * abs(lo[i]), LEAST_SLACK))
                 if zl[i] < 1e-300:
                     zl[i] = 1e-300
             if hi[i] < math.inf:
                 zu[i] += alpha * dzu[i]
-                if not y[i] < hi[i]:
-                    y[i] = hi[i] - 1e-300 if hi[i] == 0.0 else hi[i] - abs(hi[i]) * 1e-16
+                y[i] = min(y[i], hi[i] - max(4e-16 * abs(hi[i]), LEAST_SLACK))
                 if zu[i] < 1e-300:
                     zu[i] = 1e-300
         for v in range(n):
@@ -355,9 +356,9 @@ def maximise(program: Program, pattern: Pattern, tolerance: float) -> Solution:
     for i in range(total):
         if fixed[i]:
             side[i] = -1
-        elif lo[i] > -math.inf and best_y[i] - lo[i] < min(best_zl[i], 1e-5):
+        elif lo[i] > -math.inf and best_y[i] - lo[i] < min(best_zl[i], 1e-6):
             side[i] = -1
-        elif hi[i] < math.inf and hi[i] - best_y[i] < min(best_zu[i], 1e-5):
+        elif hi[i] < math.inf and hi[i] - best_y[i] < min(best_zu[i], 1e-6):
             side[i] = 1
     return Solution(
         best_y[:pieces] * energy,

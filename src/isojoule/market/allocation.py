@@ -132,7 +132,7 @@ def allocate(book: Book, grid: Grid) -> Allocation | NotSolved:
     network = network_of(grid, book.network, book.interval.duration_s)
     columns = columns_of(book, network)
     joined = _join_smooth(columns)
-    solution = _solve(network, joined.columns)
+    solution = relaxed = _solve(network, joined.columns)
     for _ in range(4):
         shut = _two_ways(network, joined.columns, solution, book.offer_count)
         if shut is None:
@@ -161,18 +161,36 @@ def allocate(book: Book, grid: Grid) -> Allocation | NotSolved:
     all_loss = np.zeros(grid.link_count, np.int64)
     all_flow[: flow.size] = flow
     all_loss[: loss.size] = loss
-    duals = solution.price[network.node_of]
     energy = energy[: book.offer_count]
+    flows = (energy, all_flow, all_loss, standing)
+    # what is shut against running both ways binds no dual: those of the relaxation prove more
+    duals, support = _best_proof(
+        book, grid, flows, [p.price[network.node_of] for p in (relaxed, solution)]
+    )
     return Allocation(
         energy,
         all_flow,
         all_loss,
         standing,
         duals,
-        supporting_prices(book, grid, energy, all_flow, all_loss, standing, duals),
+        support,
         solution.residual,
         solution.steps,
     )
+
+
+def _best_proof(
+    book: Book, grid: Grid, flows: tuple[Ints, Ints, Ints, Ints], candidates: list[Floats]
+) -> tuple[Floats, Support]:
+    """The duals that leave the least gap: one of the candidates, or the prices themselves."""
+    best = candidates[0], supporting_prices(book, grid, *flows, candidates[0])
+    for duals in (*candidates[1:], np.nan_to_num(best[1].price)):
+        if proven(best[1].welfare, best[1].gap):
+            break
+        found = supporting_prices(book, grid, *flows, duals)
+        if found.gap < best[1].gap:
+            best = duals, found
+    return best
 
 
 def supporting_prices(
@@ -198,20 +216,35 @@ def supporting_prices(
     flow_j = flow_uj[:links] / UJ_PER_J
     received_j = (np.abs(flow_uj[:links]) - loss_uj[:links]) / UJ_PER_J
     finite = np.concatenate([-p.lo[np.isfinite(p.lo)], p.hi[np.isfinite(p.hi)]])
-    slack = 4e-6 + 1e-9 * float(np.max(finite, initial=0.0))
-    low, high = support(
-        columns.node, *p, x, network.tail, network.head, flow_j, network.capacity_j, network.gain,
-        network.limits.loss_per_j, network.price, network.start, network.incident, slack,
-    )  # fmt: skip
+    largest = float(np.max(finite, initial=0.0))
     limit_j = reach_of(p)
+
+    def gap_at(price: Floats) -> tuple[float, float, float]:
+        return welfare_gap(
+            columns.node, np.maximum(p.lo, -limit_j), np.minimum(p.hi, limit_j), *p[2:], x,
+            columns.counts, network.tail, network.head, flow_j, received_j,
+            np.minimum(network.capacity_j, limit_j), network.gain, network.limits.loss_per_j,
+            network.price, price,
+        )  # fmt: skip
+
+    # what is nearer to a kink than the dust of the commit stands at the kink; how much dust
+    # there is shows in whether the prices prove the optimum
+    first: tuple[Floats, Floats] | None = None
+    for slack in (4e-6 + 1e-9 * largest, 4e-5 + 1e-8 * largest, 4e-4 + 1e-7 * largest):
+        low, high = support(
+            columns.node, *p, x, network.tail, network.head, flow_j, network.capacity_j,
+            network.gain, network.limits.loss_per_j, network.price, network.start,
+            network.incident, slack,
+        )  # fmt: skip
+        first = first or (low, high)
+        at_price, gap, _ = gap_at(np.nan_to_num(price_between(low, high)))
+        if proven(at_price, gap):
+            break
+    else:
+        low, high = first
     dual = np.zeros(network.nodes)
     dual[network.node_of] = duals
-    welfare, gap, _ = welfare_gap(
-        columns.node, np.maximum(p.lo, -limit_j), np.minimum(p.hi, limit_j), *p[2:], x,
-        columns.counts, network.tail, network.head, flow_j, received_j,
-        np.minimum(network.capacity_j, limit_j), network.gain, network.limits.loss_per_j,
-        network.price, dual,
-    )  # fmt: skip
+    welfare, gap, _ = gap_at(dual)
     lowest, highest = low[network.node_of], high[network.node_of]
     return Support(lowest, highest, price_between(lowest, highest), welfare, gap)
 
@@ -360,7 +393,8 @@ def _commit(
     flow = np.clip(flow, -cap, cap)
     bad = commit(
         network.tail, network.head, cap, network.limits.loss_ppb, network.limits.loss_per_j,
-        network.price, flow, columns.offer_node, energy, low, high, network.start, network.incident,
+        network.price, flow, columns.offer_node, energy, low, high,
+        *_inner(j, solution, energy, low, high), network.start, network.incident,
     )  # fmt: skip
     if bad:
         rest = residuals(
@@ -370,6 +404,24 @@ def _commit(
         worst = int(np.argmax(np.abs(rest)))
         raise InvariantError(f"node {worst} is off balance by {rest[worst]} uJ after the commit")
     return energy, flow
+
+
+def _inner(
+    columns: Columns, solution: Solution, energy: Ints, low: Ints, high: Ints
+) -> tuple[Ints, Ints]:
+    """Bounds within which each offer stays on the pieces that it stands inside of."""
+    p = columns.pieces
+    inside = solution.x_side == 0
+    limit = float(NO_LIMIT_UJ)
+    count = energy.size
+    down = np.where(inside, np.minimum((solution.x - p.lo) * UJ_PER_J, limit), 0.0)
+    up = np.where(inside, np.minimum((p.hi - solution.x) * UJ_PER_J, limit), 0.0)
+    down = np.minimum(np.bincount(columns.offer, down, count), limit)
+    up = np.minimum(np.bincount(columns.offer, up, count), limit)
+    return (
+        np.maximum(low, energy - np.floor(down).astype(np.int64)),
+        np.minimum(high, energy + np.floor(up).astype(np.int64)),
+    )
 
 
 def bounds_uj(offer: Ints, pieces: Pieces, count: int) -> tuple[Ints, Ints]:

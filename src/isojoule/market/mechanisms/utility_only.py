@@ -233,7 +233,7 @@ def _send(
     bad = commit(
         network.tail, network.head, capacity_uj(network), network.limits.loss_ppb,
         network.limits.loss_per_j, network.price, flow, columns.offer_node, energy, low, high,
-        network.start, network.incident,
+        low, high, network.start, network.incident,
     )  # fmt: skip
     if bad:
         return None
