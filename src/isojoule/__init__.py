@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from isojoule.apps.clearing import Cleared, clear
     from isojoule.apps.files.book_files import BookFile, read_book
-    from isojoule.apps.run import run_scenario as run
+    from isojoule.apps.results.run import run_scenario as run
     from isojoule.core.errors import InputError, IsojouleError, VerificationError
     from isojoule.core.interval import Interval
     from isojoule.grid import Grid
@@ -45,7 +45,7 @@ _WHERE = {
     "VerificationError": "isojoule.core.errors",
     "clear": "isojoule.apps.clearing",
     "read_book": "isojoule.apps.files.book_files",
-    "run": "isojoule.apps.run:run_scenario",
+    "run": "isojoule.apps.results.run:run_scenario",
 }
 
 __all__ = [

@@ -66,7 +66,7 @@ def verify(
     """Check a stored clearing or run from its files alone, without the solver."""
     import json
 
-    checked = verify_path(path)
+    checked = verify_path(path, progress=not as_json)
     if as_json:
         print(json.dumps({"verified": str(path), "checked": checked}, ensure_ascii=False))
         return
@@ -97,13 +97,21 @@ def clear_file(
     return file, cleared
 
 
-def verify_path(path: Path) -> list[str]:
+def verify_path(path: Path, progress: bool = False) -> list[str]:
     """Check a clearing file or a run folder; what was checked, in words."""
     if path.is_dir():
-        from isojoule.apps.verify_run import verify_run
+        from isojoule.apps.results.show import progress_bar
+        from isojoule.apps.results.verify import verify_run
 
-        found = verify_run(path)
-        return [str(line) for line in found] if isinstance(found, list | tuple) else [str(found)]
+        with progress_bar(progress) as report:
+            found = verify_run(path, report)
+        return [
+            f"{found['files']} files have the hashes that the manifest states",
+            f"{found['intervals']:,} intervals (market and baseline) keep limits, losses and "
+            "balances to the microjoule, and their prices prove the optimum",
+            f"{found['payments']:,} payments follow from prices and energies to the nano-unit",
+            "totals, audit and AC power flow follow from the tables",
+        ]
     from isojoule.apps.files.clearing_files import read_clearing
     from isojoule.core.errors import VerificationError
     from isojoule.market.verify import check_clearing

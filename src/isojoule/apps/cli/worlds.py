@@ -87,29 +87,39 @@ def run(
     mechanism: Annotated[
         str | None, typer.Option(help="Another mechanism than the scenario names.")
     ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the mechanism."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed for all chance.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
     csv: Annotated[bool, typer.Option("--csv", help="Write the tables as CSV, too.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a scenario, with the savings audit and the report."""
-    from isojoule.apps.run import run_scenario
+    from isojoule.apps.cli.books import read_settings
+    from isojoule.apps.results.run import run_scenario
+    from isojoule.apps.results.show import print_run, progress_bar
 
-    result = run_scenario(
-        scenario,
-        start=start,
-        end=end,
-        days=days,
-        mechanism=mechanism,
-        seed=seed,
-        out=out,
-        csv=csv,
-        progress=not as_json,
-    )
+    with progress_bar(not as_json) as report:
+        result = run_scenario(
+            scenario,
+            start=start,
+            end=end,
+            days=days,
+            mechanism=mechanism,
+            parameters=read_settings(settings or []),
+            seed=seed,
+            out=out,
+            report=report,
+        )
+    written = result.to_csv() if csv else []
     if as_json:
-        print(json.dumps(result.summary, ensure_ascii=False))
-    else:
-        result.print()
+        print(json.dumps({**result.summary, "folder": str(result.folder)}, ensure_ascii=False))
+        return
+    print_run(result)
+    if written:
+        print(f"Tables:  {written[0].parent}")
 
 
 def _made(folder: Path, as_json: bool) -> None:

@@ -1,0 +1,106 @@
+"""A run in the terminal: progress while it runs, a table and a sentence at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from isojoule.apps.results.run import Report
+from isojoule.apps.results.store import Run
+from isojoule.core.units import J_PER_KWH
+
+
+@contextmanager
+def progress_bar(on: bool = True) -> Iterator[Report]:
+    """A progress bar on standard error; a reporter that does nothing when off."""
+    if not on:
+        yield lambda stage, done, total: None
+        return
+    with Progress(
+        TextColumn("{task.description:28}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[count]}"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        task = bar.add_task("starting", total=None, count="")
+
+        def report(stage: str, done: int, total: int) -> None:
+            count = f"{done:,} of {total:,} intervals" if total else ""
+            bar.update(
+                task, description=stage, completed=done, total=total or None, count=count
+            )
+
+        yield report
+
+
+def print_run(run: Run, console: Console | None = None) -> None:
+    """The savings audit as a table, the headline, and where the report is."""
+    out = console or Console()
+    s = run.summary
+    currency = s["currency"]
+    table = Table(title=s["title"], title_justify="left", box=None, pad_edge=False)
+    table.add_column("")
+    stretches = [*s["periods"], s["total"]] if len(s["periods"]) > 1 else [s["total"]]
+    for stretch in stretches:
+        table.add_column(stretch["name"], justify="right")
+
+    def row(label: str, *path: str, style: str = "", scale: float = 1.0, digits: int = 2,
+            suffix: str = "") -> None:  # fmt: skip
+        cells = [_cell(stretch, path, scale, digits, suffix) for stretch in stretches]
+        table.add_row(label, *cells, style=style)
+
+    row(f"cost with the utility alone, {currency}", "audit", "baseline_cost")
+    row("  trading next door", "audit", "netting", scale=-1)
+    row("  better use of batteries", "audit", "dispatch", scale=-1)
+    row("  losses in the lines", "audit", "losses", scale=-1)
+    row("  energy left in batteries", "audit", "storage", scale=-1)
+    row("  network fees", "audit", "fees", scale=-1)
+    row(f"cost with the market, {currency}", "audit", "market_cost")
+    row(f"saving, {currency}", "audit", "saving", style="bold")
+    row("saving", "audit", "saving_share", scale=100, digits=1, suffix=" %", style="bold")
+    row("participants who gain", "audit", "gainers", digits=0)
+    row("participants who lose", "audit", "losers", digits=0)
+    row("fee at which the saving is gone, ct/kWh", "audit", "break_even_fee_per_j",
+        scale=100 * J_PER_KWH, digits=1)  # fmt: skip
+    row("self-sufficiency", "market", "self_sufficiency", scale=100, digits=1, suffix=" %")
+    row("peak import, kW", "market", "peak_import_w", scale=1e-3, digits=1)
+    row("lost in lines and transformer, kWh", "market", "loss_j", scale=1 / J_PER_KWH, digits=1)
+    row("spilled, kWh", "market", "spilled_j", scale=1 / J_PER_KWH, digits=1)
+    row("unserved, kWh", "market", "unserved_j", scale=1 / J_PER_KWH, digits=1)
+    row("prices from, ct/kWh", "market", "price_min_per_j", scale=100 * J_PER_KWH, digits=1)
+    row("prices to, ct/kWh", "market", "price_max_per_j", scale=100 * J_PER_KWH, digits=1)
+    row("links full (link-intervals)", "market", "saturated_link_intervals", digits=0)
+    out.print(table)
+    ac = s["ac"]["market"]
+    out.print(
+        f"\nAC power flow: {ac['voltage_violations']} voltage and {ac['loading_violations']} "
+        f"loading violations (balanced three-phase; unbalance is not seen)."
+    )
+    open_ended = [p["name"] for p in s["periods"] if not (p["cyclic_market"] and p["cyclic_baseline"])]
+    if open_ended:
+        out.print(f"[yellow]Not cyclic after all rounds: {', '.join(open_ended)}.[/yellow]")
+    out.print(f"\n[bold]{s['headline']}[/bold]\n", soft_wrap=True)
+    out.print(f"Report:  {run.report}", soft_wrap=True, highlight=False)
+    out.print(f"Check:   isojoule verify {run.folder}", soft_wrap=True, highlight=False)
+
+
+def _cell(
+    stretch: dict[str, Any], path: tuple[str, ...], scale: float, digits: int, suffix: str
+) -> str:
+    value: Any = stretch
+    for key in path:
+        value = value[key]
+    if value is None:
+        return "-"
+    number = value * scale + 0.0
+    if round(number, digits) == 0:
+        number = 0.0
+    return f"{number:,.{digits}f}{suffix}"
