@@ -109,8 +109,6 @@ class AcModel:
         p_w, q_var
             Power drawn by each of the loads, shape (rows, loads).
         """
-        from power_grid_model.errors import PowerGridBatchError
-
         rows = len(p_w)
         if self.idle:
             p_w = q_var = np.zeros((rows, 1))

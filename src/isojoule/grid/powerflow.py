@@ -1,4 +1,4 @@
-"""AC power flow of many intervals: would the wires really carry what was cleared?
+"""AC power flow of many intervals: whether the wires would really carry what was cleared.
 
 The market sees capacities and losses; voltages it does not see. This check solves the full
 power flow equations for every interval and counts what leaves its limits, and where.
@@ -9,9 +9,9 @@ The model, in per unit:
 - A link is a series impedance, in ohm at the link's own voltage. Where the voltages of two links
   at a node differ, an ideal transformer of that ratio is understood between them; so a
   transformer, too, is just a series impedance. No shunts.
-- A link with neither resistance nor reactance gets a reactance of 1e-6 per unit (on 1 MVA): it loses nothing
-  and drops 1e-6 of the voltage per MW. Proportional losses (`loss_ppb`) are the market's
-  abstraction, not physics, and are not modelled.
+- A link with neither resistance nor reactance gets a reactance of 1e-6 per unit on 1 MVA: it
+  loses nothing, and a MW through it drops a millionth of the voltage. Proportional losses
+  (`loss_ppb`) are the market's abstraction, not physics, and are not modelled.
 - Standing losses (iron) are constant loads at the link's `from` node.
 - The slack node holds its voltage and supplies the rest. Voltages are per unit of each node's
   own nominal voltage.
@@ -178,8 +178,8 @@ def check_ac(
     --------
     >>> grid = Grid(
     ...     ("street", "home"), ("cable",), np.array([0], np.int32), np.array([1], np.int32),
-    ...     capacity_w=np.array([10e3]), resistance_ohm=np.array([0.5]), voltage_v=np.array([400.0]),
-    ...     min_voltage_pu=np.array([0.9, 0.98]),
+    ...     capacity_w=np.array([10e3]), resistance_ohm=np.array([0.5]),
+    ...     voltage_v=np.array([400.0]), min_voltage_pu=np.array([0.9, 0.98]),
     ... )
     >>> found = check_ac(grid, 0, np.array([[0.0, 4e3], [0.0, 8e3]]), np.zeros((2, 2)))
     >>> found.voltage_intervals.tolist(), found.lowest_pu.round(4).tolist()

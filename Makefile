@@ -1,0 +1,61 @@
+# The commands of Isojoule. `make help` lists them.
+#
+# Each makes .venv and fills it with the exact versions of requirements/, once: a stamp in .venv
+# remembers it until the pins change. Another Python: make run PYTHON=python3.13
+
+PYTHON ?= python3
+SCENARIO ?= rural
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+
+.PHONY: help run test check bench format clean
+.DEFAULT_GOAL := help
+
+help:  ## list these commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
+
+run: $(VENV)/run.stamp  ## run a scenario and write its report (SCENARIO=rural ARGS="--days 1")
+	@$(BIN)/isojoule run $(SCENARIO) $(ARGS)
+
+test: $(VENV)/dev.stamp  ## run all tests (ARGS="-k curve")
+	@$(BIN)/python -m pytest -q -rs $(ARGS)
+
+check: $(VENV)/dev.stamp  ## format, lint, strict types, import layers
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+bench: $(VENV)/dev.stamp  ## measure how fast books clear, beside a peer
+	@$(BIN)/python -m benchmarks.run $(ARGS)
+
+format: $(VENV)/dev.stamp  ## put the code into the one format, and fix what can be fixed
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+clean:  ## remove the environment and all caches, but no runs
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests benchmarks tools examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- the environment ---------------------------------------------------------------------------
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Isojoule needs Python 3.11 or newer: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "Python's venv is missing: apt-get install python3-venv" >&2; exit 2; }
+
+# The project itself comes last, editable, without asking for anything that is not pinned.
+$(VENV)/run.stamp: requirements/run.txt pyproject.toml | $(BIN)/python
+	@echo "Installing Isojoule into $(VENV) (once) ..."
+	@$(PIP) install -q -r requirements/run.txt
+	@$(PIP) install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
+	@echo "Installing what tests and checks need (once) ..."
+	@$(PIP) install -q -r requirements/run.txt -r requirements/dev.txt
+	@touch $@
