@@ -1,0 +1,96 @@
+"""The savings audit on tables worked by hand. Spec: docs/spec/audit.md."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from isojoule.core.units import J_PER_KWH
+from isojoule.microworld.audit import audit, local_trade_j, totals
+
+UJ = 3_600_000_000_000  # of a kWh
+NANO = 1_000_000_000
+
+
+def table(**columns: list[float]) -> dict[str, np.ndarray]:
+    count = len(next(iter(columns.values())))
+    names = (
+        "import_uj", "export_uj", "loss_uj", "standing_loss_uj", "generated_uj", "spilled_uj",
+        "consumed_uj", "unserved_uj", "charged_uj", "discharged_uj", "self_discharge_uj",
+        "meters_in_uj", "meters_out_uj", "boundary_cash_nano", "operator_nano",
+        "congestion_rent_nano", "loss_rent_nano",
+    )  # fmt: skip
+    out = {name: np.zeros(count, np.int64) for name in names}
+    out["sells_at_per_j"] = np.full(count, 0.30 / J_PER_KWH)
+    out["buys_at_per_j"] = np.full(count, 0.08 / J_PER_KWH)
+    out["carbon_kg_per_j"] = np.full(count, np.nan)
+    for name in ("price_min_per_j", "price_mean_per_j", "price_max_per_j"):
+        out[name] = np.full(count, 0.2 / J_PER_KWH)
+    for name, values in columns.items():
+        scale = UJ if name.endswith("_uj") else NANO
+        out[name] = np.array([round(v * scale) for v in values], np.int64)
+    return out
+
+
+def test_two_neighbours_who_net() -> None:
+    """One sells 1 kWh at 0.08 and the other buys 1 kWh at 0.30; between them it costs nothing."""
+    alone = table(meters_in_uj=[1], meters_out_uj=[1], boundary_cash_nano=[0.22])
+    together = table(meters_in_uj=[1], meters_out_uj=[1], boundary_cash_nano=[0.0])
+    found = audit(together, alone, stored_change_uj=(0, 0), network_fee_per_j=0.0)
+    assert found.saving == pytest.approx(0.22)
+    assert found.netting == pytest.approx(0.22)
+    assert (found.dispatch, found.losses, found.storage, found.fees) == (0.0, 0.0, 0.0, 0.0)
+    assert found.local_trade_j == J_PER_KWH
+    assert found.break_even_fee_per_j == pytest.approx(0.22 / J_PER_KWH)
+    assert [row["saving"] for row in found.fee_table] == pytest.approx(
+        [0.22, 0.17, 0.12, 0.07, 0.02]
+    )
+
+
+def test_the_parts_add_up_and_each_has_its_sign() -> None:
+    """Baseline imports 10 kWh with 0.5 kWh of losses; the market 8 with 0.3, and keeps 1 kWh."""
+    alone = table(import_uj=[10], loss_uj=[0.5], boundary_cash_nano=[4.0], meters_in_uj=[9.5])
+    market = table(
+        import_uj=[8], loss_uj=[0.3], boundary_cash_nano=[2.4], meters_in_uj=[9], meters_out_uj=[2]
+    )
+    found = audit(
+        market, alone, stored_change_uj=(UJ, 0), network_fee_per_j=0.10 / J_PER_KWH
+    )
+    assert found.netting == pytest.approx(4.0 - 3.0)
+    assert found.losses == pytest.approx(0.30 * 0.2)
+    assert found.dispatch == pytest.approx(3.0 - 2.4 - 0.06)
+    assert found.storage == pytest.approx(0.08)
+    assert found.fees == pytest.approx(-0.20)
+    parts = found.netting + found.losses + found.dispatch + found.storage + found.fees
+    assert found.saving == pytest.approx(parts)
+    assert found.saving == pytest.approx(found.baseline_cost - found.market_cost)
+    assert found.baseline_cost == pytest.approx(4.0)
+
+
+def test_a_market_may_lose_and_says_so() -> None:
+    found = audit(
+        table(import_uj=[2], boundary_cash_nano=[0.6]),
+        table(import_uj=[1], boundary_cash_nano=[0.3]),
+        stored_change_uj=(0, 0),
+        network_fee_per_j=0.0,
+    )
+    assert found.saving == pytest.approx(-0.3)
+    assert found.break_even_fee_per_j is None  # nothing is traded next door
+
+
+def test_local_trade_is_what_meters_deliver_and_does_not_leave() -> None:
+    t = table(meters_out_uj=[5, 2], export_uj=[3, 4])
+    assert local_trade_j(t).tolist() == [2 * J_PER_KWH, 0.0]
+
+
+def test_totals_are_rates_of_what_was_counted() -> None:
+    t = table(
+        import_uj=[2, 0], export_uj=[0, 1], consumed_uj=[4, 1], unserved_uj=[1, 0],
+        generated_uj=[1, 3], spilled_uj=[0, 1],
+    )  # fmt: skip
+    found = totals(t, 0, 900, 3)
+    assert found["self_sufficiency"] == pytest.approx(1 - 2 / 4)
+    assert found["self_consumption"] == pytest.approx((4 - 1 - 1) / 4)
+    assert found["peak_import_w"] == pytest.approx(8000.0)
+    assert found["carbon_kg"] is None
+    assert found["saturated_link_intervals"] == 3
