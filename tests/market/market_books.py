@@ -135,9 +135,7 @@ def random_case(seed: int, sizes: Sizes = SMALL, kind: str | None = None) -> Cas
     )
 
 
-def _random_link(
-    rnd: Random, ends: tuple[int, int], losses: str, sizes: Sizes
-) -> dict[str, Any]:
+def _random_link(rnd: Random, ends: tuple[int, int], losses: str, sizes: Sizes) -> dict[str, Any]:
     e = sizes.energy_j
     link: dict[str, Any] = {"ends": ends}
     if rnd.random() < 0.5:

@@ -44,7 +44,11 @@ def judge(book: Book, grid: Grid, energy_scale: float, price_scale: float) -> Ve
         arrives[0 if copper else grid.node_index[o.node]].append(-q)
     for i in range(0 if copper else grid.link_count):
         gain = 1.0 - grid.loss_ppb[i] * 1e-9
-        r = grid.resistance_ohm[i] / (grid.voltage_v[i] ** 2 * dt) * e0 if grid.resistance_ohm[i] else 0
+        r = (
+            grid.resistance_ohm[i] / (grid.voltage_v[i] ** 2 * dt) * e0
+            if grid.resistance_ohm[i]
+            else 0
+        )
         for near, far in (
             (grid.link_from[i], grid.link_to[i]),
             (grid.link_to[i], grid.link_from[i]),

@@ -163,10 +163,10 @@ def _gather(idle: Bools, margin: int, tail: Ints, head: Ints, capacity: Ints, pp
     order = np.arange(links)
     if links >= nodes:
         order = np.argsort(-room, kind="mergesort")
-    for e in order:
-        if room[e] < margin or idle[e]:
+    for link in order:
+        if room[link] < margin or idle[link]:
             continue
-        a, b = tail[e], head[e]
+        a, b = tail[link], head[link]
         while root_of[a] != a:
             root_of[a] = root_of[root_of[a]]
             a = root_of[a]
@@ -175,7 +175,7 @@ def _gather(idle: Bools, margin: int, tail: Ints, head: Ints, capacity: Ints, pp
             b = root_of[b]
         if a != b:
             root_of[a] = b
-            in_tree[e] = True
+            in_tree[link] = True
     best_node = np.full(nodes, -1, np.int64)
     best_room = np.full(nodes, -1, np.int64)
     for v in range(nodes):
@@ -301,9 +301,9 @@ def _has_room(v: int, amount: int, offers_at: Ints, offer_list: Ints, energy: In
 
 
 @kernel
-def _lead_away(v: int, idle: Bools, tail: Ints, head: Ints, capacity: Ints, ppb: Ints, r: Floats, flow: Ints,
-               rest: Ints, start: Ints, incident: Ints, offers_at: Ints, offer_list: Ints,
-               energy: Ints, low: Ints, high: Ints) -> bool:  # fmt: skip
+def _lead_away(v: int, idle: Bools, tail: Ints, head: Ints, capacity: Ints, ppb: Ints,
+               r: Floats, flow: Ints, rest: Ints, start: Ints, incident: Ints, offers_at: Ints,
+               offer_list: Ints, energy: Ints, low: Ints, high: Ints) -> bool:  # fmt: skip
     """Lead what is left at v along links with room to the nearest offer with room."""
     nodes = start.size - 1
     amount = rest[v]

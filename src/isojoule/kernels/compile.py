@@ -17,4 +17,6 @@ def kernel(function: F) -> F:
 
 def inline(function: F) -> F:
     """A scalar function that other kernels call."""
-    return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy", inline="never")(function))
+    return cast(
+        F, numba.njit(cache=True, nogil=True, error_model="numpy", inline="never")(function)
+    )

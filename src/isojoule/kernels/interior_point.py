@@ -301,9 +301,7 @@ def maximise(program: Program, pattern: Pattern, tolerance: float) -> Solution:
                 else:
                     e = i - pieces
                     move = weight[i] * (
-                        shift[i]
-                        + slope[e] * dlam[program.arc_head[e]]
-                        - dlam[program.arc_tail[e]]
+                        shift[i] + slope[e] * dlam[program.arc_head[e]] - dlam[program.arc_tail[e]]
                     )
                 if lo[i] > -math.inf:
                     slack = y[i] - lo[i]
@@ -354,9 +352,8 @@ def maximise(program: Program, pattern: Pattern, tolerance: float) -> Solution:
 
     side = np.zeros(total, np.int8)
     for i in range(total):
-        if fixed[i]:
-            side[i] = -1
-        elif lo[i] > -math.inf and best_y[i] - lo[i] < min(best_zl[i], 1e-6):
+        at_lo = lo[i] > -math.inf and best_y[i] - lo[i] < min(best_zl[i], 1e-6)
+        if fixed[i] or at_lo:
             side[i] = -1
         elif hi[i] < math.inf and hi[i] - best_y[i] < min(best_zu[i], 1e-6):
             side[i] = 1

@@ -208,9 +208,9 @@ def factor(
             at = pattern.row_place[p]
             for q in range(pattern.l_start[i], at):
                 work[pattern.l_rows[q]] -= l_values[q] * y
-            l = y / d[i]
-            l_values[at] = l
-            dk -= l * y
+            share = y / d[i]
+            l_values[at] = share
+            dk -= share * y
         if not dk > 1e-15 * diagonal[k]:
             dk = 1e60 * max(diagonal[k], 1.0)
         d[k] = dk

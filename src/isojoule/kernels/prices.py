@@ -43,7 +43,7 @@ def integral_between(a: float, b: float, c0: float, c1: float, k: float, x0: flo
         mean *= 1.0 / (k + 1.0)
     elif d > 0.0:
         mean *= -math.expm1((k + 1.0) * math.log1p(-d)) / ((k + 1.0) * d)
-    return out + b * (x1 - x0) * mean
+    return float(out + b * (x1 - x0) * mean)
 
 
 @inline
