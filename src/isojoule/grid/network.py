@@ -165,7 +165,11 @@ def check_grid(grid: Grid) -> None:
         return
     nodes = grid.node_count
     ends = np.stack([grid.link_from, grid.link_to])
-    refuse(((ends < 0) | (ends >= nodes)).any(0), "an end is not a node", "name an existing node")
+    refuse(
+        np.any((ends < 0) | (ends >= nodes), axis=0),
+        "an end is not a node",
+        "name an existing node",
+    )
     refuse(grid.link_from == grid.link_to, "both ends are one node", "connect two nodes")
     refuse(~(grid.capacity_w >= 0), "capacity is negative or not a number", "give W of 0 or more")
     refuse(

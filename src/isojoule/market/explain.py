@@ -37,7 +37,8 @@ def price_words(reader: Reader, node: int) -> str:
     price = float(reader.clearing.price_per_j[node])
     if np.isnan(price):
         if reader.clearing.certificate.kind == "recomputed":
-            return f"No one price holds at {name}: by the rule of {reader.clearing.mechanism}, " + (
+            return (
+                f"No one price holds at {name}: by the rule of {reader.clearing.mechanism}, "
                 "what is bought there and what is sold there have prices of their own."
             )
         return f"No price is defined at {name}: nobody there, or in reach of it, can trade."

@@ -21,13 +21,24 @@ class Flows(Protocol):
     """The integers that money follows: an allocation or a clearing has them."""
 
     @property
-    def energy_uj(self) -> Ints: ...
+    def energy_uj(self) -> Ints:
+        """Received by each offer."""
+        ...
+
     @property
-    def flow_uj(self) -> Ints: ...
+    def flow_uj(self) -> Ints:
+        """Sent over each link."""
+        ...
+
     @property
-    def loss_uj(self) -> Ints: ...
+    def loss_uj(self) -> Ints:
+        """Lost on each link."""
+        ...
+
     @property
-    def standing_uj(self) -> Ints: ...
+    def standing_uj(self) -> Ints:
+        """Drawn by each link, whatever flows."""
+        ...
 
 
 class Paid(NamedTuple):

@@ -85,11 +85,11 @@ def check_physics(book: Book, grid: Grid, clearing: Clearing) -> None:
     outside = (energy < low) | (energy > high)
     if outside.any():
         at = int(np.flatnonzero(outside)[0])
-        name = (
-            f"offer {book.offer_ids[at]!r}"
-            if at < book.offer_count
-            else f"standing loss of link {grid.link_ids[columns.standing_links[at - book.offer_count]]!r}"
-        )
+        if at < book.offer_count:
+            name = f"offer {book.offer_ids[at]!r}"
+        else:
+            link = columns.standing_links[at - book.offer_count]
+            name = f"standing loss of link {grid.link_ids[link]!r}"
         raise VerificationError(
             f"energy of {energy[at]} uJ is outside {low[at]} .. {high[at]}", place=name
         )
@@ -187,7 +187,7 @@ def check_nodal_payments(book: Book, grid: Grid, clearing: Clearing) -> None:
 
 
 def _same(a: Floats, b: Floats) -> NDArray[np.bool_]:
-    return (a == b) | (np.isnan(a) & np.isnan(b))
+    return np.asarray((a == b) | (np.isnan(a) & np.isnan(b)))
 
 
 def _no(bad: NDArray[np.bool_], names: tuple[str, ...], what: str, message: str) -> None:

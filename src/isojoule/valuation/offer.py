@@ -300,7 +300,7 @@ class Utility:
 
     def rows(self, duration_s: float) -> CurveRows:
         """At most two unlimited flat pieces."""
-        table = []
+        table: list[tuple[float, ...]] = []
         if self.sells_at_per_j is not None:
             table.append((-math.inf, 0.0, self.sells_at_per_j, 0.0, 1.0, 0.0, 1.0))
         if self.buys_at_per_j is not None:

@@ -24,7 +24,7 @@ from isojoule.core.units import J_PER_KWH
 
 CARBON_KG_PER_KWH = 0.38
 """Carbon dioxide of German power: 380 g/kWh, the Umweltbundesamt's estimate for 2023 (Icha and
-Lauf, Climate Change 23/2024). A constant, and not of 2016: no data set of SimBench holds a series."""
+Lauf, Climate Change 23/2024). A constant, and not of 2016: SimBench holds no series of it."""
 LOST_LOAD = "5 EUR/kWh"
 
 

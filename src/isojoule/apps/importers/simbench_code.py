@@ -186,7 +186,8 @@ def attribution_text(code: str) -> str:
     return (
         f"# Where the data come from\n\n{ATTRIBUTION}.\n\n"
         f"Grid and profiles: `{code}`. Changed: converted to the tables here by Isojoule's "
-        "importer; weeks\nselected; each storage replaced by a PV and a battery with its own state; "
+        "importer; weeks\nselected; each storage replaced by a PV and a battery with its own "
+        "state; "
         "tariffs, battery values\nand carbon intensity added. The tables are a derivative database "
         "and stand under the ODbL 1.0, too.\n\n"
         "S. Meinecke et al., SimBench - A Benchmark Dataset of Electric Power Systems to Compare "

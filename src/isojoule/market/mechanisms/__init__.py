@@ -32,7 +32,9 @@ def get(name: str, **parameters: Any) -> Mechanism:
     else:
         found = [point for point in entry_points(group=GROUP) if point.name == name]
         if not found:
-            raise InputError(f"unknown mechanism {name!r}", remedy=f"use one of {', '.join(names())}")
+            raise InputError(
+                f"unknown mechanism {name!r}", remedy=f"use one of {', '.join(names())}"
+            )
         made = found[0].load()
     try:
         mechanism: Mechanism = made(**parameters)
