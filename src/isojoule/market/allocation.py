@@ -42,11 +42,25 @@ STANDING_WORTH = 10.0
 
 GAP_SHARE = 1e-7
 GAP_LEAST = 1e-8
+DUST_J = 2e-6
 
 
-def proven(welfare: float, gap: float) -> bool:
-    """Whether a gap counts as closed: 1e-7 of the welfare, or ten nano-units if that is more."""
-    return gap <= max(GAP_SHARE * abs(welfare), GAP_LEAST)
+def proven(welfare: float, gap: float, rounding: float) -> bool:
+    """Whether a gap counts as closed, but for `rounding`, what whole microjoules cost.
+
+    That is 1e-7 of the welfare, or ten nano-units if that is more.
+    """
+    return gap <= max(GAP_SHARE * abs(welfare), GAP_LEAST) + rounding
+
+
+def rounding_of(columns: Columns, network: Network, dual: Floats) -> float:
+    """What it may cost to stand on whole microjoules, money: two of them at each offer and link.
+
+    Bounds are rounded inwards, losses upwards.
+    """
+    size = np.abs(dual)
+    at_links = np.maximum(size[network.tail], size[network.head])
+    return DUST_J * (float(size[columns.offer_node].sum()) + float(at_links.sum()))
 
 
 class Columns(NamedTuple):
@@ -65,13 +79,17 @@ class Columns(NamedTuple):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Support:
-    """Prices that support an allocation, and the bound that they prove."""
+    """Prices that support an allocation, and the bound that the duals prove.
+
+    `closed` says whether the gap is no more than rounding (see `proven`).
+    """
 
     lowest: Floats
     highest: Floats
     price: Floats
     welfare: float
     gap: float
+    closed: bool
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -185,7 +203,7 @@ def _best_proof(
     """The duals that leave the least gap: one of the candidates, or the prices themselves."""
     best = candidates[0], supporting_prices(book, grid, *flows, candidates[0])
     for duals in (*candidates[1:], np.nan_to_num(best[1].price)):
-        if proven(best[1].welfare, best[1].gap):
+        if best[1].closed:
             break
         found = supporting_prices(book, grid, *flows, duals)
         if found.gap < best[1].gap:
@@ -219,34 +237,35 @@ def supporting_prices(
     largest = float(np.max(finite, initial=0.0))
     limit_j = reach_of(p)
 
-    def gap_at(price: Floats) -> tuple[float, float, float]:
-        return welfare_gap(
+    def gap_at(price: Floats) -> tuple[float, float, bool]:
+        welfare, gap, _ = welfare_gap(
             columns.node, np.maximum(p.lo, -limit_j), np.minimum(p.hi, limit_j), *p[2:], x,
             columns.counts, network.tail, network.head, flow_j, received_j,
             np.minimum(network.capacity_j, limit_j), network.gain, network.limits.loss_per_j,
             network.price, price,
         )  # fmt: skip
+        return welfare, gap, proven(welfare, gap, rounding_of(columns, network, price))
 
     # what is nearer to a kink than the dust of the commit stands at the kink; how much dust
     # there is shows in whether the prices prove the optimum
-    first: tuple[Floats, Floats] | None = None
-    for slack in (4e-6 + 1e-9 * largest, 4e-5 + 1e-8 * largest, 4e-4 + 1e-7 * largest):
+    first: tuple[Floats, Floats] = (np.zeros(0), np.zeros(0))
+    for widen in (1.0, 10.0, 100.0):
+        slack = widen * (4e-6 + 1e-9 * largest)
         low, high = support(
             columns.node, *p, x, network.tail, network.head, flow_j, network.capacity_j,
             network.gain, network.limits.loss_per_j, network.price, network.start,
             network.incident, slack,
         )  # fmt: skip
-        first = first or (low, high)
-        at_price, gap, _ = gap_at(np.nan_to_num(price_between(low, high)))
-        if proven(at_price, gap):
+        first = (low, high) if widen == 1.0 else first
+        if gap_at(np.nan_to_num(price_between(low, high)))[2]:
             break
     else:
         low, high = first
     dual = np.zeros(network.nodes)
     dual[network.node_of] = duals
-    welfare, gap, _ = gap_at(dual)
+    welfare, gap, closed = gap_at(dual)
     lowest, highest = low[network.node_of], high[network.node_of]
-    return Support(lowest, highest, price_between(lowest, highest), welfare, gap)
+    return Support(lowest, highest, price_between(lowest, highest), welfare, gap, closed)
 
 
 def price_between(lowest: Floats, highest: Floats) -> Floats:
@@ -260,13 +279,17 @@ def price_between(lowest: Floats, highest: Floats) -> Floats:
 
 
 def reach_of(pieces: Pieces) -> float:
-    """No allocation moves more than this through one offer or link, J.
+    """No allocation that pays moves more than this through one offer or link, J.
 
-    Ten times all finite quantities together: everything that can be bought, and nine times as
-    much lost on the way.
+    All finite quantities together, times what may be lost on the way: a Joule that arrives
+    cannot be worth sending more than the ratio of the dearest worth to the cheapest price of
+    unlimited energy (ten, if there is none).
     """
     ends = np.concatenate([pieces.lo, pieces.hi])
-    return 10.0 * float(np.sum(np.abs(ends[np.isfinite(ends)]))) + 1.0
+    dearest = np.max(pieces.a + pieces.b * np.maximum(pieces.c0, 0.0) ** pieces.k, initial=0.0)
+    cheapest = np.min(pieces.a[np.isneginf(pieces.lo)], initial=np.inf)
+    ratio = float(dearest / cheapest) if cheapest > 0.0 else 0.0
+    return max(10.0, ratio) * float(np.sum(np.abs(ends[np.isfinite(ends)]))) + 1.0
 
 
 class _Joined(NamedTuple):

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import ClassVar
 
 from isojoule.grid import Grid
-from isojoule.market.allocation import NotSolved, allocate, proven
+from isojoule.market.allocation import NotSolved, allocate
 from isojoule.market.book import NETWORKS, Book
 from isojoule.market.contract import Certificate, Claim, Clearing, Refusal, State, Traits
 from isojoule.market.settle import nodal_payments
@@ -68,7 +68,7 @@ class Equilibrium:
             welfare=s.welfare,
             operator=paid.operator,
             certificate=Certificate(
-                kind="dual" if proven(s.welfare, s.gap) else "bound",
+                kind="dual" if s.closed else "bound",
                 duals=found.duals,
                 lowest=s.lowest,
                 highest=s.highest,
