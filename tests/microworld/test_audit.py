@@ -53,9 +53,7 @@ def test_the_parts_add_up_and_each_has_its_sign() -> None:
     market = table(
         import_uj=[8], loss_uj=[0.3], boundary_cash_nano=[2.4], meters_in_uj=[9], meters_out_uj=[2]
     )
-    found = audit(
-        market, alone, stored_change_uj=(UJ, 0), network_fee_per_j=0.10 / J_PER_KWH
-    )
+    found = audit(market, alone, stored_change_uj=(UJ, 0), network_fee_per_j=0.10 / J_PER_KWH)
     assert found.netting == pytest.approx(4.0 - 3.0)
     assert found.losses == pytest.approx(0.30 * 0.2)
     assert found.dispatch == pytest.approx(3.0 - 2.4 - 0.06)

@@ -35,7 +35,9 @@ def test_a_load_alone_is_served_by_the_utility_and_pays_its_price() -> None:
         else:  # and the marginal loss on the line
             r = 0.05 / (400**2 * 900)
             f = record.flow_uj[0, 0] / 1e6
-            assert record.payment_nano[0, 0] / 1e9 == pytest.approx(0.30 / (1 - 2 * r * f), abs=2e-9)
+            assert record.payment_nano[0, 0] / 1e9 == pytest.approx(
+                0.30 / (1 - 2 * r * f), abs=2e-9
+            )
 
 
 def test_neighbours_share_what_the_utility_would_buy_cheaply() -> None:
@@ -99,7 +101,7 @@ def test_a_negative_load_is_infeed_and_may_be_spilled() -> None:
 def test_a_refusal_ends_the_run_with_the_interval() -> None:
     s = street([{"id": "a", "participant": 0, "node": 1, "kind": LOAD, "power_w": 1.0}])
     maker = OfferMaker.of(s, "dc")
-    with pytest.raises(InputError, match="2023-11-14T22:00:00Z.*dc"):
+    with pytest.raises(InputError, match=r"2023-11-14T22:00:00Z.*dc"):
         simulate(maker, get("equilibrium"), slice(0, 1), np.zeros(0, np.int64))
 
 
@@ -130,7 +132,8 @@ def test_energy_and_money_are_conserved_to_the_last_unit(
                          "self_discharge_per_month": 0.03,
                          "charge_efficiency": float(rng.uniform(0.7, 1)),
                          "discharge_efficiency": float(rng.uniform(0.7, 1)),
-                         "reserve_j": 0.1 * capacity, "k": float(rng.uniform(0.3, 4)), **at})  # fmt: skip
+                         "reserve_j": 0.1 * capacity, "k": float(rng.uniform(0.3, 4)),
+                         **at})  # fmt: skip
     s = street(
         rows,
         profiles=np.stack([rng.uniform(-0.3, 1, 6), rng.uniform(0, 1, 6)], axis=1),

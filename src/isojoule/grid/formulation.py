@@ -86,13 +86,13 @@ def _build(grid: Grid, formulation: str, duration_s: float) -> Network:
     if node_of is None:
         node_of = np.zeros(grid.node_count, np.int64)
     all_limits = grid.limits(duration_s)
-    limits = LinkLimits(*(column[:links] for column in all_limits))
+    limits = LinkLimits(
+        all_limits.capacity_uj[:links], all_limits.loss_ppb[:links], all_limits.loss_per_j[:links]
+    )
     tail = grid.link_from[:links].astype(np.int64)
     head = grid.link_to[:links].astype(np.int64)
     gain = 1.0 - limits.loss_ppb / PPB
-    capacity_j = np.where(
-        limits.capacity_uj >= NO_LIMIT_UJ, np.inf, limits.capacity_uj / UJ_PER_J
-    )
+    capacity_j = np.where(limits.capacity_uj >= NO_LIMIT_UJ, np.inf, limits.capacity_uj / UJ_PER_J)
     with np.errstate(divide="ignore"):
         # beyond this a quadratic loss grows faster than what is sent
         capacity_j = np.minimum(capacity_j, gain / (2.0 * limits.loss_per_j))

@@ -378,9 +378,7 @@ def _two_ways(
     both = (forward > small) & (backward > small)
     shut_back = both & (forward >= backward)
     shut_forward = both & (forward < backward)
-    arcs = np.where(
-        network.arc_back, shut_back[network.arc_link], shut_forward[network.arc_link]
-    )
+    arcs = np.where(network.arc_back, shut_back[network.arc_link], shut_forward[network.arc_link])
     count = columns.offer_node.size
     bought = np.bincount(columns.offer, np.maximum(solution.x, 0.0), count)
     sold = np.bincount(columns.offer, np.maximum(-solution.x, 0.0), count)

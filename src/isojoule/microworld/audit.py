@@ -104,8 +104,7 @@ def audit(
         local_trade_j=local_j,
         break_even_fee_per_j=free / local_j if local_j > 0 else None,
         fee_table=[
-            {"fee_per_kwh": fee, "saving": free - fee / J_PER_KWH * local_j}
-            for fee in FEES_PER_KWH
+            {"fee_per_kwh": fee, "saving": free - fee / J_PER_KWH * local_j} for fee in FEES_PER_KWH
         ],
     )
 

@@ -144,7 +144,7 @@ def limits_uj(maker: OfferMaker) -> Ints:
     """Most that each link may send in an interval, microjoules, (links,)."""
     s = maker.scenario
     network = network_of(s.grid, maker.template.network, float(s.interval_s))
-    limit = np.full(s.grid.link_count, np.iinfo(np.int64).max)
+    limit = np.full(s.grid.link_count, np.iinfo(np.int64).max, dtype=np.int64)
     limit[: network.tail.size] = capacity_uj(network)
     return limit
 
@@ -162,7 +162,8 @@ def charge(maker: OfferMaker, stored_uj: Ints, received_uj: Ints) -> Ints:
     # an offer rounded to the microjoule may reach one microjoule past a wall
     if np.any((after < -2) | (after > capacity + 2)):
         raise InvariantError("a battery left its bounds")
-    return np.clip(after, 0, capacity)
+    kept: Ints = np.clip(after, 0, capacity)
+    return kept
 
 
 def _write(record: Record, at: int, clearing: Clearing, limit: Ints) -> None:

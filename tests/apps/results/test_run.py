@@ -95,7 +95,9 @@ def repair(folder: Path) -> None:
     path.write_text(json.dumps(manifest))
 
 
-def in_table(world: str, table: str, column: str, row: int, change: float) -> Callable[[Path], None]:
+def in_table(
+    world: str, table: str, column: str, row: int, change: float
+) -> Callable[[Path], None]:
     def alter(folder: Path) -> None:
         path = folder / world / table / "part-00000.parquet"
         frame = pl.read_parquet(path)

@@ -28,7 +28,9 @@ def input_files(folder: Path) -> list[Path]:
     return sorted(
         p
         for p in folder.iterdir()
-        if p.is_file() and not p.name.startswith(".") and p.suffix in {".yaml", ".csv", ".parquet", ".md"}
+        if p.is_file()
+        and not p.name.startswith(".")
+        and p.suffix in {".yaml", ".csv", ".parquet", ".md"}
     )
 
 

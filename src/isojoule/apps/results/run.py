@@ -17,7 +17,6 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
-
 from isojoule.apps.results.manifest import (
     copy_inputs,
     input_hashes,
@@ -293,5 +292,3 @@ def _write_report(folder: Path, identity: dict[str, Any], run: str) -> None:
     write_manifest(folder, identity, run)
     write_report(folder)
     write_manifest(folder, identity, run)
-
-

@@ -34,9 +34,7 @@ def progress_bar(on: bool = True) -> Iterator[Report]:
 
         def report(stage: str, done: int, total: int) -> None:
             count = f"{done:,} of {total:,} intervals" if total else ""
-            bar.update(
-                task, description=stage, completed=done, total=total or None, count=count
-            )
+            bar.update(task, description=stage, completed=done, total=total or None, count=count)
 
         yield report
 
@@ -84,7 +82,9 @@ def print_run(run: Run, console: Console | None = None) -> None:
         f"\nAC power flow: {ac['voltage_violations']} voltage and {ac['loading_violations']} "
         f"loading violations (balanced three-phase; unbalance is not seen)."
     )
-    open_ended = [p["name"] for p in s["periods"] if not (p["cyclic_market"] and p["cyclic_baseline"])]
+    open_ended = [
+        p["name"] for p in s["periods"] if not (p["cyclic_market"] and p["cyclic_baseline"])
+    ]
     if open_ended:
         out.print(f"[yellow]Not cyclic after all rounds: {', '.join(open_ended)}.[/yellow]")
     out.print(f"\n[bold]{s['headline']}[/bold]\n", soft_wrap=True)

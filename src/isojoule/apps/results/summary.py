@@ -127,9 +127,7 @@ def _stretch(
         }
         for world, frame in intervals.items()
     }
-    change = {
-        world: sum(changes[world, n] for n in names) for world in ("market", "baseline")
-    }
+    change = {world: sum(changes[world, n] for n in names) for world in ("market", "baseline")}
     entry: dict[str, Any] = {
         "name": name,
         "start_s": periods[0].start_s,
@@ -192,13 +190,13 @@ def participants(folder: Path, scenario: Scenario) -> list[dict[str, Any]]:
     for name in scenario.participants:
         periods = {}
         for p in scenario.periods:
-            worlds = found.get(name, {}).get(p.name)
-            if worlds is None:
+            if p.name not in found.get(name, {}):
                 periods[p.name] = {
                     "market_cost": 0.0, "baseline_cost": 0.0, "saving": 0.0,
                     "bought_uj": 0, "sold_uj": 0,
                 }  # fmt: skip
                 continue
+            worlds = found[name][p.name]
             share = worlds["market"]["bought_uj"] / max(bought_all[p.name], 1)
             fee = scenario.network_fee_per_j * local.get(p.name, 0.0) * share
             market = worlds["market"]["payment_nano"] / NANO_PER_UNIT + fee
@@ -258,9 +256,8 @@ def headline(scenario: Scenario, document: dict[str, Any]) -> str:
     title = scenario.title or scenario.name
     verb = "saved" if saving >= 0 else "lost"
     losers = audit_["losers"]
-    who = (
-        f"{audit_['gainers']} of {people} participants gain and {'none loses' if not losers else f'{losers} lose'}"
-    )
+    loses = "none loses" if not losers else "1 loses" if losers == 1 else f"{losers} lose"
+    who = f"{audit_['gainers']} of {people} participants gain and {loses}"
     return (
         f"{title}: in {span} the community {verb} {abs(saving):,.2f} {scenario.currency} "
         f"({abs(audit_['saving_share']):.1%}) by trading with neighbours instead of with the "

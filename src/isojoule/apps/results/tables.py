@@ -105,7 +105,9 @@ def _devices(maker: OfferMaker, record: Record, period: str) -> pl.DataFrame:
 
 
 def interval_columns(maker: OfferMaker, record: Record) -> dict[str, Ints]:
-    """Totals of each interval, integers, (intervals,). They add up exactly:
+    """Totals of each interval, integers, (intervals,).
+
+    They add up exactly:
 
     generated + imported + discharged + unserved
         = consumed + exported + charged + loss + standing loss + spilled

@@ -99,9 +99,7 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
     again["ac"] = {"intervals": checked // 2}
     for world in ("market", "baseline"):
         lost_j = np.concatenate(lost[world]) / 1e6
-        again["ac"][world] = merge(power[world]).summary(
-            scenario.grid, scenario.interval_s, lost_j
-        )
+        again["ac"][world] = merge(power[world]).summary(scenario.grid, scenario.interval_s, lost_j)
     _same(summary, again, str(folder / NAME))
     return {
         "files": len(manifest["outputs"]) + len(manifest["inputs"]),
@@ -110,9 +108,7 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
     }
 
 
-def read_record(
-    maker: OfferMaker, world: Path, part: int, rows: slice, start_uj: Ints
-) -> Record:
+def read_record(maker: OfferMaker, world: Path, part: int, rows: slice, start_uj: Ints) -> Record:
     """One part of a world's tables as a record. Its welfare and gap are left at zero."""
     s = maker.scenario
     times = s.times_s[rows].astype(np.int64)

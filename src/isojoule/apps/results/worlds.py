@@ -105,7 +105,8 @@ def run_job(scenario: Scenario, job: Job, progress: Progress | None) -> Outcome:
 def parts_of(scenario: Scenario, period: Period) -> int:
     """How many parts a period is written in."""
     rows = scenario.rows(period)
-    return -(-(rows.stop - rows.start) // CHUNK)
+    count: int = rows.stop - rows.start
+    return -(-count // CHUNK)
 
 
 def _chunks(

@@ -203,9 +203,7 @@ def alone(book: Book, tariff: Tariff) -> Floats:
     meters = int(meter.max(initial=-1)) + 1
     start = np.searchsorted(meter[order], np.arange(meters + 1)).astype(np.int64)
     p = baseline_pieces(book, tariff)
-    return behind_the_meter(
-        meters, meter, start, order, *p, tariff.buys_at, tariff.sells_at
-    )
+    return behind_the_meter(meters, meter, start, order, *p, tariff.buys_at, tariff.sells_at)
 
 
 def to_uj(book: Book, columns: Columns, x: Floats) -> Ints:
@@ -311,9 +309,7 @@ def _clearing(
     )
 
 
-def _check_alone(
-    book: Book, grid: Grid, tariff: Tariff, energy: Ints, curtailed: bool
-) -> None:
+def _check_alone(book: Book, grid: Grid, tariff: Tariff, energy: Ints, curtailed: bool) -> None:
     """Second implementation: the net of each meter, from what its pieces want at either price.
 
     What a meter wants falls with the price. If it is still positive at the selling price it
