@@ -151,6 +151,7 @@ def _day() -> str:
         from_noon = abs(hour - 13.25)
         sun = 0.8 * cos(pi / 2 * from_noon / 8) ** 2 if from_noon < 8 else 0.0
         car = 1 if 18 <= hour < 20 else 0
-        start = datetime(2026, 6, 21) + timedelta(hours=hour)
+        # Local time: the scenario's own time zone reads it.
+        start = datetime(2026, 6, 21) + timedelta(hours=hour)  # noqa: DTZ001
         rows.append(f"{start.isoformat(timespec='minutes')},{home:.4f},{sun:.4f},{car}\n")
     return "".join(rows)

@@ -1,0 +1,1 @@
+"""Grids of other programs become scenarios."""
