@@ -107,8 +107,10 @@ def verify_path(path: Path, progress: bool = False) -> list[str]:
             found = verify_run(path, report)
         return [
             f"{found['files']} files have the hashes that the manifest states",
-            f"{found['intervals']:,} intervals (market and baseline) keep limits, losses and "
-            "balances to the microjoule, and their prices prove the optimum",
+            (
+                f"{found['intervals']:,} intervals (market and baseline) keep limits, losses and "
+                "balances to the microjoule, and their prices prove the optimum"
+            ),
             f"{found['payments']:,} payments follow from prices and energies to the nano-unit",
             "totals, audit and AC power flow follow from the tables",
         ]

@@ -42,7 +42,7 @@ def schema(of: Annotated[Schema, typer.Argument(help="Which format.")]) -> None:
 
         document = book_schema()
     else:
-        from isojoule.apps.files.scenario_files import scenario_schema
+        from isojoule.apps.files.scenario_doc import scenario_schema
 
         document = scenario_schema()
     print(json.dumps(document, indent=2, ensure_ascii=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -50,16 +51,16 @@ def import_simbench(
     code: Annotated[str, typer.Argument(help="SimBench code, as 1-LV-rural3--2-no_sw.")],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the scenario goes.")],
     weeks: Annotated[
-        str, typer.Option(help="First days of the weeks to take, or 'year'; default: one a season.")
+        str,
+        typer.Option(help="Weeks to take, as winter=2016-01-11,2016-07-04; default: the year."),
     ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Make a scenario of a SimBench grid and its profiles."""
-    from isojoule.apps.importers import import_simbench as convert
+    from isojoule.apps.importers.simbench_code import import_simbench as convert
 
-    options = {"weeks": weeks.replace(",", " ").split()} if weeks else {}
-    convert(code, folder, **options)
-    _made(folder, as_json)
+    made = convert(code, folder, weeks=weeks.replace(",", " ").split() or None)
+    _made(made.folder, as_json, made.warnings)
 
 
 @imports.command("pandapower")
@@ -69,10 +70,10 @@ def import_pandapower(
     as_json: AsJson = False,
 ) -> None:
     """Make a scenario of a pandapower grid."""
-    from isojoule.apps.importers import import_pandapower as convert
+    from isojoule.apps.importers.pandapower_net import import_pandapower as convert
 
-    convert(file, folder)
-    _made(folder, as_json)
+    made = convert(file, folder)
+    _made(made.folder, as_json, made.warnings)
 
 
 def run(
@@ -122,9 +123,12 @@ def run(
         print(f"Tables:  {written[0].parent}")
 
 
-def _made(folder: Path, as_json: bool) -> None:
+def _made(folder: Path, as_json: bool, warnings: tuple[str, ...] = ()) -> None:
     if as_json:
-        print(json.dumps({"scenario": str(folder)}, ensure_ascii=False))
+        found = {"scenario": str(folder), "warnings": list(warnings)}
+        print(json.dumps(found, ensure_ascii=False))
         return
+    for warning in warnings:
+        print(f"note: {warning}", file=sys.stderr)
     print(f"Made the scenario {folder}\n\nNext:  isojoule check {folder}")
     print(f"       isojoule run {folder}")

@@ -1,0 +1,1 @@
+"""Files: books, clearings and scenarios, with places and remedies for what is wrong."""
