@@ -1,0 +1,120 @@
+"""Write the parts of the documentation that follow from the code.
+
+    .venv/bin/python tools/make_docs.py
+
+fills the tables of docs/scenario.md, between `<!-- made by ... -->` and `<!-- end -->`, and writes
+the JSON Schemas in docs/schema/. A test checks that what is committed is up to date.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from pydantic.fields import FieldInfo
+
+from isojoule.apps.files.book_schema import book_schema
+from isojoule.apps.files.scenario_columns import NEEDED_BY, TABLES, USED_BY
+from isojoule.apps.files.scenario_doc import (
+    CyclicDoc,
+    PeriodDoc,
+    ScenarioDoc,
+    scenario_schema,
+)
+
+ROOT = Path(__file__).resolve().parent.parent
+ABOUT = {
+    "nodes": "Where things are connected.",
+    "links": "What connects them: lines, cables, transformers, converters.",
+    "participants": "Who takes part: one metered home or owner each.",
+    "devices": "Loads, solar roofs (PV) and batteries.",
+    "profiles": "One row an interval. Further columns are profiles: pure numbers that multiply a "
+    "device's power.",
+    "prices": "The utility's two prices. Each row holds until the next; one row is enough.",
+}
+
+
+def keys() -> str:
+    """The keys of `scenario.yaml`."""
+    lines = ["| Key | Holds | If absent |", "|---|---|---|"]
+    for name, model in ScenarioDoc.model_fields.items():
+        lines.append(f"| `{name}` | {_text(model)} | {_absent(model)} |")
+    for name, inner in (("periods", PeriodDoc), ("cyclic", CyclicDoc)):
+        lines += [
+            f"| `{key}` in `{name}` | {_text(model)} | {_absent(model)} |"
+            for key, model in inner.model_fields.items()
+        ]
+    return "\n".join(lines)
+
+
+def _text(model: FieldInfo) -> str:
+    return (model.description or "").removesuffix(".")
+
+
+def _absent(model: FieldInfo) -> str:
+    if model.is_required():
+        return "required"
+    if "absent" in (model.description or ""):
+        return "see left"
+    return "none" if model.default in ("", None) else f"`{model.default}`"
+
+
+def tables() -> str:
+    """The columns of all tables."""
+    parts = []
+    for name, columns in TABLES.items():
+        lines = [f"### {name}", "", ABOUT[name], ""]
+        lines += ["| Column | Or with a unit | Kind | | What it says |", "|---|---|---|---|---|"]
+        for column in columns:
+            bare = f"`{column.bare} [...]`" if column.bare != column.name else ""
+            kind = {"1": "number"}.get(column.kind, column.kind)
+            need = "required" if column.required else ""
+            lines.append(f"| `{column.name}` | {bare} | {kind} | {need} | {column.text} |")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def kinds() -> str:
+    """Which columns of `devices` a kind uses and needs."""
+    lines = ["| Kind | Needs | May have |", "|---|---|---|"]
+    for kind, used in USED_BY.items():
+        needed = NEEDED_BY[kind]
+        order = [c.name for c in TABLES["devices"] if c.name in used and c.name not in needed]
+        lines.append(f"| {kind} | {_list(needed)} | {_list(order)} |")
+    return "\n".join(lines)
+
+
+def _list(names: tuple[str, ...] | list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def filled(text: str) -> str:
+    """The page with all its made parts made anew."""
+    for name, make in (("keys", keys), ("tables", tables), ("kinds", kinds)):
+        head = f"<!-- made by tools/make_docs.py: {name} -->"
+        body = f"{head}\n\n{make()}\n\n<!-- end -->"
+        text = re.sub(re.escape(head) + r".*?<!-- end -->", lambda _, b=body: b, text, flags=re.S)
+    return text
+
+
+def made() -> dict[Path, str]:
+    """Every file that this script writes, and what it should hold."""
+    page = ROOT / "docs/scenario.md"
+    files = {page: filled(page.read_text(encoding="utf-8"))}
+    for name, document in (("book", book_schema()), ("scenario", scenario_schema())):
+        path = ROOT / f"docs/schema/{name}.schema.json"
+        files[path] = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return files
+
+
+def main() -> None:
+    """Write what has changed."""
+    for path, text in made().items():
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            print(f"wrote {path.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
