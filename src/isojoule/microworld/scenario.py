@@ -73,7 +73,7 @@ class Scenario:
     utility_node
         Row of the node where the utility sits.
     network_fee_per_j
-        Paid per Joule bought, money/J.
+        Paid per Joule that neighbours trade with each other, money/J.
     periods
         Stretches that stand alone, in time order, disjoint.
     cyclic_tolerance

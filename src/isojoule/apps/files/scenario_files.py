@@ -2,7 +2,7 @@
 
 This module is the door to scenarios on disk: read, write, start a new one, list the bundled ones.
 
-The format is described in `docs/spec/`, the columns in `scenario_columns`.
+The format is described in docs/scenario.md, the columns in `scenario_columns`.
 """
 
 from __future__ import annotations

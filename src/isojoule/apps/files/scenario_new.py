@@ -30,7 +30,7 @@ network: transport             # the market sees the lines; `copperplate` would 
 mechanism: equilibrium
 utility: utility               # the node where the utility sells and buys
 lost_load: 5 EUR/kWh           # what a kWh not served is worth, where a load says nothing
-network_fee: 0 EUR/kWh         # on energy bought
+network_fee: 0 EUR/kWh         # on energy that neighbours trade with each other
 # slack_voltage_pu: 1.02       # voltage at the utility's node, for the AC check
 # periods:                     # stretches that stand alone; absent: one period, the whole table
 #   - {{name: day, start: 2026-06-21T00:00, end: 2026-06-22T00:00}}
