@@ -34,7 +34,7 @@ Index = NDArray[np.int64]
 MAX_STEPS = 200
 CURVATURE_FLOOR = 1e-10
 LEAST_SLACK = 1e-40
-"""Distance kept from a bound at 0, scaled."""
+"""Distance kept from a bound, scaled. Slacks are kept beside y, which has not their digits."""
 
 
 class Program(NamedTuple):
@@ -126,6 +126,8 @@ def maximise(program: Program, pattern: Pattern, tolerance: float) -> Solution:
     inject = program.inject / energy
 
     y = np.zeros(total)
+    sl = np.full(total, math.inf)
+    su = np.full(total, math.inf)
     zl = np.zeros(total)
     zu = np.zeros(total)
     fixed = np.zeros(total, np.bool_)
@@ -145,10 +147,19 @@ def maximise(program: Program, pattern: Pattern, tolerance: float) -> Solution:
             y[i] = hi[i] - 0.5 * width
         if has_lo:
             zl[i] = 1.0
+            sl[i] = y[i] - lo[i]
             pairs += 1
         if has_hi:
             zu[i] = 1.0
+            su[i] = hi[i] - y[i]
             pairs += 1
+    # where t ends at the upper bound; a curve that ends at t = 0 is steep there if k < 1
+    end = np.zeros(pieces)
+    for i in range(pieces):
+        if b[i] > 0.0 and hi[i] < math.inf:
+            end[i] = program.c0[i] - c1[i] * hi[i]
+            if end[i] < 1e-14:
+                end[i] = 0.0
 
     lam = np.ones(n)
     dlam = np.zeros(n)
@@ -170,6 +181,7 @@ def maximise(program: Program, pattern: Pattern, tolerance: float) -> Solution:
     best = math.inf
     best_y, best_lam = y.copy(), lam.copy()
     best_zl, best_zu = zl.copy(), zu.copy()
+    best_sl, best_su = sl.copy(), su.copy()
     stalled = 0
     step = 0
     for step in range(MAX_STEPS):  # noqa: B007
@@ -186,7 +198,10 @@ def maximise(program: Program, pattern: Pattern, tolerance: float) -> Solution:
             h = 0.0
             m = a[i]
             if b[i] > 0.0:
-                t = max(program.c0[i] - c1[i] * y[i], 1e-300)
+                t = program.c0[i] - c1[i] * y[i]
+                if hi[i] < math.inf and c1[i] * su[i] < 0.5:
+                    t = end[i] + c1[i] * su[i]
+                t = max(t, 1e-300)
                 if program.k[i] == 1.0:
                     m += b[i] * t
                     h = b[i] * c1[i]
@@ -210,11 +225,11 @@ def maximise(program: Program, pattern: Pattern, tolerance: float) -> Solution:
             if fixed[i]:
                 continue
             if lo[i] > -math.inf:
-                mu += zl[i] * (y[i] - lo[i])
-                weight[i] += zl[i] / (y[i] - lo[i])
+                mu += zl[i] * sl[i]
+                weight[i] += zl[i] / sl[i]
             if hi[i] < math.inf:
-                mu += zu[i] * (hi[i] - y[i])
-                weight[i] += zu[i] / (hi[i] - y[i])
+                mu += zu[i] * su[i]
+                weight[i] += zu[i] / su[i]
             weight[i] = 1.0 / max(weight[i], CURVATURE_FLOOR)
             if not abs(rd[i]) <= worst:  # a nan must not pass
                 worst = abs(rd[i])
@@ -229,6 +244,7 @@ def maximise(program: Program, pattern: Pattern, tolerance: float) -> Solution:
             stalled = stalled if worst > 0.9 * best else 0
             best = worst
             best_y[:], best_lam[:], best_zl[:], best_zu[:] = y, lam, zl, zu
+            best_sl[:], best_su[:] = sl, su
         stalled += 1
         if best < tolerance or stalled > (25 if best > 1e-9 else 4) or not math.isfinite(worst):
             break
@@ -264,13 +280,13 @@ def maximise(program: Program, pattern: Pattern, tolerance: float) -> Solution:
                     continue
                 s = rd[i]
                 if lo[i] > -math.inf:
-                    slack = y[i] - lo[i]
+                    slack = sl[i]
                     c = sigma_mu
                     if phase:
                         c -= dy[i] * dzl[i]
                     s += c / slack - zl[i]
                 if hi[i] < math.inf:
-                    slack = hi[i] - y[i]
+                    slack = su[i]
                     c = sigma_mu
                     if phase:
                         c += dy[i] * dzu[i]
@@ -304,14 +320,14 @@ def maximise(program: Program, pattern: Pattern, tolerance: float) -> Solution:
                         shift[i] + slope[e] * dlam[program.arc_head[e]] - dlam[program.arc_tail[e]]
                     )
                 if lo[i] > -math.inf:
-                    slack = y[i] - lo[i]
+                    slack = sl[i]
                     c = sigma_mu
                     if phase:
                         c -= dy[i] * dzl[i]
                     dzl[i] = (c - zl[i] * move) / slack - zl[i]
                     longest = _reach(slack, move, zl[i], dzl[i], longest)
                 if hi[i] < math.inf:
-                    slack = hi[i] - y[i]
+                    slack = su[i]
                     c = sigma_mu
                     if phase:
                         c += dy[i] * dzu[i]
@@ -324,9 +340,9 @@ def maximise(program: Program, pattern: Pattern, tolerance: float) -> Solution:
                     if fixed[i]:
                         continue
                     if lo[i] > -math.inf:
-                        after += (y[i] + longest * dy[i] - lo[i]) * (zl[i] + longest * dzl[i])
+                        after += (sl[i] + longest * dy[i]) * (zl[i] + longest * dzl[i])
                     if hi[i] < math.inf:
-                        after += (hi[i] - y[i] - longest * dy[i]) * (zu[i] + longest * dzu[i])
+                        after += (su[i] - longest * dy[i]) * (zu[i] + longest * dzu[i])
                 if pairs and mu > 0.0:
                     ratio = after / pairs / mu
                     sigma_mu = mu * min(1.0, ratio * ratio * ratio)
@@ -338,13 +354,12 @@ def maximise(program: Program, pattern: Pattern, tolerance: float) -> Solution:
             y[i] += alpha * dy[i]
             if lo[i] > -math.inf:
                 zl[i] += alpha * dzl[i]
-                # a slack of 0 would divide: 4e-16 is two units in the last place at most
-                y[i] = max(y[i], lo[i] + max(4e-16 * abs(lo[i]), LEAST_SLACK))
+                sl[i] = max(sl[i] + alpha * dy[i], LEAST_SLACK)
                 if zl[i] < 1e-300:
                     zl[i] = 1e-300
             if hi[i] < math.inf:
                 zu[i] += alpha * dzu[i]
-                y[i] = min(y[i], hi[i] - max(4e-16 * abs(hi[i]), LEAST_SLACK))
+                su[i] = max(su[i] - alpha * dy[i], LEAST_SLACK)
                 if zu[i] < 1e-300:
                     zu[i] = 1e-300
         for v in range(n):
@@ -352,10 +367,10 @@ def maximise(program: Program, pattern: Pattern, tolerance: float) -> Solution:
 
     side = np.zeros(total, np.int8)
     for i in range(total):
-        at_lo = lo[i] > -math.inf and best_y[i] - lo[i] < min(best_zl[i], 1e-6)
+        at_lo = lo[i] > -math.inf and best_sl[i] < min(best_zl[i], 1e-6)
         if fixed[i] or at_lo:
             side[i] = -1
-        elif hi[i] < math.inf and hi[i] - best_y[i] < min(best_zu[i], 1e-6):
+        elif hi[i] < math.inf and best_su[i] < min(best_zu[i], 1e-6):
             side[i] = 1
     return Solution(
         best_y[:pieces] * energy,

@@ -16,7 +16,6 @@ from isojoule.kernels.commit import commit, losses
 from isojoule.kernels.household import behind_the_meter
 from isojoule.kernels.money import payments
 from isojoule.market.allocation import (
-    Columns,
     NotSolved,
     allocate,
     bounds_uj,
@@ -26,6 +25,7 @@ from isojoule.market.allocation import (
 from isojoule.market.book import NETWORKS, Book
 from isojoule.market.contract import Certificate, Claim, Clearing, Refusal, State, Traits
 from isojoule.market.mechanisms.equilibrium import refuse_unfit
+from isojoule.market.optimum import Columns
 from isojoule.market.settle import capacity_uj
 from isojoule.valuation import KINDS
 from isojoule.valuation.curve import Pieces, inverse

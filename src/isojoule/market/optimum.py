@@ -1,0 +1,300 @@
+"""The optimum in floats, and then in integers.
+
+The program of a book goes to `isojoule.kernels.interior_point`, after what has no freedom has
+been taken out of it:
+
+- pieces of one offer that are one formula are joined;
+- a part of the grid where nobody sells, or nobody buys, has only one answer, no trade. Left in,
+  it would leave the program without an interior;
+- where a price is 0 or less, lossy links and batteries would run both ways, or in circles, to
+  burn energy. One way is shut, and the program is solved again.
+
+The integers come from `isojoule.kernels.commit`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from isojoule.core.errors import InvariantError
+from isojoule.core.units import NO_LIMIT_UJ, UJ_PER_J
+from isojoule.grid.formulation import Network
+from isojoule.kernels.commit import commit, residuals
+from isojoule.kernels.interior_point import Program, Solution, maximise
+from isojoule.market.settle import capacity_uj
+from isojoule.valuation.curve import Pieces
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+TOLERANCE = 1e-12
+"""Scaled residual at which the interior point stops; it may stop earlier for lack of digits."""
+ROUNDS = 20
+"""So often at most is a way shut against burning energy."""
+NO_PRICE = 1e-9
+"""A price below this share of the dearest step counts as 0 when ways are shut."""
+
+
+class Columns(NamedTuple):
+    """Pieces of a book and of the operator's standing losses, ready for kernels.
+
+    The standing losses come last, one piece and one offer each. `node` is of the formulation.
+    """
+
+    node: Ints
+    offer: Ints
+    pieces: Pieces
+    counts: NDArray[np.bool_]
+    offer_node: Ints
+    standing_links: Ints
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Optimum:
+    """The optimum in floats.
+
+    Attributes
+    ----------
+    columns, solution
+        The joined pieces, and their solution; what is at a bound is exactly there.
+    offer_x
+        Energy per offer (standing losses behind), J.
+    prices
+        Nodal prices that may prove the welfare: of the program with all ways open, and of the
+        last one.
+    residual, steps
+        Of the last program.
+    """
+
+    columns: Columns
+    solution: Solution
+    offer_x: Floats
+    prices: tuple[Floats, Floats]
+    residual: float
+    steps: int
+
+
+class _Bounds(NamedTuple):
+    """Bounds of pieces and arcs, J."""
+
+    lo: Floats
+    hi: Floats
+    arc_lo: Floats
+    arc_hi: Floats
+
+
+def optimum(network: Network, columns: Columns) -> Optimum:
+    """The optimum on this network."""
+    joined = _join_smooth(columns)
+    p = joined.pieces
+    alive, fallback = _parts(network, joined)
+    here, arcs = alive[joined.node], alive[network.arc_tail]
+    bounds = _Bounds(
+        np.where(here, p.lo, 0.0),
+        np.where(here, p.hi, 0.0),
+        np.where(arcs, network.arc_lo, 0.0),
+        np.where(arcs, network.arc_hi, 0.0),
+    )
+    solution = open_ways = _solve(network, joined, bounds)
+    for _ in range(ROUNDS):
+        shut = _shut(network, joined, bounds, solution)
+        if shut is None:
+            break
+        bounds = shut
+        solution = _solve(network, joined, bounds)
+    return Optimum(
+        joined,
+        solution,
+        np.bincount(joined.offer, solution.x, joined.offer_node.size).astype(np.float64),
+        (
+            np.where(alive, open_ways.price, fallback),
+            np.where(alive, solution.price, fallback),
+        ),
+        solution.residual,
+        solution.steps,
+    )
+
+
+def _parts(network: Network, columns: Columns) -> tuple[Bools, Floats]:
+    """Which nodes lie where someone sells and someone buys; a price for all others."""
+    open_links = network.capacity_j > 0
+    tail, head = network.tail[open_links], network.head[open_links]
+    graph = coo_array((np.ones(tail.size), (tail, head)), shape=(network.nodes, network.nodes))
+    parts, part = connected_components(graph, directed=False)
+    p = columns.pieces
+    at = part[columns.node]
+    worth = p.a + p.b * np.maximum(p.c0, 0.0) ** p.k
+    sells, buys = p.lo < 0, p.hi > 0
+    ask = np.full(parts, np.inf)
+    bid = np.full(parts, -np.inf)
+    np.minimum.at(ask, at[sells], worth[sells])
+    np.maximum.at(bid, at[buys], worth[buys])
+    alive = np.isfinite(ask) & np.isfinite(bid)
+    fallback = np.where(np.isfinite(ask), np.minimum(ask, 0.0), np.maximum(bid, 0.0))
+    return alive[part], fallback[part]
+
+
+def _join_smooth(columns: Columns) -> Columns:
+    """Join pieces of one offer that are one formula (a battery without losses)."""
+    p = columns.pieces
+    size = p.lo.size
+    curved = (p.b > 0) & (p.hi - p.lo > 0)
+    last = np.flatnonzero(curved)
+    if last.size < 2:
+        return columns
+    left, right = last[:-1], last[1:]
+    same = columns.offer[left] == columns.offer[right]
+    for c in p[2:]:
+        same &= c[left] == c[right]
+    if not same.any():
+        return columns
+    left, right = left[same], right[same]
+    lo = p.lo.copy()
+    lo[right] = p.lo[left]
+    keep = np.ones(size, bool)
+    keep[left] = False
+    pieces = Pieces(*(c[keep] for c in p._replace(lo=lo)))
+    return columns._replace(
+        node=columns.node[keep],
+        offer=columns.offer[keep],
+        pieces=pieces,
+        counts=columns.counts[keep],
+    )
+
+
+def _solve(network: Network, columns: Columns, bounds: _Bounds) -> Solution:
+    """The solution within these bounds, with what is at a bound exactly there."""
+    link = network.arc_link
+    program = Program(
+        columns.node,
+        bounds.lo,
+        bounds.hi,
+        *columns.pieces[2:],
+        network.arc_tail,
+        network.arc_head,
+        network.pattern.edge_slot,
+        network.gain[link],
+        network.limits.loss_per_j[link],
+        np.zeros(link.size),
+        network.price[link],
+        bounds.arc_lo,
+        bounds.arc_hi,
+        np.zeros(network.nodes),
+    )
+    s = maximise(program, network.pattern, TOLERANCE)
+    return s._replace(
+        x=_at_bounds(s.x, s.x_side, bounds.lo, bounds.hi),
+        f=_at_bounds(s.f, s.f_side, bounds.arc_lo, bounds.arc_hi),
+    )
+
+
+def _at_bounds(x: Floats, side: NDArray[np.int8], lo: Floats, hi: Floats) -> Floats:
+    out = np.where(side < 0, lo, np.where(side > 0, hi, x))
+    exact: Floats = np.where(np.isfinite(out), out, x)
+    return exact
+
+
+def _shut(
+    network: Network, columns: Columns, bounds: _Bounds, solution: Solution
+) -> _Bounds | None:
+    """Bounds with one way shut wherever energy is burned in a circle, or None if nowhere.
+
+    That pays only where a price is 0 or less. In each strongly connected part of such flows the
+    lossy arc that carries least is shut; of a battery, the smaller side.
+    """
+    p = columns.pieces
+    free = NO_PRICE * float(np.max(np.abs(p.a) + p.b, initial=0.0))
+    if not np.any(solution.price <= free):
+        return None
+    small = 1e-9 * (1.0 + float(np.max(np.abs(solution.f), initial=0.0)))
+    used = (np.abs(solution.f) > small) & (solution.price[network.arc_tail] <= free)
+    ahead = solution.f >= 0
+    near = np.where(ahead, network.arc_tail, network.arc_head)[used]
+    far = np.where(ahead, network.arc_head, network.arc_tail)[used]
+    graph = coo_array((np.ones(near.size), (near, far)), shape=(network.nodes, network.nodes))
+    _, part = connected_components(graph, directed=True, connection="strong")
+    link = network.arc_link
+    lossy = (network.limits.loss_ppb[link] > 0) | (network.limits.loss_per_j[link] > 0)
+    circle = used & lossy & (part[network.arc_tail] == part[network.arc_head])
+    arc_hi = bounds.arc_hi.copy()
+    at = np.flatnonzero(circle)
+    at = at[np.argsort(solution.f[at], kind="stable")]
+    _, first = np.unique(part[network.arc_tail[at]], return_index=True)
+    arc_hi[at[first]] = 0.0
+
+    count = columns.offer_node.size
+    bought = np.bincount(columns.offer, np.maximum(solution.x, 0.0), count)
+    sold = np.bincount(columns.offer, np.maximum(-solution.x, 0.0), count)
+    loop = (bought > small) & (sold > small)
+    loop[columns.offer[~np.isfinite(p.hi - p.lo)]] = False
+    if not (circle.any() or loop.any()):
+        return None
+    return _Bounds(
+        np.where((loop & (bought >= sold))[columns.offer], np.maximum(bounds.lo, 0.0), bounds.lo),
+        np.where((loop & (bought < sold))[columns.offer], np.minimum(bounds.hi, 0.0), bounds.hi),
+        bounds.arc_lo,
+        arc_hi,
+    )
+
+
+def in_integers(
+    network: Network, columns: Columns, found: Optimum, low: Ints, high: Ints
+) -> tuple[Ints, Ints]:
+    """Integers that balance: energies of offers and standing losses, and flows of links.
+
+    `low` and `high` bound the energies, microjoules. Where the flows of the optimum cannot be
+    balanced (a circle of dust that loses more than anybody sells), small flows are dropped, at
+    last all.
+    """
+    f = found.solution.f
+    signed = np.where(network.arc_back, -f, f)
+    net = np.bincount(network.arc_link, signed, network.tail.size)
+    # a link that runs both ways almost alike carries nothing but the solver's dust
+    gross = np.bincount(network.arc_link, np.abs(f), network.tail.size)
+    net[np.abs(net) < 0.5 * gross] = 0.0
+    cap = capacity_uj(network)
+    wanted = np.clip(np.rint(net * UJ_PER_J).astype(np.int64), -cap, cap)
+    clipped = np.clip(np.rint(found.offer_x * UJ_PER_J).astype(np.int64), low, high)
+    largest = int(np.max(np.abs(wanted), initial=0))
+    for share in (0.0, 1e-9, 1e-6, 1e-3, 1.0):
+        flow = np.where(np.abs(wanted) <= share * largest, 0, wanted)
+        energy = clipped.copy() if share < 1.0 else np.clip(np.zeros_like(clipped), low, high)
+        bad = commit(
+            network.tail, network.head, cap, network.limits.loss_ppb, network.limits.loss_per_j,
+            network.price, flow, columns.offer_node, energy, low, high,
+            *_inner(found.columns, found.solution, energy, low, high),
+            network.start, network.incident,
+        )  # fmt: skip
+        if not bad:
+            return energy, flow
+    rest = residuals(
+        network.tail, network.head, flow, network.limits.loss_ppb, network.limits.loss_per_j,
+        columns.offer_node, energy, network.nodes,
+    )  # fmt: skip
+    worst = int(np.argmax(np.abs(rest)))
+    raise InvariantError(f"node {worst} is off balance by {rest[worst]} uJ after the commit")
+
+
+def _inner(
+    columns: Columns, solution: Solution, energy: Ints, low: Ints, high: Ints
+) -> tuple[Ints, Ints]:
+    """Bounds within which each offer stays on the pieces that it stands inside of."""
+    p = columns.pieces
+    inside = solution.x_side == 0
+    limit = float(NO_LIMIT_UJ)
+    count = energy.size
+    down = np.where(inside, np.minimum((solution.x - p.lo) * UJ_PER_J, limit), 0.0)
+    up = np.where(inside, np.minimum((p.hi - solution.x) * UJ_PER_J, limit), 0.0)
+    down = np.minimum(np.bincount(columns.offer, down, count), limit)
+    up = np.minimum(np.bincount(columns.offer, up, count), limit)
+    return (
+        np.maximum(low, energy - np.floor(down).astype(np.int64)),
+        np.minimum(high, energy + np.floor(up).astype(np.int64)),
+    )
