@@ -17,12 +17,20 @@ TABLES = ("intervals", "nodes", "links", "devices")
 
 
 class Run:
-    """A run folder.
+    """A run folder: its tables, its summary, its figures.
 
-    Examples
-    --------
-    >>> run = isojoule.run("rural", days=1)                     # doctest: +SKIP
-    >>> run.to_polars("intervals").head()                       # doctest: +SKIP
+    `isojoule.run("rural", days=1)` makes one and returns it; `Run("runs/<id>")` opens one again.
+    In a notebook it shows itself: the headline, the audit and two pictures.
+
+    Parameters
+    ----------
+    folder
+        The folder that `isojoule run` named.
+
+    Raises
+    ------
+    InputError
+        The folder holds no run.
     """
 
     def __init__(self, folder: str | Path) -> None:
