@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from isojoule.core.errors import InputError, IsojouleError, VerificationError
 from isojoule.core.units import UJ_PER_J, joules_text, money_text, parse_exact
 from isojoule.grid import Grid
 from isojoule.market import Book, Certificate, Clearing
+from isojoule.market.mechanisms import get
 from isojoule.market.reasons import Reader
 from isojoule.valuation import Bundle
 
@@ -112,9 +114,12 @@ def clearing_from_doc(document: Any, *, place: str = "") -> tuple[BookFile, Clea
         raise VerificationError(str(error), place=_at(place, "book")) from None
     try:
         clearing = _read(document, book)
+        _check_rule(clearing)
+    except VerificationError as error:
+        raise VerificationError(error.message, place=_at(place, error.place)) from None
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, IndexError) as error:
         raise VerificationError(f"not a clearing of its book: {error}", place=place) from None
-    found = first_difference(document, answer(book, clearing))
+    found = first_difference(bare, _derive(book, clearing))  # the digest has been checked
     if found:
         path, stored, derived = found
         raise VerificationError(
@@ -122,6 +127,21 @@ def clearing_from_doc(document: Any, *, place: str = "") -> tuple[BookFile, Clea
             place=_at(place, path.removeprefix("$.")),
         )
     return book, clearing
+
+
+def _check_rule(clearing: Clearing) -> None:
+    """The mechanism is known here, takes these parameters, and proves itself in this way."""
+    try:
+        rule = get(clearing.mechanism, **clearing.parameters)
+    except InputError as error:
+        raise VerificationError(error.message, place="mechanism") from None
+    if is_dataclass(rule) and dumps(asdict(rule)) != dumps(clearing.parameters):
+        raise VerificationError("are not all that the mechanism has", place="parameters")
+    if hasattr(rule, "audit") != (clearing.certificate.kind == "recomputed"):
+        raise VerificationError(
+            f"{clearing.mechanism} does not give a certificate of this kind",
+            place="certificate.kind",
+        )
 
 
 def _at(place: str, path: str) -> str:
@@ -259,14 +279,16 @@ def _read(document: Document, file: BookFile) -> Clearing:
     certificate = document["certificate"]
 
     def column(names: tuple[str, ...], rows: Document, key: str, digits: int) -> NDArray[np.int64]:
-        values = [parse_exact(rows[name].get(key, "0"), digits) for name in names]
+        values = [_exact(rows[name].get(key, "0"), digits, f"{name}.{key}") for name in names]
         return np.array(values, dtype=np.int64)
 
     def per_node(values: Document, absent: float) -> NDArray[np.float64]:
         listed = [values[name] for name in grid.node_ids]
         return np.array([absent if v is None else _number(v) for v in listed], dtype=np.float64)
 
-    lines = {k: parse_exact(v, 9) for k, v in document["operator"].items() if k != "surplus"}
+    lines = {
+        k: _exact(v, 9, f"operator.{k}") for k, v in document["operator"].items() if k != "surplus"
+    }
     mechanism, kind, state = document["mechanism"], certificate["kind"], document["state"]
     parameters = document["parameters"]
     for value, wanted in ((mechanism, str), (kind, str), (state, dict), (parameters, dict)):
@@ -295,6 +317,14 @@ def _read(document: Document, file: BookFile) -> Clearing:
         ),
         state=state,
     )
+
+
+def _exact(text: Any, digits: int, place: str) -> int:
+    try:
+        value = parse_exact(text, digits)
+        return int(np.int64(value))
+    except (ValueError, TypeError, OverflowError) as error:
+        raise VerificationError(str(error), place=place) from None
 
 
 def _number(value: Any) -> float:
