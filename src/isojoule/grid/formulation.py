@@ -48,6 +48,8 @@ class Network:
         Links at each node: incident[start[v]:start[v+1]].
     standing_uj
         Per link, standing loss in the interval, microjoules.
+    part
+        Number of the connected part in which each node lies; closed links do not connect.
     """
 
     nodes: int
@@ -68,6 +70,7 @@ class Network:
     start: Ints
     incident: Ints
     standing_uj: Ints
+    part: Ints
 
 
 def network_of(grid: Grid, formulation: str, duration_s: float) -> Network:
@@ -127,5 +130,15 @@ def _build(grid: Grid, formulation: str, duration_s: float) -> Network:
         pattern=pattern,
         start=start,
         incident=(incident % max(links, 1)).astype(np.int64),
+        part=_parts(nodes, tail[capacity_j > 0], head[capacity_j > 0]),
         standing_uj=standing if formulation == "transport" else np.zeros_like(standing),
     )
+
+
+def _parts(nodes: int, tail: Ints, head: Ints) -> Ints:
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_array((np.ones(tail.size), (tail, head)), shape=(nodes, nodes))
+    part: Ints = connected_components(graph, directed=False)[1].astype(np.int64)
+    return part

@@ -114,7 +114,7 @@ def maximise(program: Program, pattern: Pattern, tolerance: float) -> Solution:
     total = pieces + arcs
 
     energy = _scale(program.hi - program.lo)
-    money = _scale(np.abs(program.a + program.b * np.maximum(program.c0, 0.0) ** program.k))
+    money = _scale(np.abs(program.a) + program.b)
 
     lo = np.concatenate((program.lo, program.arc_lo)) / energy
     hi = np.concatenate((program.hi, program.arc_hi)) / energy

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from isojoule.kernels.compile import inline, kernel
 
+PEAK = 1e-4
+"""A link whose marginal gain is below this share of its gain stands at its peak."""
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -152,7 +155,8 @@ def support(node: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Floats
             back = max(-f, 0.0)
             g = gain[e] - 2.0 * r[e] * out
             if g > 0.0:
-                if out < capacity[e] - slack and back <= slack:
+                # at the peak of a quadratic loss nothing more arrives, as at a limit
+                if out < capacity[e] - slack and back <= slack and g > PEAK * gain[e]:
                     new_high = min(new_high, (high[v] + price[e]) / g)
                 if out > slack:
                     new_low = max(new_low, (low[v] + price[e]) / g)

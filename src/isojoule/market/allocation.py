@@ -55,7 +55,9 @@ def rounding_of(columns: Columns, network: Network, dual: Floats) -> float:
     """
     size = np.abs(dual)
     at_links = np.maximum(size[network.tail], size[network.head])
-    return DUST_J * (float(size[columns.offer_node].sum()) + float(at_links.sum()))
+    at_offers = size[columns.offer_node]
+    np.maximum.at(at_offers, columns.offer, np.abs(columns.pieces.a) + columns.pieces.b)
+    return DUST_J * float(at_offers.sum() + at_links.sum())
 
 
 @dataclass(frozen=True, eq=False, slots=True)

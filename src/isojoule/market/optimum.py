@@ -124,10 +124,8 @@ def optimum(network: Network, columns: Columns) -> Optimum:
 
 def _parts(network: Network, columns: Columns) -> tuple[Bools, Floats]:
     """Which nodes lie where someone sells and someone buys; a price for all others."""
-    open_links = network.capacity_j > 0
-    tail, head = network.tail[open_links], network.head[open_links]
-    graph = coo_array((np.ones(tail.size), (tail, head)), shape=(network.nodes, network.nodes))
-    parts, part = connected_components(graph, directed=False)
+    part = network.part
+    parts = int(part.max(initial=-1)) + 1
     p = columns.pieces
     at = part[columns.node]
     worth = p.a + p.b * np.maximum(p.c0, 0.0) ** p.k
