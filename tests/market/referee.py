@@ -7,6 +7,7 @@ as long as prices are 0 or more.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +29,12 @@ def judge(book: Book, grid: Grid, energy_scale: float, price_scale: float) -> Ve
     """The optimum of the book. The scales make the program's numbers be about 1."""
     import cvxpy as cp
 
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the modeller's, not ours
+        return _judge(cp, book, grid, energy_scale, price_scale)
+
+
+def _judge(cp: Any, book: Book, grid: Grid, energy_scale: float, price_scale: float) -> Verdict:
     e0, p0 = energy_scale, price_scale
     dt = book.interval.duration_s
     worth: list[Any] = [cp.Constant(0.0)]
@@ -151,7 +158,7 @@ def _battery(cp: Any, s: Battery, dt: float, e0: float, p0: float) -> tuple[Any,
     start = min(max(free, 0.0), f_cap)
     if v_max > v_min and f_max > 0:
         value = stored(inside, cp.power(1.0 - inside / f_max, s.k + 1.0))
-        before = stored(start, (1.0 - start / f_max) ** (s.k + 1.0))
+        before = stored(start, max(1.0 - start / f_max, 0.0) ** (s.k + 1.0))
     else:
         value, before = v_min * inside, v_min * start
     before += -critical / p0 * (min(held, max(-free, 0.0))) - lost / p0 * lack
