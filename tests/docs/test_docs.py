@@ -24,7 +24,7 @@ SPEC = {
 }
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.M | re.S)
-HOSTS = {"www.simbench.net", "opendatacommons.org"}
+HOSTS = {"www.simbench.net", "opendatacommons.org", "keepachangelog.com", "semver.org"}
 """What pages may point to."""
 FORBIDDEN = (
     r"(?<![\w.])/(?:home|root|tmp|usr|work)/",  # paths of somebody's machine
