@@ -46,7 +46,9 @@ def agree(case: Case) -> None:
     near = 2e-3 * np.maximum(np.abs(other.price), p0)
     assert np.all(other.price >= found.certificate.lowest - near)
     assert np.all(other.price <= found.certificate.highest + near)
-    for o, mine, theirs in zip(case.book.offers, found.energy_uj * 1e-6, other.energy_j, strict=True):
+    for o, mine, theirs in zip(
+        case.book.offers, found.energy_uj * 1e-6, other.energy_j, strict=True
+    ):
         if isinstance(o.spec, Battery) and strict_inside(o.spec, mine):
             assert mine == pytest.approx(theirs, abs=2e-3 * o.spec.capacity_uj * 1e-6)
 
@@ -56,7 +58,10 @@ def strict_inside(b: Battery, received_j: float) -> bool:
     if b.charge_efficiency < 1 or b.discharge_efficiency < 1 or b.v_min_per_j == b.v_max_per_j:
         return False
     room = (b.capacity_uj - b.reserve_uj) * 1e-6
-    t = 1.0 - ((b.energy_uj + b.inflow_uj - b.reserve_uj - b.committed_uj) * 1e-6 + received_j) / room
+    t = (
+        1.0
+        - ((b.energy_uj + b.inflow_uj - b.reserve_uj - b.committed_uj) * 1e-6 + received_j) / room
+    )
     return 0.05 < t < 0.95 and b.k * t ** (b.k - 1.0) > 0.1
 
 
