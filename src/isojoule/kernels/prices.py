@@ -98,7 +98,9 @@ def support(node: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Floats
 
     Every condition relates one or two prices and is monotone, so the set of supporting prices
     is a lattice: its least and greatest elements are found by relaxation from the bounds that
-    the offers give, along the links (a generalised shortest path).
+    the offers give, along the links (a generalised shortest path). What links alone would bound
+    (beside an idle lossy link no price is below 0, or the link would gain by burning energy in
+    a circle) is left out: nothing runs in circles, and negative prices occur.
 
     Parameters
     ----------
