@@ -86,6 +86,8 @@ class Steps:
             raise InputError(
                 "the offer bids more than it asks", remedy="keep the bid at or below the ask"
             )
+        if self.spill_value_per_j is not None and not math.isfinite(self.spill_value_per_j):
+            raise InputError("the spill value is not a finite number", remedy="leave it out, or 0")
         if self.spill_value_per_j is not None and asks and asks[0] < self.spill_value_per_j:
             raise InputError(
                 "the ask is below the spill value",
@@ -222,6 +224,11 @@ class Battery:
             "leave idle, tau and floor out to switch it off",
         )
         need(
+            math.isfinite(self.spill_value_per_j),
+            "the spill value is not a finite number",
+            "leave it out, or give 0",
+        )
+        need(
             self.spill_value_per_j <= self.v_min_per_j * self.factor,
             "the spill value is above v_min, so the curve would rise",
             "lower spill_value",
@@ -322,6 +329,10 @@ class Bundle:
     legs: tuple[Leg, ...]
     price: float
     kind = 4
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.price):
+            raise InputError("a bundle's price is not finite", remedy="give an amount of money")
 
     def rows(self, duration_s: float) -> CurveRows:
         """No pieces: a bundle is indivisible."""
