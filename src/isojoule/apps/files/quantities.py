@@ -174,11 +174,11 @@ def _registry() -> UnitRegistry[Any]:
 def _factor(text: str, unit: str, currency: str | None) -> Factor | tuple[str, str]:
     """The factor, or what is wrong and its remedy (a cached function must not hold a place)."""
     remedy = f"use a unit as in '{_EXAMPLES.get(unit, unit)}'"
+    for sign, code in SIGNS.items():
+        text = text.replace(sign, code)
     if len(text) > LONGEST_UNIT or not _UNIT.fullmatch(text):
         return f"{text[:LONGEST_UNIT]!r} is not a unit", remedy
     wants_money = unit.startswith("money")
-    for sign, code in SIGNS.items():
-        text = text.replace(sign, code)
     codes = [w for w in _WORD.findall(text) if w in CURRENCIES or w == currency]
     foreign = sorted({c for c in codes if c != (currency or codes[0])})
     if foreign:

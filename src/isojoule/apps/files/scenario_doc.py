@@ -54,7 +54,9 @@ class ScenarioDoc(_Strict):
         description="worth of load that is not served, where the load gives none; "
         "5 units of the currency per kWh if absent",
     )
-    network_fee: Quantity = Field(default=0, description="paid on energy that neighbours trade with each other")
+    network_fee: Quantity = Field(
+        default=0, description="paid on energy that neighbours trade with each other"
+    )
     slack_voltage_pu: float = Field(
         default=1.0, gt=0.5, lt=1.5, description="voltage at the utility's node in the AC check"
     )

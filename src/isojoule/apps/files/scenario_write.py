@@ -55,7 +55,8 @@ def write_scenario(
     for stem, data in tables.items():
         if stem != "profiles" and not set(data) <= {column.name for column in TABLES[stem]}:
             raise InvariantError(f"unknown column in {stem}: {sorted(data)}")
-        frame = polars.DataFrame(dict(data), nan_to_null=stem != "profiles")
+        given = dict(data) or {column.name: [] for column in TABLES[stem]}  # a table of no rows
+        frame = polars.DataFrame(given, nan_to_null=stem != "profiles")
         if file_format == "parquet":
             frame.write_parquet(
                 scenario_dir / f"{stem}.parquet", compression="zstd", compression_level=19

@@ -132,7 +132,24 @@ def net_devices(
             row["energy_j"] = charge / 100 * capacity_j
         rows.append({**head(feeder, int(element.bus), "battery", "battery"), **row})
     number_doubles(rows)
+    some_devices(rows)
     return rows, warnings
+
+
+def some_devices(rows: list[dict[str, Any]]) -> None:
+    """Refuse a net that leaves nobody to trade.
+
+    Raises
+    ------
+    InputError
+        There are no devices.
+    """
+    if not rows:
+        raise InputError(
+            "there is nothing to trade: no load, generator or storage that is supplied",
+            place="net",
+            remedy="put elements in service, and close the switches between them and the supply",
+        )
 
 
 def supplied(table: Any, feeder: Feeder, kind: str, warnings: list[str]) -> list[Any]:

@@ -43,6 +43,7 @@ from isojoule.apps.importers.pandapower_net import (
     number_doubles,
     participants,
     power_factor,
+    some_devices,
     supplied,
 )
 from isojoule.core.errors import InputError
@@ -302,6 +303,7 @@ def _devices(
         )
         add(int(storage.bus), "battery", "battery", "battery", row)
     number_doubles(rows)
+    some_devices(rows)
     return rows, {name: _label(name, texts) for name, texts in has.items()}
 
 
