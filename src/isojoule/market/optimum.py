@@ -36,6 +36,8 @@ Bools = NDArray[np.bool_]
 
 TOLERANCE = 1e-12
 """Scaled residual at which the interior point stops; it may stop earlier for lack of digits."""
+DUST_SHARE = 1e-8
+"""Flows below this share of the largest may be the solver's dust."""
 ROUNDS = 20
 """So often at most is a way shut against burning energy."""
 NO_PRICE = 1e-9
@@ -254,9 +256,11 @@ def in_integers(
     f = found.solution.f
     signed = np.where(network.arc_back, -f, f)
     net = np.bincount(network.arc_link, signed, network.tail.size)
-    # a link that runs both ways almost alike carries nothing but the solver's dust
+    # a link that runs both ways almost alike, and little, carries but the solver's dust; a small
+    # flow on a link of quadratic loss may well be such a difference, and is meant
     gross = np.bincount(network.arc_link, np.abs(f), network.tail.size)
-    net[np.abs(net) < 0.5 * gross] = 0.0
+    dust = DUST_SHARE * float(np.max(gross, initial=0.0))
+    net[(np.abs(net) < 0.5 * gross) & (gross < dust)] = 0.0
     cap = capacity_uj(network)
     wanted = np.clip(np.rint(net * UJ_PER_J).astype(np.int64), -cap, cap)
     clipped = np.clip(np.rint(found.offer_x * UJ_PER_J).astype(np.int64), low, high)

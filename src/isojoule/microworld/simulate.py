@@ -51,8 +51,12 @@ class Record:
         Batteries before the first interval, (batteries,), and after each, (R, batteries).
     decay_uj
         Self-discharge per battery, (R, batteries).
+    link_payment_nano
+        Paid by the owners of links (negative: received), (R, links).
     welfare, gap
         Money, (R,).
+    closed
+        Whether the certificate proves the optimum to rounding, (R,).
     """
 
     time_s: Ints
@@ -70,8 +74,15 @@ class Record:
     start_uj: Ints
     stored_uj: Ints
     decay_uj: Ints
+    link_payment_nano: Ints
     welfare: Floats
     gap: Floats
+    closed: NDArray[np.bool_]
+
+    @property
+    def unproven(self) -> int:
+        """Intervals whose certificate leaves more than rounding."""
+        return int((~self.closed).sum())
 
     @property
     def end_uj(self) -> Ints:
@@ -118,8 +129,10 @@ def simulate(
         start_uj=start_uj.copy(),
         stored_uj=np.zeros((count, batteries), np.int64),
         decay_uj=np.zeros((count, batteries), np.int64),
+        link_payment_nano=np.zeros((count, links), np.int64),
         welfare=np.zeros(count),
         gap=np.zeros(count),
+        closed=np.ones(count, bool),
     )
     stored = start_uj
     for at in range(count):
@@ -177,6 +190,8 @@ def _write(record: Record, at: int, clearing: Clearing, limit: Ints) -> None:
     record.congestion_nano[at] = clearing.operator.get("congestion_rent", 0)
     record.loss_rent_nano[at] = clearing.operator.get("loss_rent", 0)
     record.price_per_j[at] = clearing.price_per_j
+    record.link_payment_nano[at] = clearing.link_payment_nano
+    record.closed[at] = clearing.certificate.kind != "bound"
     record.welfare[at] = clearing.welfare
     record.gap[at] = clearing.certificate.gap
 
@@ -198,7 +213,8 @@ def check_record(maker: OfferMaker, record: Record) -> None:
     # standing losses are drawn without a payment: the operator's surplus already holds their cost
     moved = record.energy_uj.sum(1) + record.loss_uj.sum(1) + record.standing_uj.sum(1)
     hold(moved, "energy is not conserved")
-    hold(record.payment_nano.sum(1) - record.operator_nano, "money is not conserved")
+    paid = record.payment_nano.sum(1) + record.link_payment_nano.sum(1)
+    hold(paid - record.operator_nano, "money is not conserved")
     loss = conversion_loss_uj(maker, record)
     hold(np.where(loss < -2, 1, 0), "a battery gave more than it had")
 

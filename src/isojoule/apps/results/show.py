@@ -70,7 +70,9 @@ def print_run(run: Run, console: Console | None = None) -> None:
         scale=100 * J_PER_KWH, digits=1)  # fmt: skip
     row("self-sufficiency", "market", "self_sufficiency", scale=100, digits=1, suffix=" %")
     row("peak import, kW", "market", "peak_import_w", scale=1e-3, digits=1)
-    row("lost in lines and transformer, kWh", "market", "loss_j", scale=1 / J_PER_KWH, digits=1)
+    row("lost in the lines, kWh", "market", "loss_j", scale=1 / J_PER_KWH, digits=1)
+    row("drawn by transformer iron, kWh", "market", "standing_loss_j", scale=1 / J_PER_KWH,
+        digits=1)  # fmt: skip
     row("spilled, kWh", "market", "spilled_j", scale=1 / J_PER_KWH, digits=1)
     row("unserved, kWh", "market", "unserved_j", scale=1 / J_PER_KWH, digits=1)
     row("prices from, ct/kWh", "market", "price_min_per_j", scale=100 * J_PER_KWH, digits=1)
@@ -87,6 +89,11 @@ def print_run(run: Run, console: Console | None = None) -> None:
     ]
     if open_ended:
         out.print(f"[yellow]Not cyclic after all rounds: {', '.join(open_ended)}.[/yellow]")
+    unproven = sum(p["unproven_market"] for p in s["periods"])
+    if unproven:
+        out.print(
+            f"[yellow]In {unproven} intervals the optimum is not proven, only bounded.[/yellow]"
+        )
     out.print(f"\n[bold]{s['headline']}[/bold]\n", soft_wrap=True)
     out.print(f"Report:  {run.report}", soft_wrap=True, highlight=False)
     out.print(f"Check:   isojoule verify {run.folder}", soft_wrap=True, highlight=False)

@@ -39,6 +39,7 @@ def write_summary(
         (o.job.world, scenario.periods[o.job.period].name): {
             "rounds": o.rounds,
             "cyclic": o.cyclic,
+            "unproven": o.unproven,
             "stored_change_uj": o.stored_change_uj,
             "start_uj": [int(v) for v in o.start_uj],
         }
@@ -92,6 +93,7 @@ def summarise(
         for world in ("market", "baseline"):
             entry[f"rounds_{world}"] = facts[world, p.name]["rounds"]
             entry[f"cyclic_{world}"] = facts[world, p.name]["cyclic"]
+            entry[f"unproven_{world}"] = facts[world, p.name]["unproven"]
             entry[f"start_uj_{world}"] = facts[world, p.name]["start_uj"]
         periods.append(entry)
     total = _stretch(scenario, intervals, full, changes, list(scenario.periods), people, "total")
@@ -180,6 +182,7 @@ def participants(folder: Path, scenario: Scenario) -> list[dict[str, Any]]:
         for row in frame.iter_rows(named=True):
             person = found.setdefault(row["participant"], {})
             person.setdefault(row["period"], {})[world] = row
+    earned = _link_owners(folder, scenario)
     if scenario.network_fee_per_j > 0:
         local = _local_trade(folder)
     bought_all: dict[str, int] = {}
@@ -199,8 +202,12 @@ def participants(folder: Path, scenario: Scenario) -> list[dict[str, Any]]:
             worlds = found[name][p.name]
             share = worlds["market"]["bought_uj"] / max(bought_all[p.name], 1)
             fee = scenario.network_fee_per_j * local.get(p.name, 0.0) * share
-            market = worlds["market"]["payment_nano"] / NANO_PER_UNIT + fee
-            baseline = worlds["baseline"]["payment_nano"] / NANO_PER_UNIT
+            paid = {
+                world: (worlds[world]["payment_nano"] + earned.get((world, p.name, name), 0))
+                / NANO_PER_UNIT
+                for world in ("market", "baseline")
+            }
+            market, baseline = paid["market"] + fee, paid["baseline"]
             periods[p.name] = {
                 "market_cost": market,
                 "baseline_cost": baseline,
@@ -210,6 +217,28 @@ def participants(folder: Path, scenario: Scenario) -> list[dict[str, Any]]:
             }
         people.append({"participant": name, "periods": periods})
     return people
+
+
+def _link_owners(folder: Path, scenario: Scenario) -> dict[tuple[str, str, str], int]:
+    """What owners of links pay (negative: receive), by world, period and owner, nano-units."""
+    owners = {
+        link: owner
+        for link, owner in zip(scenario.grid.link_ids, scenario.grid.owner, strict=True)
+        if owner
+    }
+    paid: dict[tuple[str, str, str], int] = {}
+    for world in ("market", "baseline") if owners else ():
+        frame = (
+            pl.scan_parquet(folder / world / "links" / "*.parquet")
+            .filter(pl.col("link").is_in(list(owners)))
+            .group_by("period", "link")
+            .agg(pl.col("owner_payment_nano").sum())
+            .collect()
+        )
+        for period, link, nano in frame.iter_rows():
+            key = (world, period, owners[link])
+            paid[key] = paid.get(key, 0) + nano
+    return paid
 
 
 def _local_trade(folder: Path) -> dict[str, float]:

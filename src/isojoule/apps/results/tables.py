@@ -79,6 +79,7 @@ def _links(s: Scenario, record: Record, period: str) -> pl.DataFrame:
             "flow_uj": record.flow_uj.ravel(),
             "loss_uj": record.loss_uj.ravel(),
             "standing_loss_uj": record.standing_uj.ravel(),
+            "owner_payment_nano": record.link_payment_nano.ravel(),
             "saturated": record.full.ravel(),
         }
     )
@@ -154,13 +155,6 @@ def interval_columns(maker: OfferMaker, record: Record) -> dict[str, Ints]:
 def _intervals(maker: OfferMaker, record: Record, period: str) -> pl.DataFrame:
     s = maker.scenario
     rows = np.searchsorted(s.times_s, record.time_s)
-    with np.errstate(all="ignore"):
-        known = np.isfinite(record.price_per_j)
-        price = np.where(known, record.price_per_j, 0.0)
-        count = known.sum(1)
-        mean = price.sum(1) / count
-        low = np.where(known, record.price_per_j, np.inf).min(1, initial=np.inf)
-        high = np.where(known, record.price_per_j, -np.inf).max(1, initial=-np.inf)
     return pl.DataFrame(
         {
             **_time(record, period, 1),
@@ -168,9 +162,24 @@ def _intervals(maker: OfferMaker, record: Record, period: str) -> pl.DataFrame:
             "sells_at_per_j": s.sells_at_per_j[rows],
             "buys_at_per_j": s.buys_at_per_j[rows],
             "carbon_kg_per_j": pl.Series(s.carbon_kg_per_j[rows]).fill_nan(None),
-            "price_min_per_j": low,
-            "price_mean_per_j": mean,
-            "price_max_per_j": high,
+            **price_columns(record),
             "gap": record.gap,
         }
     )
+
+
+def price_columns(record: Record) -> dict[str, pl.Series]:
+    """Least, mean and greatest price of the nodes in each interval; null without prices."""
+    known = np.isfinite(record.price_per_j)
+    price = np.where(known, record.price_per_j, 0.0)
+    with np.errstate(all="ignore"):
+        values = {
+            "price_min_per_j": np.where(known, price, np.inf).min(1, initial=np.inf),
+            "price_mean_per_j": price.sum(1) / known.sum(1),
+            "price_max_per_j": np.where(known, price, -np.inf).max(1, initial=-np.inf),
+        }
+    some = known.any(1)
+    return {
+        name: pl.Series(name, np.where(some, column, np.nan)).fill_nan(None)
+        for name, column in values.items()
+    }

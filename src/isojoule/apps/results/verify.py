@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from isojoule.apps.results.manifest import check_manifest
 from isojoule.apps.results.power import merge
 from isojoule.apps.results.summary import NAME, headline, summarise
-from isojoule.apps.results.tables import interval_columns
+from isojoule.apps.results.tables import interval_columns, price_columns
 from isojoule.apps.results.worlds import BASELINE, CHUNK, check_power
 from isojoule.core.errors import InvariantError, VerificationError
 from isojoule.core.interval import Interval
@@ -78,7 +78,7 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
                 last = min(first + CHUNK, rows.stop)
                 record = read_record(maker, folder / world, part, slice(first, last), stored)
                 _check_intervals(maker, mechanism, record, first, folder / world)
-                _check_totals(maker, record, folder / world / "intervals", part)
+                _check_totals(maker, record, folder / world / "intervals", part, period.name)
                 stored = record.end_uj
                 parts.append(record)
                 part += 1
@@ -86,6 +86,7 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
                 tell("checking intervals", checked, total)
             facts[world, period.name] = {
                 "rounds": entry[f"rounds_{world}"],
+                "unproven": entry[f"unproven_{world}"],
                 "cyclic": _check_cycle(scenario, maker, period, start, stored, entry, world),
                 "stored_change_uj": int(stored.sum() - start.sum()),
                 "start_uj": [int(v) for v in start],
@@ -142,12 +143,11 @@ def read_record(maker: OfferMaker, world: Path, part: int, rows: slice, start_uj
     before = np.vstack([start_uj, stored[:-1]])
     decay = np.stack([maker.decay_uj(row) for row in before]) if count else before
     table = pl.read_parquet(world / "intervals" / f"part-{part:05}.parquet")
-    payment = column(d, "payment_nano", offers)
     return Record(
         time_s=times,
         wanted_uj=maker.energies_uj(rows),
         energy_uj=column(d, "energy_uj", offers),
-        payment_nano=payment,
+        payment_nano=column(d, "payment_nano", offers),
         flow_uj=column(link, "flow_uj", links),
         loss_uj=column(link, "loss_uj", links),
         full=column(link, "saturated", links),
@@ -159,8 +159,10 @@ def read_record(maker: OfferMaker, world: Path, part: int, rows: slice, start_uj
         start_uj=start_uj,
         stored_uj=stored,
         decay_uj=decay,
+        link_payment_nano=column(link, "owner_payment_nano", links),
         welfare=np.zeros(count),
         gap=table["gap"].to_numpy(),
+        closed=np.ones(count, bool),
     )
 
 
@@ -207,7 +209,7 @@ def _check_interval(book: Any, s: Scenario, mechanism: Any, record: Record, at: 
         payment_nano=record.payment_nano[at],
         flow_uj=flow,
         loss_uj=loss,
-        link_payment_nano=np.zeros(s.grid.link_count, np.int64),
+        link_payment_nano=record.link_payment_nano[at],
         standing_uj=standing,
         price_per_j=price,
         welfare=support.welfare,
@@ -216,7 +218,7 @@ def _check_interval(book: Any, s: Scenario, mechanism: Any, record: Record, at: 
     )
     check_physics(book, s.grid, clearing)
     if not nodal:
-        mechanism.check_tables(book, s.grid, clearing, int(record.operator_nano[at]))
+        _check_other_rule(mechanism, book, s, clearing, int(record.operator_nano[at]))
         return
     scale = float(np.max(np.abs(support.price[np.isfinite(support.price)]), initial=0.0))
     same = np.abs(price - support.price) <= MARGIN * scale
@@ -229,6 +231,9 @@ def _check_interval(book: Any, s: Scenario, mechanism: Any, record: Record, at: 
     if not support.closed:
         raise VerificationError(f"the prices leave a gap of {support.gap:.3e}", place="welfare")
     paid = nodal_payments(book, s.grid, clearing, price)
+    if not np.array_equal(paid.links, record.link_payment_nano[at]):
+        link = s.grid.link_ids[int(np.flatnonzero(paid.links != record.link_payment_nano[at])[0])]
+        raise VerificationError("pays its owner something else", place=f"link {link!r}")
     wrong = np.flatnonzero(paid.offers != record.payment_nano[at])
     if wrong.size:
         raise VerificationError(
@@ -247,19 +252,40 @@ def _check_interval(book: Any, s: Scenario, mechanism: Any, record: Record, at: 
             raise VerificationError(f"is {stored}, not {true}", place=name)
 
 
-def _check_totals(maker: OfferMaker, record: Record, folder: Path, part: int) -> None:
+def _check_other_rule(
+    mechanism: Any, book: Any, s: Scenario, clearing: Clearing, operator_nano: int
+) -> None:
+    """A rule without nodal prices: its own check of tables, or else the rule run again."""
+    if hasattr(mechanism, "check_tables"):
+        mechanism.check_tables(book, s.grid, clearing, operator_nano)
+        return
+    again = mechanism.clear(book, s.grid)
+    for name in ("energy_uj", "payment_nano", "flow_uj", "loss_uj", "link_payment_nano"):
+        if not np.array_equal(getattr(clearing, name), getattr(again, name, None)):
+            raise VerificationError("is not what the rule gives when it is run again", place=name)
+    if operator_nano != again.surplus_nano:
+        raise VerificationError("is not what the rule gives", place="operator_nano")
+
+
+def _check_totals(maker: OfferMaker, record: Record, folder: Path, part: int, period: str) -> None:
     path = folder / f"part-{part:05}.parquet"
     table = pl.read_parquet(path)
-    rows = np.searchsorted(maker.scenario.times_s, record.time_s)
-    expected: dict[str, NDArray[Any]] = {
+    s = maker.scenario
+    rows = np.searchsorted(s.times_s, record.time_s)
+    expected: dict[str, NDArray[Any] | pl.Series] = {
         "time_s": record.time_s,
         **interval_columns(maker, record),
-        "sells_at_per_j": maker.scenario.sells_at_per_j[rows],
-        "buys_at_per_j": maker.scenario.buys_at_per_j[rows],
+        "sells_at_per_j": s.sells_at_per_j[rows],
+        "buys_at_per_j": s.buys_at_per_j[rows],
+        "carbon_kg_per_j": pl.Series(s.carbon_kg_per_j[rows]).fill_nan(None),
     }
+    if np.isfinite(record.price_per_j).any():  # the baseline stores no prices of nodes
+        expected.update(price_columns(record))
     for name, true in expected.items():
-        if not np.array_equal(table[name].to_numpy(), true):
+        if not table[name].equals(pl.Series(name, true), null_equal=True):
             raise VerificationError(f"{name} does not follow from the devices", place=str(path))
+    if not (table["period"] == period).all():
+        raise VerificationError("names another period", place=str(path))
 
 
 def _check_cycle(

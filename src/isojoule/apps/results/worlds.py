@@ -53,6 +53,8 @@ class Outcome:
     start_uj: Ints
     loss_uj: Ints
     """Lost in the links in each interval, without standing losses."""
+    unproven: int
+    """Intervals whose certificate leaves more than rounding."""
     ac: AcResult
 
 
@@ -76,7 +78,7 @@ def run_job(scenario: Scenario, job: Job, progress: Progress | None) -> Outcome:
             end = records[-1].end_uj
             off = np.abs(end - start) / capacity
             cyclic = bool(np.all(off <= scenario.cyclic_tolerance))
-            if not cyclic:
+            if not cyclic and rounds < scenario.max_rounds:
                 start = end
     else:
         rounds = 1
@@ -84,10 +86,12 @@ def run_job(scenario: Scenario, job: Job, progress: Progress | None) -> Outcome:
     last = start
     power: list[Floats] = []
     lost: list[Ints] = []
+    unproven = 0
     stream = records or _chunks(maker, mechanism, period, start, seed, progress)
     for number, record in enumerate(stream):
         frames = part_frames(maker, record, period.name, prices=job.world == "market")
         write_part(job.folder, job.first_part + number, frames)
+        unproven += record.unproven
         lost.append(record.loss_uj.sum(1))
         power.append(record.energy_uj[:, :-1] / (1e6 * scenario.interval_s))
         last = record.end_uj
@@ -98,6 +102,7 @@ def run_job(scenario: Scenario, job: Job, progress: Progress | None) -> Outcome:
         stored_change_uj=int(last.sum() - first.sum()),
         start_uj=first,
         loss_uj=np.concatenate(lost),
+        unproven=unproven,
         ac=check_power(scenario, np.concatenate(power)),
     )
 

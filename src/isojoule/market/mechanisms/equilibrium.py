@@ -35,7 +35,9 @@ class Equilibrium:
         efficient=Claim(True, "for divisible offers, within the certified gap"),
         incentive_compatible=Claim(False, "a large seller gains by holding back"),
         individually_rational=Claim(True, "every trade is at or better than the own curve"),
-        budget=Claim(True, "rents and roundings leave the operator a surplus or zero"),
+        budget=Claim(
+            True, "rents leave the operator a surplus or zero; standing losses, if any, it pays for"
+        ),
         networks=NETWORKS,
         agency="indirect",
         information="mediated",

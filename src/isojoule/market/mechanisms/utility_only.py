@@ -15,6 +15,7 @@ from isojoule.grid.formulation import Network, network_of
 from isojoule.kernels.commit import commit, losses
 from isojoule.kernels.household import behind_the_meter
 from isojoule.kernels.money import payments
+from isojoule.kernels.prices import fill
 from isojoule.market.allocation import (
     NotSolved,
     allocate,
@@ -34,6 +35,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 NEARLY_FULL_UJ = 4096
 UTILITY = KINDS.index("utility")
+BATTERY = KINDS.index("battery")
 
 
 @dataclass(frozen=True)
@@ -193,14 +195,11 @@ def baseline_pieces(book: Book, tariff: Tariff) -> Pieces:
 
 def alone(book: Book, tariff: Tariff) -> Floats:
     """Where each piece stands when each household trades with the utility alone, J."""
-    key = book.offer_participant.astype(np.int64) * (int(book.offer_node.max()) + 1)
-    key = key + book.offer_node
-    _, meter = np.unique(key, return_inverse=True)
-    meter = meter[book.piece_offer]
+    of_offer, meters = meters_of(book)
+    meter = of_offer[book.piece_offer]
     mine = book.piece_offer == tariff.offer
     order = np.argsort(meter, kind="stable")
     order = order[~mine[order]]
-    meters = int(meter.max(initial=-1)) + 1
     start = np.searchsorted(meter[order], np.arange(meters + 1)).astype(np.int64)
     p = baseline_pieces(book, tariff)
     return behind_the_meter(meters, meter, start, order, *p, tariff.buys_at, tariff.sells_at)
@@ -243,21 +242,38 @@ def _send(
 
 
 def _curtailable(book: Book, energy: Ints, tariff: Tariff) -> Book:
-    """The book in which households may only do less of what they do alone.
+    """The book in which meters may only do less of what they do alone.
 
-    Batteries are worth more than any trade when they charge, less than any when they discharge,
-    so that they are the last to be curtailed on their side.
+    A meter that exports may give up its export, taken from its generation in proportion; one
+    that imports may go without its import, taken from its demand in proportion. What a home does
+    for itself behind the meter stays as it is.
     """
     p = book.pieces
-    mine = book.piece_offer == tariff.offer
-    q = energy[: book.offer_count][book.piece_offer] / UJ_PER_J
-    lo = np.where(mine, p.lo, np.maximum(p.lo, np.minimum(q, 0.0)))
-    hi = np.where(mine, p.hi, np.minimum(p.hi, np.maximum(q, 0.0)))
-    charge = book.on_curve & (p.hi > 0)
-    discharge = book.on_curve & (p.lo < 0)
-    a = np.where(charge, 2.0 * tariff.sells_at, np.where(discharge, 0.5 * tariff.buys_at, p.a))
-    b = np.where(book.on_curve, 0.0, p.b)
-    return replace(book, pieces=p._replace(lo=lo, hi=hi, a=a, b=b))
+    offers = np.arange(book.offer_count)
+    own = energy[: book.offer_count]
+    meter, count = meters_of(book)
+    net = np.bincount(meter, own, count)[meter]
+    side = np.sign(net)
+    part = np.where(side * own > 0, np.abs(own), 0)
+    part[(book.offer_kind == BATTERY) & (side < 0)] = 0
+    whole = np.bincount(meter, part, count)[meter]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(whole > 0, np.minimum(np.abs(net) / whole, 1.0), 0.0)
+    kept = own - (side * np.floor(part * share)).astype(np.int64)
+    piece_offer = book.piece_offer.astype(np.int64)
+    most = fill(piece_offer, p.lo, p.hi, own / UJ_PER_J)
+    least = fill(piece_offer, p.lo, p.hi, kept / UJ_PER_J)
+    mine = (offers == tariff.offer)[book.piece_offer]
+    lo = np.where(mine, p.lo, np.minimum(least, most))
+    hi = np.where(mine, p.hi, np.maximum(least, most))
+    return replace(book, pieces=p._replace(lo=lo, hi=hi))
+
+
+def meters_of(book: Book) -> tuple[Ints, int]:
+    """Meter of each offer (one a participant and node), and how many there are."""
+    key = book.offer_participant.astype(np.int64) * (int(book.offer_node.max(initial=0)) + 1)
+    _, meter = np.unique(key + book.offer_node, return_inverse=True)
+    return meter.astype(np.int64), int(meter.max(initial=-1)) + 1
 
 
 def _clearing(
@@ -266,9 +282,8 @@ def _clearing(
 ) -> Clearing:  # fmt: skip
     """Payments and prices that the rule attaches to these energies and flows."""
     nodes = grid.node_count
-    key = book.offer_participant.astype(np.int64) * nodes + book.offer_node
-    meters, meter = np.unique(key, return_inverse=True)
-    net = np.zeros(meters.size, np.int64)
+    meter, meters = meters_of(book)
+    net = np.zeros(meters, np.int64)
     np.add.at(net, meter, energy)
     meter_price = np.where(net > 0, tariff.sells_at, tariff.buys_at)
     paid = payments(meter_price[meter], energy)
@@ -276,10 +291,11 @@ def _clearing(
     bill = int(payments(np.array([tariff.sells_at]), np.array([lost], np.int64))[0])
     paid[tariff.offer] = 0
     paid[tariff.offer] = -int(paid.sum()) - bill
-    node = meters % nodes
+    node = np.zeros(meters, np.int64)
+    node[meter] = book.offer_node
     of_utility = meter[tariff.offer]
     low, high = np.full(nodes, np.inf), np.full(nodes, -np.inf)
-    home = np.arange(meters.size) != of_utility
+    home = np.arange(meters) != of_utility
     np.minimum.at(low, node[home], meter_price[home])
     np.maximum.at(high, node[home], meter_price[home])
     price = np.where(low == high, low, np.nan)
@@ -317,9 +333,7 @@ def _check_alone(book: Book, grid: Grid, tariff: Tariff, energy: Ints, curtailed
     Where a limit of the network is reached, it may do less.
     """
     p = baseline_pieces(book, tariff)
-    key = book.offer_participant.astype(np.int64) * grid.node_count + book.offer_node
-    _, meter = np.unique(key, return_inverse=True)
-    count = int(meter.max(initial=-1)) + 1
+    meter, count = meters_of(book)
     wants = []
     for price in (tariff.sells_at, tariff.buys_at):
         want = inverse(p, np.full(p.lo.size, price))
