@@ -131,6 +131,20 @@ class Grid:
         return cache[duration_s]
 
 
+FILLERS: dict[str, str | int | float] = {
+    "capacity_w": np.inf,
+    "loss_ppb": 0,
+    "resistance_ohm": 0.0,
+    "reactance_ohm": 0.0,
+    "voltage_v": np.nan,
+    "standing_loss_w": 0.0,
+    "price_per_j": 0.0,
+    "owner": "",
+    "kind": "link",
+}
+"""What stands in the columns of links that are not given."""
+
+
 def check_grid(grid: Grid) -> None:
     """Refuse a grid that cannot exist.
 
@@ -144,17 +158,16 @@ def check_grid(grid: Grid) -> None:
             twice = next(n for i, n in enumerate(names) if n in names[:i])
             raise InputError(f"{what} {twice!r} stands twice", remedy=f"give each {what} one name")
     links = grid.link_count
-    for name in ("owner", "kind"):
-        if links and len(getattr(grid, name)) != links:
-            object.__setattr__(grid, name, ("",) * links if name == "owner" else ("link",) * links)
-    for name in ("loss_ppb", "resistance_ohm", "reactance_ohm", "standing_loss_w", "price_per_j"):
-        if len(getattr(grid, name)) != links:
-            dtype = np.int64 if name == "loss_ppb" else np.float64
-            object.__setattr__(grid, name, np.zeros(links, dtype))
-    if len(grid.voltage_v) != links:
-        object.__setattr__(grid, "voltage_v", np.full(links, np.nan))
-    if len(grid.capacity_w) != links:
-        object.__setattr__(grid, "capacity_w", np.full(links, np.inf))
+    for name, filler in FILLERS.items():
+        given = len(getattr(grid, name))
+        if given == links:
+            continue
+        if given:
+            raise InputError(
+                f"{name} has {given} entries for {links} links", remedy="give one for each link"
+            )
+        column = (filler,) * links if isinstance(filler, str) else np.full(links, filler)
+        object.__setattr__(grid, name, column)
 
     def refuse(bad: NDArray[np.bool_], message: str, remedy: str) -> None:
         if bad.any():
@@ -177,11 +190,23 @@ def check_grid(grid: Grid) -> None:
         "loss is outside 0 <= loss < 1",
         "give the share of the energy that is lost, as 0.02",
     )
-    refuse(~(grid.resistance_ohm >= 0), "resistance is negative", "give ohm of 0 or more")
+    refuse(
+        ~((grid.resistance_ohm >= 0) & (grid.resistance_ohm < np.inf)),
+        "resistance is negative or not a finite number",
+        "give ohm of 0 or more",
+    )
     refuse(
         (grid.resistance_ohm > 0) & ~(grid.voltage_v > 0),
         "resistance without a voltage",
         "give the link's voltage, as '400 V'",
     )
-    refuse(~(grid.standing_loss_w >= 0), "standing loss is negative", "give W of 0 or more")
-    refuse(~(grid.price_per_j >= 0), "price is negative", "give a price of 0 or more")
+    refuse(
+        ~((grid.standing_loss_w >= 0) & (grid.standing_loss_w < np.inf)),
+        "standing loss is negative or not a finite number",
+        "give W of 0 or more",
+    )
+    refuse(
+        ~((grid.price_per_j >= 0) & (grid.price_per_j < np.inf)),
+        "price is negative or not a finite number",
+        "give a price of 0 or more",
+    )
