@@ -10,7 +10,7 @@ from isojoule.market import Book, Clearing
 from isojoule.market.explain import explain, reason
 from isojoule.market.mechanisms import get
 from isojoule.valuation import Battery, Load, Offer, Spec, Step, Steps, Utility
-from tests.market.market_books import book_of, grid_of, offer, uj
+from tests.market.books import book_of, grid_of, offer, uj
 
 KWH = 3.6e6
 

@@ -46,6 +46,9 @@ class Network:
         Structure of the node matrix.
     start, incident
         Links at each node: incident[start[v]:start[v+1]].
+    ring
+        Per arc: whether flow may circulate through it for nothing, around links without loss and
+        price.
     standing_uj
         Per link, standing loss in the interval, microjoules.
     part
@@ -71,6 +74,7 @@ class Network:
     incident: Ints
     standing_uj: Ints
     part: Ints
+    ring: NDArray[np.bool_]
 
 
 def network_of(grid: Grid, formulation: str, duration_s: float) -> Network:
@@ -130,6 +134,7 @@ def _build(grid: Grid, formulation: str, duration_s: float) -> Network:
         pattern=pattern,
         start=start,
         incident=(incident % max(links, 1)).astype(np.int64),
+        ring=_ringed(nodes, tail, head, plain & (capacity_j > 0))[arc_link],
         part=_parts(nodes, tail[capacity_j > 0], head[capacity_j > 0]),
         standing_uj=standing if formulation == "transport" else np.zeros_like(standing),
     )
@@ -142,3 +147,12 @@ def _parts(nodes: int, tail: Ints, head: Ints) -> Ints:
     graph = coo_array((np.ones(tail.size), (tail, head)), shape=(nodes, nodes))
     part: Ints = connected_components(graph, directed=False)[1].astype(np.int64)
     return part
+
+
+def _ringed(nodes: int, tail: Ints, head: Ints, plain: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Links without loss and price that lie in a part, made of such links, that has a ring."""
+    part = _parts(nodes, tail[plain], head[plain])
+    count = int(part.max(initial=-1)) + 1
+    has_ring = np.bincount(part[tail[plain]], minlength=count) >= np.bincount(part, minlength=count)
+    ringed: NDArray[np.bool_] = plain & has_ring[part[tail]]
+    return ringed

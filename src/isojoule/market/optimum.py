@@ -6,6 +6,8 @@ been taken out of it:
 - pieces of one offer that are one formula are joined;
 - a part of the grid where nobody sells, or nobody buys, has only one answer, no trade. Left in,
   it would leave the program without an interior;
+- links without loss and price in a ring leave the flow around it open: the least flows are taken
+  (`isojoule.market.least_norm`);
 - where a price is 0 or less, lossy links and batteries would run both ways, or in circles, to
   burn energy. One way is shut, and the program is solved again.
 
@@ -27,6 +29,7 @@ from isojoule.core.units import NO_LIMIT_UJ, UJ_PER_J
 from isojoule.grid.formulation import Network
 from isojoule.kernels.commit import commit, residuals
 from isojoule.kernels.interior_point import Program, Solution, maximise
+from isojoule.market.least_norm import least_norm
 from isojoule.market.settle import capacity_uj
 from isojoule.valuation.curve import Pieces
 
@@ -111,6 +114,7 @@ def optimum(network: Network, columns: Columns) -> Optimum:
             break
         bounds = shut
         solution = _solve(network, joined, bounds)
+    solution = solution._replace(f=least_norm(network, solution))
     return Optimum(
         joined,
         solution,

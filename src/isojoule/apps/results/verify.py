@@ -27,7 +27,7 @@ from isojoule.apps.results.worlds import BASELINE, CHUNK, check_power
 from isojoule.core.errors import InvariantError, VerificationError
 from isojoule.core.interval import Interval
 from isojoule.market.allocation import supporting_prices
-from isojoule.market.contract import Certificate, Clearing
+from isojoule.market.contract import Certificate, Clearing, Refusal
 from isojoule.market.mechanisms import get
 from isojoule.market.settle import nodal_payments
 from isojoule.market.verify import MARGIN, check_physics
@@ -260,8 +260,10 @@ def _check_other_rule(
         mechanism.check_tables(book, s.grid, clearing, operator_nano)
         return
     again = mechanism.clear(book, s.grid)
+    if isinstance(again, Refusal):
+        raise VerificationError(str(again), place="mechanism")
     for name in ("energy_uj", "payment_nano", "flow_uj", "loss_uj", "link_payment_nano"):
-        if not np.array_equal(getattr(clearing, name), getattr(again, name, None)):
+        if not np.array_equal(getattr(clearing, name), getattr(again, name)):
             raise VerificationError("is not what the rule gives when it is run again", place=name)
     if operator_nano != again.surplus_nano:
         raise VerificationError("is not what the rule gives", place="operator_nano")
