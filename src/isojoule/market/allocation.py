@@ -133,18 +133,17 @@ def allocate(book: Book, grid: Grid) -> Allocation | NotSolved:
     network = network_of(grid, book.network, book.interval.duration_s)
     columns = columns_of(book, network)
     found = optimum(network, columns)
+    endless = _endless(book, columns)
+    if not found.residual < ACCEPTED and endless:
+        return _no_limit(endless)
     if not found.residual < ACCEPTED:
         return NotSolved(
             f"the solver stopped at a residual of {found.residual:.1e}",
             "check for prices or sizes that are many powers of ten apart",
         )
-    beyond = np.abs(found.offer_x) > reach_of(columns.pieces)
+    beyond = np.abs(found.offer_x) > reach_of(columns.pieces, network.capacity_j)
     if beyond.any():
-        return NotSolved(
-            f"trade through offer {book.offer_ids[int(np.flatnonzero(beyond)[0])]!r} has no "
-            "limit: an unlimited offer to sell meets a dearer unlimited offer to buy",
-            "limit the link between them, or correct the prices",
-        )
+        return _no_limit(book.offer_ids[int(np.flatnonzero(beyond)[0])])
     low, high = bounds_uj(columns.offer, columns.pieces, columns.offer_node.size)
     energy, flow = in_integers(network, columns, found, low, high)
     loss = losses(flow, network.limits.loss_ppb, network.limits.loss_per_j)
@@ -159,6 +158,24 @@ def allocate(book: Book, grid: Grid) -> Allocation | NotSolved:
     duals, support = _best_proof(book, grid, flows, [p[network.node_of] for p in found.prices])
     return Allocation(
         energy, all_flow, all_loss, standing, duals, support, found.residual, found.steps
+    )
+
+
+def _endless(book: Book, columns: Columns) -> str:
+    """An unlimited offer to sell that is cheaper than an unlimited offer to buy, or ""."""
+    p = columns.pieces
+    sells, buys = np.isneginf(p.lo), np.isposinf(p.hi)
+    if not sells.any() or not buys.any():
+        return ""
+    cheapest = int(np.flatnonzero(sells)[np.argmin(p.a[sells])])
+    return book.offer_ids[int(columns.offer[cheapest])] if p.a[cheapest] < p.a[buys].max() else ""
+
+
+def _no_limit(offer: str) -> NotSolved:
+    return NotSolved(
+        f"trade through offer {offer!r} has no limit: an unlimited offer to sell meets a dearer "
+        "unlimited offer to buy",
+        "limit the link between them, or correct the prices",
     )
 
 
@@ -200,7 +217,7 @@ def supporting_prices(
     received_j = (np.abs(flow_uj[:links]) - loss_uj[:links]) / UJ_PER_J
     finite = np.concatenate([-p.lo[np.isfinite(p.lo)], p.hi[np.isfinite(p.hi)]])
     largest = float(np.max(finite, initial=0.0))
-    limit_j = reach_of(p)
+    limit_j = reach_of(p, network.capacity_j)
 
     def gap_at(price: Floats) -> tuple[float, float, bool]:
         welfare, gap, _ = welfare_gap(
@@ -243,7 +260,7 @@ def price_between(lowest: Floats, highest: Floats) -> Floats:
     return price
 
 
-def reach_of(pieces: Pieces) -> float:
+def reach_of(pieces: Pieces, capacity_j: Floats) -> float:
     """No allocation that pays moves more than this through one offer or link, J.
 
     All finite quantities together, times what may be lost on the way: a Joule that arrives
@@ -254,7 +271,11 @@ def reach_of(pieces: Pieces) -> float:
     dearest = np.max(pieces.a + pieces.b * np.maximum(pieces.c0, 0.0) ** pieces.k, initial=0.0)
     cheapest = np.min(pieces.a[np.isneginf(pieces.lo)], initial=np.inf)
     ratio = float(dearest / cheapest) if cheapest > 0.0 else 0.0
-    return max(10.0, ratio) * float(np.sum(np.abs(ends[np.isfinite(ends)]))) + 1.0
+    total = float(np.sum(np.abs(ends[np.isfinite(ends)])))
+    if cheapest < np.max(pieces.a[np.isposinf(pieces.hi)], initial=-np.inf):
+        # unlimited energy is sold and, dearer, bought: what links let through is traded, too
+        total += float(np.sum(capacity_j[np.isfinite(capacity_j)]))
+    return max(10.0, ratio) * total + 1.0
 
 
 def bounds_uj(offer: Ints, pieces: Pieces, count: int) -> tuple[Ints, Ints]:

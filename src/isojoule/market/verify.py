@@ -33,6 +33,8 @@ from isojoule.market.mechanisms import get
 from isojoule.market.settle import capacity_uj, nodal_payments
 
 MARGIN = 1e-9
+NO_PRICE = 1e-9
+"""A price below this share of the greatest counts as no more than 0."""
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -78,6 +80,11 @@ def check_physics(book: Book, grid: Grid, clearing: Clearing) -> None:
     ):
         if getattr(clearing, name).shape != (length,):
             raise VerificationError(f"{name} has not {length} entries", place=name)
+    for name in ("duals", "lowest", "highest"):
+        if getattr(clearing.certificate, name).shape != (grid.node_count,):
+            raise VerificationError(
+                f"{name} has not {grid.node_count} entries", place=f"certificate.{name}"
+            )
 
     low, high = bounds_uj(columns.offer, columns.pieces, columns.offer_node.size)
     energy = np.concatenate([clearing.energy_uj, clearing.standing_uj[columns.standing_links]])
@@ -153,7 +160,11 @@ def check_prices(book: Book, grid: Grid, clearing: Clearing) -> None:
         )
     if c.welfare_bound != clearing.welfare + c.gap:
         raise VerificationError("is not welfare plus gap", place="certificate.welfare_bound")
-    if c.kind == "dual" and not found.closed:
+    if found.closed and c.kind != "dual":
+        raise VerificationError("is called a bound, but closed", place="certificate.kind")
+    # a gap is left open only where energy has no worth, and one-way flow binds
+    free = c.kind == "bound" and bool(np.any(found.price <= NO_PRICE * scale))
+    if not (found.closed or free):
         raise VerificationError(
             f"the duals leave a gap of {found.gap:.3e}: the clearing is not the optimum",
             place="certificate",
@@ -178,10 +189,12 @@ def check_nodal_payments(book: Book, grid: Grid, clearing: Clearing) -> None:
     surplus = int(clearing.payment_nano.sum()) + int(clearing.link_payment_nano.sum())
     if clearing.surplus_nano != surplus:
         raise VerificationError("the lines do not add up to the payments", place="operator")
+    if clearing.operator.keys() != paid.operator.keys():
+        raise VerificationError(f"its lines are not {', '.join(paid.operator)}", place="operator")
     for name, nano in paid.operator.items():
-        stored = clearing.operator.get(name)
+        stored = clearing.operator[name]
         # lines other than the sum are split by float64 products: a nano-unit of margin each
-        if stored is None or abs(stored - nano) > 1 + MARGIN * abs(nano):
+        if abs(stored - nano) > 1 + MARGIN * abs(nano):
             raise VerificationError(f"is {stored}, not {nano} nano-units", place=f"operator.{name}")
 
 
