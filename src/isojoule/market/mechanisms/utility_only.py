@@ -106,7 +106,7 @@ class UtilityOnly:
         if not same.all():
             at = grid.node_ids[int(np.flatnonzero(~same)[0])]
             raise VerificationError("has another price than its meter pays", place=f"node {at!r}")
-        if abs(c.welfare - again.welfare) > 1e-9 * abs(again.welfare) + 1e-12:
+        if not abs(c.welfare - again.welfare) <= 1e-9 * abs(again.welfare) + 1e-12:
             raise VerificationError(f"is {c.welfare!r}, not {again.welfare!r}", place="welfare")
 
     def check_tables(
@@ -134,7 +134,10 @@ class UtilityOnly:
             raise VerificationError("does not follow from the losses", place="operator")
         network = network_of(grid, book.network, book.interval.duration_s)
         sent = np.abs(c.flow_uj[: network.tail.size])
-        full = bool(np.any(sent >= capacity_uj(network) - NEARLY_FULL_UJ))
+        limit = capacity_uj(network)
+        # at the peak of a quadratic loss the last ten thousandth brings next to nothing
+        near = np.where(limit < network.limits.capacity_uj, 1e-4 * limit, 0) + NEARLY_FULL_UJ
+        full = bool(np.any(sent >= limit - near))
         _check_alone(book, grid, tariff, c.energy_uj, full)
         return again
 
