@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -96,6 +98,23 @@ def test_a_negative_load_is_infeed_and_may_be_spilled() -> None:
     assert record.energy_uj[:, 0].tolist() == [-sent, sent]
     assert record.flow_uj[0, 0] == -sent
     assert record.full[0, 0]
+
+
+def test_owners_of_links_are_paid_and_money_still_adds_up() -> None:
+    s = street(
+        [
+            {"id": "a", "participant": 0, "node": 1, "kind": LOAD, "power_w": 400.0},
+            {"id": "b", "participant": 1, "node": 2, "kind": LOAD, "power_w": 4000.0},
+        ]
+    )
+    grid = replace(s.grid, owner=("", "home1"), price_per_j=np.array([0.0, 0.02 / KWH]))
+    record = run(replace(s, grid=grid), "equilibrium")
+    earned = -record.link_payment_nano[:, 1]
+    carried_kwh = np.abs(record.flow_uj[:, 1]) / KWH_UJ
+    assert (earned / 1e9 >= 0.02 * carried_kwh - 1e-8).all()  # its price, and the loss rent
+    assert (record.link_payment_nano[:, 0] == 0).all()
+    paid = record.payment_nano.sum(1) + record.link_payment_nano.sum(1)
+    assert (paid == record.operator_nano).all()
 
 
 def test_a_refusal_ends_the_run_with_the_interval() -> None:

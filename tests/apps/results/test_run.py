@@ -190,6 +190,44 @@ def test_the_baseline_against_itself_saves_nothing(scenario: Path, tmp_path: Pat
     verify_run(run.folder)
 
 
+def edited(scenario: Path, target: Path, change: Callable[[str], str]) -> Path:
+    """A copy of a scenario with another scenario.yaml."""
+    shutil.copytree(scenario, target)
+    path = target / "scenario.yaml"
+    text = change(path.read_text())
+    assert text != path.read_text()
+    path.write_text(text)
+    return target
+
+
+def test_a_period_that_does_not_close_says_so_and_counts_what_is_left(
+    scenario: Path, tmp_path: Path
+) -> None:
+    one_round = edited(
+        scenario, tmp_path / "open", lambda text: text.replace("max_rounds: 30", "max_rounds: 1")
+    )
+    not_cyclic = edited(scenario, tmp_path / "once", lambda text: text[: text.index("cyclic:  ")])
+    opened = run_scenario(one_round, out=tmp_path / "a", workers=1)
+    once = run_scenario(not_cyclic, out=tmp_path / "b", workers=1)
+    period = opened.summary["periods"][0]
+    assert not period["cyclic_market"]
+    assert period["audit"]["saving"] == once.summary["total"]["audit"]["saving"]
+    assert period["market"]["stored_change_j"] != 0
+    verify_run(opened.folder)
+
+
+@pytest.mark.parametrize("world", ["market", "baseline"])
+def test_a_period_is_repeated_until_it_closes(run: Run, world: str) -> None:
+    period = run.summary["periods"][0]
+    assert period[f"rounds_{world}"] > 1
+    assert period[f"cyclic_{world}"]
+    table = run.to_polars("devices", world).filter(pl.col("stored_uj").is_not_null())
+    end = table.filter(pl.col("time_s") == table["time_s"].max())["stored_uj"].to_list()
+    smallest_uj = 5e3 * 3.6e9  # no battery of the street is smaller
+    gaps = [abs(a - b) for a, b in zip(period[f"start_uj_{world}"], end, strict=True)]
+    assert max(gaps) <= 0.001 * smallest_uj
+
+
 def test_refusals_leave_nothing_behind(scenario: Path, tmp_path: Path) -> None:
     taken = tmp_path / "taken"
     taken.mkdir()

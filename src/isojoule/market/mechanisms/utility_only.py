@@ -258,13 +258,16 @@ def _curtailable(book: Book, energy: Ints, tariff: Tariff) -> Book:
     net = np.bincount(meter, own, count)[meter]
     side = np.sign(net)
     part = np.where(side * own > 0, np.abs(own), 0)
-    part[(book.offer_kind == BATTERY) & (side < 0)] = 0
+    piece_offer = book.piece_offer.astype(np.int64)
+    most = fill(piece_offer, p.lo, p.hi, own / UJ_PER_J)
+    # of a battery that exports, only the overflow is generation
+    over = np.bincount(piece_offer, np.where(book.on_curve, 0.0, -most), book.offer_count)
+    packs = (book.offer_kind == BATTERY) & (side < 0)
+    part[packs] = np.minimum(part, np.rint(over * UJ_PER_J).astype(np.int64))[packs]
     whole = np.bincount(meter, part, count)[meter]
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(whole > 0, np.minimum(np.abs(net) / whole, 1.0), 0.0)
     kept = own - (side * np.floor(part * share)).astype(np.int64)
-    piece_offer = book.piece_offer.astype(np.int64)
-    most = fill(piece_offer, p.lo, p.hi, own / UJ_PER_J)
     least = fill(piece_offer, p.lo, p.hi, kept / UJ_PER_J)
     mine = (offers == tariff.offer)[book.piece_offer]
     lo = np.where(mine, p.lo, np.minimum(least, most))
