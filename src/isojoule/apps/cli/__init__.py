@@ -12,6 +12,7 @@ The rules:
 - Files are written whole or not at all.
 """
 
-from isojoule.apps.cli.app import app, main
+from isojoule.apps.cli.app import app
+from isojoule.apps.cli.main import main
 
 __all__ = ["app", "main"]

@@ -1,4 +1,4 @@
-"""The application: its commands, and how its errors end. See `isojoule.apps.cli` for the rules."""
+"""The application, and how its errors end. See `isojoule.apps.cli` for the rules."""
 
 from __future__ import annotations
 
@@ -87,25 +87,3 @@ def options(
     ] = False,
 ) -> None:
     """Take the options of the program itself."""
-
-
-def main() -> None:
-    """Run the command line."""
-    app(prog_name="isojoule")
-
-
-def _register() -> None:
-    """Add the commands; the modules need `app` and its types to be there."""
-    from isojoule.apps.cli import books, files, worlds
-
-    app.command("clear")(books.clear)
-    app.command("verify")(books.verify)
-    app.command("check")(files.check)
-    app.command("schema")(files.schema)
-    app.command("scenarios")(worlds.scenarios)
-    app.command("new")(worlds.new)
-    app.command("run")(worlds.run)
-    app.add_typer(worlds.imports, name="import")
-
-
-_register()

@@ -1,0 +1,20 @@
+"""The commands of the application, and its entry point."""
+
+from __future__ import annotations
+
+from isojoule.apps.cli import books, files, worlds
+from isojoule.apps.cli.app import app
+
+app.command("clear")(books.clear)
+app.command("verify")(books.verify)
+app.command("check")(files.check)
+app.command("schema")(files.schema)
+app.command("scenarios")(worlds.scenarios)
+app.command("new")(worlds.new)
+app.command("run")(worlds.run)
+app.add_typer(worlds.imports, name="import")
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="isojoule")
