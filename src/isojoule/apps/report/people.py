@@ -62,8 +62,8 @@ def people(run: RunFiles) -> str:
         lost = "<p><b>Nobody loses.</b></p>"
     operator = summary["operator"]
     held = (
-        f"<p>The operator's account, which takes what losses and full lines leave over between "
-        f"buyers and sellers, ends at {money(operator['market'], currency)} with the market and "
+        f"<p>The operator's account pays for losses, and takes what full lines leave over between "
+        f"buyers and sellers. It ends at {money(operator['market'], currency)} with the market and "
         f"at {money(operator['baseline'], currency)} with the utility alone.</p>"
     )
     picture = two_widths(figures.savings(summary, 980), figures.savings(summary, 340))

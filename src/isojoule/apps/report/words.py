@@ -106,6 +106,10 @@ def period_name(name: str) -> str:
     return (name[:1].upper() + name[1:]) if name else "The run"
 
 
+NOTABLE = 0.1
+"""The operator's part of a saving is said if it is more than this share."""
+
+
 def verdict(summary: dict[str, Any]) -> str:
     """One plain sentence on the total, whatever its sign."""
     audit, currency = summary["total"]["audit"], summary["currency"]
@@ -122,7 +126,13 @@ def verdict(summary: dict[str, Any]) -> str:
         )
     winners = audit["gainers"]
     who = "everyone" if winners == homes else f"{number(winners)} of {number(homes)} participants"
+    operator = summary["operator"]["market"] - summary["operator"]["baseline"]
+    kept = (
+        f" ({money(operator, currency)} of it stands in the operator's account)"
+        if operator > NOTABLE * saving
+        else ""
+    )
     return (
-        f"Trading among themselves saved the neighbours {amount}{share}; "
+        f"Trading among themselves saved the neighbours {amount}{share}{kept}; "
         f"{who} came out ahead of dealing with the utility alone."
     )

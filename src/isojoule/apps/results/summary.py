@@ -287,8 +287,14 @@ def headline(scenario: Scenario, document: dict[str, Any]) -> str:
     losers = audit_["losers"]
     loses = "none loses" if not losers else "1 loses" if losers == 1 else f"{losers} lose"
     who = f"{audit_['gainers']} of {people} participants gain and {loses}"
+    operator = document["operator"]["market"] - document["operator"]["baseline"]
+    kept = (
+        f" ({operator:,.2f} {scenario.currency} of it stands in the operator's account)"
+        if operator > 0.1 * abs(saving)
+        else ""
+    )
     return (
         f"{title}: in {span} the community {verb} {abs(saving):,.2f} {scenario.currency} "
         f"({abs(audit_['saving_share']):.1%}) by trading with neighbours instead of with the "
-        f"utility alone; {who}."
+        f"utility alone{kept}; {who}."
     )
