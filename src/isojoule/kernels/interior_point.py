@@ -80,12 +80,16 @@ class Solution(NamedTuple):
 
 
 @inline
-def _scale(values: Floats) -> float:
-    """Geometric mean of the positive finite values, 1 if there are none."""
+def _scale(values: Floats, dust: float) -> float:
+    """Geometric mean of what is more than the share `dust` of the largest; 1 if there is none."""
+    largest = 0.0
+    for v in values:
+        if v < math.inf:
+            largest = max(largest, v)
     total = 0.0
     count = 0
     for v in values:
-        if v > 0.0 and v < math.inf:
+        if v > dust * largest and v < math.inf:
             total += math.log(v)
             count += 1
     return math.exp(total / count) if count else 1.0
@@ -113,8 +117,8 @@ def maximise(program: Program, pattern: Pattern, tolerance: float) -> Solution:
     arcs = program.gain.size
     total = pieces + arcs
 
-    energy = _scale(program.hi - program.lo)
-    money = _scale(np.abs(program.a) + program.b)
+    energy = _scale(program.hi - program.lo, 1e-6)
+    money = _scale((np.abs(program.a) + program.b) * (program.hi > program.lo), 1e-15)
 
     lo = np.concatenate((program.lo, program.arc_lo)) / energy
     hi = np.concatenate((program.hi, program.arc_hi)) / energy
@@ -184,7 +188,7 @@ def maximise(program: Program, pattern: Pattern, tolerance: float) -> Solution:
     best_sl, best_su = sl.copy(), su.copy()
     stalled = 0
     step = 0
-    for step in range(MAX_STEPS):  # noqa: B007
+    for step in range(MAX_STEPS):
         # residuals and curvature
         mu = 0.0
         worst = 0.0
@@ -224,6 +228,13 @@ def maximise(program: Program, pattern: Pattern, tolerance: float) -> Solution:
         for i in range(total):
             if fixed[i]:
                 continue
+            if step == 0:  # start with multipliers that explain the mismatch of prices
+                if rd[i] > 0.0 and hi[i] < math.inf:
+                    zu[i] += rd[i]
+                    rd[i] = 0.0
+                elif rd[i] < 0.0 and lo[i] > -math.inf:
+                    zl[i] -= rd[i]
+                    rd[i] = 0.0
             if lo[i] > -math.inf:
                 mu += zl[i] * sl[i]
                 weight[i] += zl[i] / sl[i]

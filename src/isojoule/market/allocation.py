@@ -24,14 +24,12 @@ from isojoule.grid.formulation import Network, network_of
 from isojoule.kernels.commit import losses
 from isojoule.kernels.prices import fill, support, welfare_gap
 from isojoule.market.book import Book
-from isojoule.market.optimum import Columns, in_integers, optimum
+from isojoule.market.optimum import ACCEPTED, Columns, in_integers, optimum
 from isojoule.valuation.curve import Pieces
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-ACCEPTED = 1e-6
-"""Scaled residual above which a solution is refused."""
 STANDING_WORTH = 10.0
 
 

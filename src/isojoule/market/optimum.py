@@ -41,6 +41,8 @@ TOLERANCE = 1e-12
 """Scaled residual at which the interior point stops; it may stop earlier for lack of digits."""
 DUST_SHARE = 1e-8
 """Flows below this share of the largest may be the solver's dust."""
+ACCEPTED = 1e-6
+"""Scaled residual above which a solution is refused."""
 ROUNDS = 20
 """So often at most is a way shut against burning energy."""
 NO_PRICE = 1e-9
@@ -146,15 +148,17 @@ def _parts(network: Network, columns: Columns) -> tuple[Bools, Floats]:
 
 
 def _join_smooth(columns: Columns) -> Columns:
-    """Join pieces of one offer that are one formula (a battery without losses)."""
+    """Join the two sides of an offer where they are one formula.
+
+    So it is for a battery without losses, and for a utility that buys at its selling price:
+    apart, its two sides could trade without end, at no gain.
+    """
     p = columns.pieces
-    size = p.lo.size
-    curved = (p.b > 0) & (p.hi - p.lo > 0)
-    last = np.flatnonzero(curved)
+    last = np.flatnonzero(p.hi - p.lo > 0)
     if last.size < 2:
         return columns
     left, right = last[:-1], last[1:]
-    same = columns.offer[left] == columns.offer[right]
+    same = (columns.offer[left] == columns.offer[right]) & (p.hi[left] == 0) & (p.lo[right] == 0)
     for c in p[2:]:
         same &= c[left] == c[right]
     if not same.any():
@@ -162,7 +166,7 @@ def _join_smooth(columns: Columns) -> Columns:
     left, right = left[same], right[same]
     lo = p.lo.copy()
     lo[right] = p.lo[left]
-    keep = np.ones(size, bool)
+    keep = np.ones(p.lo.size, bool)
     keep[left] = False
     pieces = Pieces(*(c[keep] for c in p._replace(lo=lo)))
     return columns._replace(
@@ -175,12 +179,43 @@ def _join_smooth(columns: Columns) -> Columns:
 
 def _solve(network: Network, columns: Columns, bounds: _Bounds) -> Solution:
     """The solution within these bounds, with what is at a bound exactly there."""
+    pieces = columns.pieces._replace(lo=bounds.lo, hi=bounds.hi)
+    s = _maximise(network, columns.node, pieces, bounds)
+    if not s.residual < ACCEPTED:
+        s = _with_disposal(network, columns.node, pieces, bounds, s)
+    return s._replace(
+        x=_at_bounds(s.x, s.x_side, bounds.lo, bounds.hi),
+        f=_at_bounds(s.f, s.f_side, bounds.arc_lo, bounds.arc_hi),
+    )
+
+
+def _with_disposal(
+    network: Network, node: Ints, pieces: Pieces, bounds: _Bounds, failed: Solution
+) -> Solution:
+    """A second try, where energy may be thrown away for a little less than any ask.
+
+    A quadratic loss makes the program concave only where prices are 0 or more. Where energy has
+    no worth, a step may lead far below 0; disposal keeps prices up, and is not used in the end.
+    """
+    n = network.nodes
+    worth = np.abs(pieces.a) + pieces.b
+    fee = 1e-3 * float(np.mean(worth[worth > 0])) if np.any(worth > 0) else 1.0
+    ask = min(float(np.min(pieces.a[pieces.lo < 0], initial=0.0)), 0.0) - fee
+    more = (0.0, np.inf, ask, 0.0, 1.0, 0.0, 1.0)
+    wider = Pieces(*(np.append(c, np.full(n, v)) for c, v in zip(pieces, more, strict=True)))
+    s = _maximise(network, np.append(node, np.arange(n)), wider, bounds)
+    size = node.size
+    most = float(np.max(np.abs(s.x[:size]), initial=0.0))
+    if not (s.residual < ACCEPTED and np.all(s.x[size:] <= 1e-6 * most)):
+        return failed
+    return s._replace(x=s.x[:size], x_side=s.x_side[:size])
+
+
+def _maximise(network: Network, node: Ints, pieces: Pieces, bounds: _Bounds) -> Solution:
     link = network.arc_link
     program = Program(
-        columns.node,
-        bounds.lo,
-        bounds.hi,
-        *columns.pieces[2:],
+        node,
+        *pieces,
         network.arc_tail,
         network.arc_head,
         network.pattern.edge_slot,
@@ -192,11 +227,7 @@ def _solve(network: Network, columns: Columns, bounds: _Bounds) -> Solution:
         bounds.arc_hi,
         np.zeros(network.nodes),
     )
-    s = maximise(program, network.pattern, TOLERANCE)
-    return s._replace(
-        x=_at_bounds(s.x, s.x_side, bounds.lo, bounds.hi),
-        f=_at_bounds(s.f, s.f_side, bounds.arc_lo, bounds.arc_hi),
-    )
+    return maximise(program, network.pattern, TOLERANCE)
 
 
 def _at_bounds(x: Floats, side: NDArray[np.int8], lo: Floats, hi: Floats) -> Floats:

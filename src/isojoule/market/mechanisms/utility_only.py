@@ -34,6 +34,8 @@ from isojoule.valuation.curve import Pieces, inverse
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 NEARLY_FULL_UJ = 4096
+FAR = 100.0
+"""What is left of a Joule on the longest way, inverted, when limits curtail."""
 UTILITY = KINDS.index("utility")
 BATTERY = KINDS.index("battery")
 
@@ -81,7 +83,7 @@ class UtilityOnly:
         energy = to_uj(book, columns, x)
         sent = _send(book, network, columns, energy, tariff)
         if sent is None:
-            found = allocate(_curtailable(book, energy, tariff), grid)
+            found = allocate(_curtailable(book, energy, tariff), _without_prices(grid))
             if isinstance(found, NotSolved):
                 return Refusal(self.name, found.reason, found.remedy)
             energy, flow, loss = found.energy_uj, found.flow_uj, found.loss_uj
@@ -135,10 +137,11 @@ class UtilityOnly:
         network = network_of(grid, book.network, book.interval.duration_s)
         sent = np.abs(c.flow_uj[: network.tail.size])
         limit = capacity_uj(network)
-        # at the peak of a quadratic loss the last ten thousandth brings next to nothing
-        near = np.where(limit < network.limits.capacity_uj, 1e-4 * limit, 0) + NEARLY_FULL_UJ
-        full = bool(np.any(sent >= limit - near))
-        _check_alone(book, grid, tariff, c.energy_uj, full)
+        # near the peak of a quadratic loss what arrives is not worth what is lost
+        near = np.where(limit < network.limits.capacity_uj, 0.1 * limit, 0) + NEARLY_FULL_UJ
+        part = network.part[network.node_of[book.offer_node]]
+        cut_off = part != part[tariff.offer]
+        _check_alone(book, tariff, c.energy_uj, cut_off | bool(np.any(sent >= limit - near)))
         return again
 
 
@@ -249,7 +252,8 @@ def _curtailable(book: Book, energy: Ints, tariff: Tariff) -> Book:
 
     A meter that exports may give up its export, taken from its generation in proportion; one
     that imports may go without its import, taken from its demand in proportion. What a home does
-    for itself behind the meter stays as it is.
+    for itself behind the meter stays as it is. Worths are such that only a limit curtails, not a
+    loss on the way: any export is worth its way to the utility, and any import from there.
     """
     p = book.pieces
     offers = np.arange(book.offer_count)
@@ -272,7 +276,20 @@ def _curtailable(book: Book, energy: Ints, tariff: Tariff) -> Book:
     mine = (offers == tariff.offer)[book.piece_offer]
     lo = np.where(mine, p.lo, np.minimum(least, most))
     hi = np.where(mine, p.hi, np.maximum(least, most))
-    return replace(book, pieces=p._replace(lo=lo, hi=hi))
+    top = FAR * float(np.max(np.abs(p.a) * (np.minimum(p.lo, -p.hi) < 0), initial=0.0))
+    a = np.where(mine, top, np.where(hi > 0, p.a + FAR * top, p.a))
+    return replace(book, pieces=p._replace(lo=lo, hi=hi, a=a))
+
+
+def _without_prices(grid: Grid) -> Grid:
+    """The grid with links that cost nothing, kept with the grid once made."""
+    if not grid.price_per_j.any():
+        return grid
+    kept: Grid | None = grid.__dict__.get("_without_prices")
+    if kept is None:
+        kept = replace(grid, price_per_j=np.zeros(grid.link_count))
+        grid.__dict__["_without_prices"] = kept
+    return kept
 
 
 def meters_of(book: Book) -> tuple[Ints, int]:
@@ -331,12 +348,13 @@ def _clearing(
     )
 
 
-def _check_alone(book: Book, grid: Grid, tariff: Tariff, energy: Ints, curtailed: bool) -> None:
+def _check_alone(book: Book, tariff: Tariff, energy: Ints, curtailed: NDArray[np.bool_]) -> None:
     """Second implementation: the net of each meter, from what its pieces want at either price.
 
     What a meter wants falls with the price. If it is still positive at the selling price it
     imports that, if it is negative at the buying price it exports that, else it nets to zero.
-    Where a limit of the network is reached, it may do less.
+    Where a limit of the network is reached, or the utility is not, the meters of the offers that
+    are `curtailed` may do less.
     """
     p = baseline_pieces(book, tariff)
     meter, count = meters_of(book)
@@ -348,8 +366,8 @@ def _check_alone(book: Book, grid: Grid, tariff: Tariff, energy: Ints, curtailed
     net = np.bincount(meter, energy / UJ_PER_J, count)
     slack = 2e-6 * (2 + np.bincount(meter[book.piece_offer], minlength=count))
     off = np.abs(net - expected) > slack
-    if curtailed:
-        off &= (np.abs(net) > np.abs(expected) + slack) | (net * expected < -slack)
+    less = (np.abs(net) <= np.abs(expected) + slack) & (net * expected >= -slack)
+    off[meter[curtailed]] &= ~less[meter[curtailed]]
     off[meter[tariff.offer]] = False
     if off.any():
         m = int(np.flatnonzero(off)[0])
