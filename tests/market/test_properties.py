@@ -154,7 +154,7 @@ def scaled(o: Offer, factor: float) -> Offer:
 
 
 @CALM
-@given(SEEDS, st.sampled_from((2.0**-20, 0.25, 8.0, 2.0**20)))
+@given(SEEDS, st.sampled_from((2.0**-20, 0.25, 8.0, 2.0**12)))
 def test_prices_scale(seed: int, factor: float) -> None:
     """A power of two times all prices is that power times all results."""
     case = random_case(seed, SMALL)

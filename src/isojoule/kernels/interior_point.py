@@ -37,6 +37,10 @@ LEAST_SLACK = 1e-40
 """Distance kept from a bound, scaled. Slacks are kept beside y, which has not their digits."""
 
 
+NEAR = 1e-6
+"""What is nearer to a bound than this (scaled), and than its multiplier, stands there."""
+
+
 class Program(NamedTuple):
     """Data of the program. Pieces (P,), arcs (A,), nodes (n,).
 
@@ -378,10 +382,11 @@ def maximise(program: Program, pattern: Pattern, tolerance: float) -> Solution:
 
     side = np.zeros(total, np.int8)
     for i in range(total):
-        at_lo = lo[i] > -math.inf and best_sl[i] < min(best_zl[i], 1e-6)
+        # a narrow piece is near both: the larger multiplier tells
+        at_lo = best_sl[i] < min(best_zl[i], NEAR) and best_zl[i] >= best_zu[i]
         if fixed[i] or at_lo:
             side[i] = -1
-        elif hi[i] < math.inf and best_su[i] < min(best_zu[i], 1e-6):
+        elif best_su[i] < min(best_zu[i], NEAR):
             side[i] = 1
     return Solution(
         best_y[:pieces] * energy,

@@ -13,6 +13,9 @@ from isojoule.grid.formulation import Network, network_of
 from isojoule.kernels.money import payments
 from isojoule.market.book import Book
 
+MOST_MONEY = 4e9
+"""Payments of a clearing in all, units of money; nano-units of them fit into 64 bits."""
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -94,6 +97,15 @@ def nodal_payments(book: Book, grid: Grid, flows: Flows, price: Floats) -> Paid:
     }
     lines["rounding"] = surplus - sum(lines.values())
     return Paid(offers, links, lines)
+
+
+def too_much(book: Book, energy_uj: Ints, price: Floats) -> str:
+    """Why these payments cannot be told in 64 bits, or ""."""
+    size = np.abs(np.nan_to_num(price[book.offer_node]) * energy_uj) * 1e-6
+    if float(size.sum()) < MOST_MONEY:
+        return ""
+    largest = book.offer_ids[int(np.argmax(size))]
+    return f"the payments pass {MOST_MONEY:.0e} units of money, most of it by offer {largest!r}"
 
 
 def capacity_uj(network: Network) -> Ints:

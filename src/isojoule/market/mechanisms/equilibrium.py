@@ -9,7 +9,7 @@ from isojoule.grid import Grid
 from isojoule.market.allocation import NotSolved, allocate
 from isojoule.market.book import NETWORKS, Book
 from isojoule.market.contract import Certificate, Claim, Clearing, Refusal, State, Traits
-from isojoule.market.settle import nodal_payments
+from isojoule.market.settle import nodal_payments, too_much
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,9 @@ class Equilibrium:
         if isinstance(found, NotSolved):
             return Refusal(self.name, found.reason, found.remedy)
         s = found.support
+        beyond = too_much(book, found.energy_uj, s.price)
+        if beyond:
+            return Refusal(self.name, beyond, "use a larger unit of money, or correct the prices")
         paid = nodal_payments(book, grid, found, s.price)
         return Clearing(
             mechanism=self.name,

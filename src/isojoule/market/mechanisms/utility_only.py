@@ -27,15 +27,16 @@ from isojoule.market.book import NETWORKS, Book
 from isojoule.market.contract import Certificate, Claim, Clearing, Refusal, State, Traits
 from isojoule.market.mechanisms.equilibrium import refuse_unfit
 from isojoule.market.optimum import Columns
-from isojoule.market.settle import capacity_uj
+from isojoule.market.settle import capacity_uj, too_much
 from isojoule.valuation import KINDS
 from isojoule.valuation.curve import Pieces, inverse
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 NEARLY_FULL_UJ = 4096
+NEARLY_FULL = 1e-7
 FAR = 100.0
-"""What is left of a Joule on the longest way, inverted, when limits curtail."""
+"""What is left of a Joule on the longest way, inverted, at most, when limits curtail."""
 UTILITY = KINDS.index("utility")
 BATTERY = KINDS.index("battery")
 
@@ -94,6 +95,9 @@ class UtilityOnly:
             loss[: network.tail.size] = losses(
                 flow[: network.tail.size], network.limits.loss_ppb, network.limits.loss_per_j
             )
+        beyond = too_much(book, energy, np.full(grid.node_count, tariff.sells_at))
+        if beyond:
+            return Refusal(self.name, beyond, "use a larger unit of money, or correct the prices")
         return _clearing(self, book, grid, tariff, energy, flow, loss, standing, seed)
 
     def audit(self, book: Book, grid: Grid, clearing: Clearing) -> None:
@@ -138,7 +142,8 @@ class UtilityOnly:
         sent = np.abs(c.flow_uj[: network.tail.size])
         limit = capacity_uj(network)
         # near the peak of a quadratic loss what arrives is not worth what is lost
-        near = np.where(limit < network.limits.capacity_uj, 0.1 * limit, 0) + NEARLY_FULL_UJ
+        share = np.where(limit < network.limits.capacity_uj, 0.1, NEARLY_FULL)
+        near = share * limit + NEARLY_FULL_UJ
         part = network.part[network.node_of[book.offer_node]]
         cut_off = part != part[tariff.offer]
         _check_alone(book, tariff, c.energy_uj, cut_off | bool(np.any(sent >= limit - near)))
@@ -276,8 +281,8 @@ def _curtailable(book: Book, energy: Ints, tariff: Tariff) -> Book:
     mine = (offers == tariff.offer)[book.piece_offer]
     lo = np.where(mine, p.lo, np.minimum(least, most))
     hi = np.where(mine, p.hi, np.maximum(least, most))
-    top = FAR * float(np.max(np.abs(p.a) * (np.minimum(p.lo, -p.hi) < 0), initial=0.0))
-    a = np.where(mine, top, np.where(hi > 0, p.a + FAR * top, p.a))
+    # an export is worth next to nothing at home, an import a hundred times what it costs
+    a = np.where(mine, tariff.sells_at, np.where(hi > 0, p.a + FAR * tariff.sells_at, p.a / FAR))
     return replace(book, pieces=p._replace(lo=lo, hi=hi, a=a))
 
 
