@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from isojoule.core.errors import VerificationError
@@ -228,6 +228,10 @@ def test_refused_without_one_utility_with_both_prices(offers: list[Offer]) -> No
 
 @settings(derandomize=True, deadline=None, max_examples=80)
 @given(st.integers(0, 10**6), st.sampled_from((SMALL, REAL)))
+@example(515, SMALL)  # the overflow of a battery, curtailed
+@example(1611, SMALL)  # a mesh with priced links
+@example(45, SMALL)  # a utility that buys at its selling price
+@example(678, SMALL)  # grains of dust among the sizes
 def test_money_and_energy_add_up(seed: int, sizes: object) -> None:
     case = random_case(seed, sizes)  # type: ignore[arg-type]
     p = case.sizes.price
