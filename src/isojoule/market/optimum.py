@@ -241,17 +241,16 @@ def _shut(
 ) -> _Bounds | None:
     """Bounds with one way shut wherever energy is burned in a circle, or None if nowhere.
 
-    That pays only where a price is below 0; at 0 it changes nothing, and net flows are taken
-    (`in_integers`). Of a link that runs both ways, the smaller way is shut; in each strongly
-    connected part of what is left, the lossy arc that carries least; of a battery, the smaller
-    side.
+    That pays only where a price is 0 or less. Of a link that runs both ways, the smaller way is
+    shut; in each strongly connected part of what is left, the lossy arc that carries least; of a
+    battery, the smaller side.
     """
     p = columns.pieces
     free = NO_PRICE * float(np.max(np.abs(p.a) + p.b, initial=0.0))
-    if not np.any(solution.price < -free):
+    if not np.any(solution.price <= free):
         return None
     small = 1e-9 * (1.0 + float(np.max(np.abs(solution.f), initial=0.0)))
-    used = (np.abs(solution.f) > small) & (solution.price[network.arc_tail] < -free)
+    used = (np.abs(solution.f) > small) & (solution.price[network.arc_tail] <= free)
     ahead = solution.f >= 0
     near = np.where(ahead, network.arc_tail, network.arc_head)[used]
     far = np.where(ahead, network.arc_head, network.arc_tail)[used]

@@ -141,6 +141,7 @@ def totals(
         )
     }  # fmt: skip
     served = energy["consumed_j"] - energy["unserved_j"]
+    needed = served + energy["loss_j"] + energy["standing_loss_j"]
     generated = energy["generated_j"]
     used = generated - energy["spilled_j"] - energy["export_j"]
     carbon = np.asarray(table["carbon_kg_per_j"], np.float64)
@@ -155,7 +156,7 @@ def totals(
         "operator": money("operator_nano"),
         "congestion_rent": money("congestion_rent_nano"),
         "loss_rent": money("loss_rent_nano"),
-        "self_sufficiency": 1.0 - energy["import_j"] / served if served > 0 else None,
+        "self_sufficiency": 1.0 - energy["import_j"] / needed if served > 0 else None,
         "self_consumption": used / generated if generated > 0 else None,
         "peak_import_w": peak_w("import_uj"),
         "peak_export_w": peak_w("export_uj"),

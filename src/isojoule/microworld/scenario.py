@@ -27,6 +27,8 @@ from isojoule.core.errors import InputError
 from isojoule.grid import Grid
 from isojoule.microworld.devices import DeviceKind, Devices, check_unique
 
+MOST_J = 4e12
+"""No device moves more in an interval: totals in microjoules must fit into 64 bits."""
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -202,6 +204,17 @@ def check_scenario(scenario: Scenario) -> None:
         prices = getattr(s, name)
         if prices.shape != (times,) or not np.isfinite(prices).all():
             raise InputError(f"{name} has gaps", remedy="give a price for each interval")
+    most = np.max(np.abs(s.profiles), axis=0, initial=0.0)
+    shape = np.where(s.devices.profile >= 0, most[s.devices.profile] if profiles else 1.0, 1.0)
+    energy_j = np.nan_to_num(np.abs(s.devices.power_w)) * shape * s.interval_s
+    large = ~(energy_j < MOST_J)
+    if large.any():
+        at = s.devices.ids[int(np.flatnonzero(large)[0])]
+        raise InputError(
+            f"more than {MOST_J / 3.6e6:,.0f} kWh in an interval do not fit into 64 bits",
+            place=f"device {at!r}",
+            remedy="correct its power or its profile",
+        )
     if (s.buys_at_per_j > s.sells_at_per_j).any():
         raise InputError(
             "the utility buys dearer than it sells",

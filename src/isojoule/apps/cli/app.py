@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 JSON = "isojoule.json"
 """Key of the context's `meta` that says whether `--json` was given."""
 BAD_INPUT = 2
+INTERRUPTED = 130
 
 
 class Refused(IsojouleError):
@@ -39,6 +40,17 @@ class Commands(TyperGroup):
         except (InputError, VerificationError, Refused) as error:
             report(error, as_json=bool(ctx.meta.get(JSON)))
             raise typer.Exit(BAD_INPUT) from None
+        except OSError as error:
+            found = InputError(
+                (error.strerror or str(error)).lower(),
+                place=str(error.filename or ""),
+                remedy="check the path, its permissions, and the space left",
+            )
+            report(found, as_json=bool(ctx.meta.get(JSON)))
+            raise typer.Exit(BAD_INPUT) from None
+        except KeyboardInterrupt:
+            print("isojoule: interrupted", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED) from None
 
 
 def report(error: IsojouleError, *, as_json: bool) -> None:

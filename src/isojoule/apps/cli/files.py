@@ -62,8 +62,15 @@ def check_path(path: Path) -> dict[str, Any]:
     )
     if is_scenario:
         from isojoule.apps.files.scenario_files import read_scenario
+        from isojoule.core.errors import InputError
+        from isojoule.market.mechanisms import get
 
         s = read_scenario(folder)
+        try:
+            get(s.mechanism)
+        except InputError as error:
+            place = str(folder / "scenario.yaml")
+            raise InputError(error.message, place=place, remedy=error.remedy) from None
         return {
             "kind": "scenario",
             "holds": {

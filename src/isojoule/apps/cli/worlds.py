@@ -84,7 +84,9 @@ def run(
     end: Annotated[
         str | None, typer.Option("--to", metavar="TIME", help="End, not run itself.")
     ] = None,
-    days: Annotated[float | None, typer.Option(help="Length from the start, in days.")] = None,
+    days: Annotated[
+        float | None, typer.Option(help="Length from the start of each period, in days.")
+    ] = None,
     mechanism: Annotated[
         str | None, typer.Option(help="Another mechanism than the scenario names.")
     ] = None,
@@ -112,6 +114,7 @@ def run(
             parameters=read_settings(settings or []),
             seed=seed,
             out=out,
+            workers=2,
             report=report,
         )
     written = result.to_csv() if csv else []

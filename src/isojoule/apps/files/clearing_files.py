@@ -64,7 +64,14 @@ def write_clearing(path: Path | str, book: BookFile, clearing: Clearing) -> Docu
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text file by a temporary file beside it and a rename."""
+    """Write a text file by a temporary file beside it and a rename.
+
+    A link is followed to its file; what is no file (a device, a pipe) is written to as it is.
+    """
+    path = path.resolve()
+    if path.exists() and not path.is_file() and not path.is_dir():
+        path.write_text(text, encoding="utf-8", newline="\n")
+        return
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         temporary.write_text(text, encoding="utf-8", newline="\n")

@@ -127,12 +127,15 @@ def verdict(summary: dict[str, Any]) -> str:
     winners = audit["gainers"]
     who = "everyone" if winners == homes else f"{number(winners)} of {number(homes)} participants"
     operator = summary["operator"]["market"] - summary["operator"]["baseline"]
+    people = sum(person["saving"] for person in summary["participants"])
+    did = "saved" if people >= 0 else "lost"
     kept = (
-        f" ({money(operator, currency)} of it stands in the operator's account)"
+        f" (households {did} {money(abs(people), currency)}, the operator's account gained "
+        f"{money(operator, currency)})"
         if operator > NOTABLE * saving
         else ""
     )
     return (
-        f"Trading among themselves saved the neighbours {amount}{share}{kept}; "
+        f"Trading among themselves saved the community {amount}{share}{kept}; "
         f"{who} came out ahead of dealing with the utility alone."
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -44,7 +45,7 @@ def run_scenario(
     parameters: dict[str, Any] | None = None,
     seed: int = 0,
     out: str | Path | None = None,
-    workers: int = 2,
+    workers: int = 1,
     report: Report | None = None,
 ) -> Run:
     """Run a scenario and its baseline.
@@ -63,7 +64,8 @@ def run_scenario(
     out
         Folder of the run; `runs/<id>` if not given. A run that stands there is replaced.
     workers
-        Processes. The result does not depend on it.
+        Processes; the result does not depend on it. More than one start this program's main
+        module anew, so a script that asks for them needs `if __name__ == "__main__":`.
     report
         Progress, see `Report`.
 
@@ -80,6 +82,8 @@ def run_scenario(
     from isojoule.market.mechanisms import get
 
     tell = report or (lambda stage, done, total: None)
+    if abs(seed) >= 2**53:
+        raise InputError(f"seed {seed} is too large", remedy="give a number below 2**53")
     tell("reading the scenario", 0, 0)
     path = Path(scenario)
     name = str(scenario)
@@ -160,8 +164,8 @@ def cut_periods(
     """
     first = _moment(start, scenario, "--from") if start else None
     last = _moment(end, scenario, "--to") if end else None
-    if days is not None and not days > 0:
-        raise InputError(f"--days {days} is not positive", remedy="give a number of days above 0")
+    if days is not None and not 0 < days < 1e6:
+        raise InputError(f"--days {days} is no length", remedy="give a number of days above 0")
     step = scenario.interval_s
     periods = []
     for p in scenario.periods:
@@ -238,6 +242,7 @@ _shared: dict[str, Any] = {}
 
 
 def _begin(scenario: Scenario, queue: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted, and ends us
     _shared.update(scenario=scenario, queue=queue)
 
 

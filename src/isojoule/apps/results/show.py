@@ -73,16 +73,18 @@ def print_run(run: Run, console: Console | None = None) -> None:
     row("lost in the lines, kWh", "market", "loss_j", scale=1 / J_PER_KWH, digits=1)
     row("drawn by transformer iron, kWh", "market", "standing_loss_j", scale=1 / J_PER_KWH,
         digits=1)  # fmt: skip
-    row("spilled, kWh", "market", "spilled_j", scale=1 / J_PER_KWH, digits=1)
-    row("unserved, kWh", "market", "unserved_j", scale=1 / J_PER_KWH, digits=1)
+    for key, word in (("spilled_j", "spilled"), ("unserved_j", "unserved")):
+        row(f"{word}, kWh", "market", key, scale=1 / J_PER_KWH, digits=1)
+        row("  with the utility alone", "baseline", key, scale=1 / J_PER_KWH, digits=1)
     row("prices from, ct/kWh", "market", "price_min_per_j", scale=100 * J_PER_KWH, digits=1)
     row("prices to, ct/kWh", "market", "price_max_per_j", scale=100 * J_PER_KWH, digits=1)
     row("links full (link-intervals)", "market", "saturated_link_intervals", digits=0)
     out.print(table)
-    ac = s["ac"]["market"]
+    ac, alone = s["ac"]["market"], s["ac"]["baseline"]
     out.print(
         f"\nAC power flow: {ac['voltage_violations']} voltage and {ac['loading_violations']} "
-        f"loading violations (balanced three-phase; unbalance is not seen)."
+        f"loading violations, with the utility alone {alone['voltage_violations']} and "
+        f"{alone['loading_violations']} (balanced three-phase; unbalance is not seen)."
     )
     open_ended = [
         p["name"] for p in s["periods"] if not (p["cyclic_market"] and p["cyclic_baseline"])

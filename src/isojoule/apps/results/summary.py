@@ -288,11 +288,16 @@ def headline(scenario: Scenario, document: dict[str, Any]) -> str:
     loses = "none loses" if not losers else "1 loses" if losers == 1 else f"{losers} lose"
     who = f"{audit_['gainers']} of {people} participants gain and {loses}"
     operator = document["operator"]["market"] - document["operator"]["baseline"]
-    kept = (
-        f" ({operator:,.2f} {scenario.currency} of it stands in the operator's account)"
-        if operator > 0.1 * abs(saving)
-        else ""
-    )
+    people_saved = sum(p["saving"] for p in document["participants"])
+    kept = ""
+    if operator > 0.1 * abs(saving):
+        did = "saved" if people_saved >= 0 else "lost"
+        kept = (
+            f" (households together {did} {abs(people_saved):,.2f}, the operator's account gained "
+            f"{operator:,.2f})"
+        )
+    if scenario.network_fee_per_j == 0:
+        kept += ", before network fees"
     return (
         f"{title}: in {span} the community {verb} {abs(saving):,.2f} {scenario.currency} "
         f"({abs(audit_['saving_share']):.1%}) by trading with neighbours instead of with the "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, is_dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
@@ -18,7 +19,7 @@ def names() -> list[str]:
     return sorted({point.name for point in entry_points(group=GROUP)} | set(_BUILT_IN))
 
 
-def get(name: str, **parameters: Any) -> Mechanism:
+def get(name: str, /, **parameters: Any) -> Mechanism:
     """The mechanism of this name with these parameters.
 
     Raises
@@ -39,7 +40,8 @@ def get(name: str, **parameters: Any) -> Mechanism:
     try:
         mechanism: Mechanism = made(**parameters)
     except TypeError as error:
-        known = ", ".join(getattr(made, "__dataclass_fields__", {})) or "none"
+        own = fields(made) if is_dataclass(made) else ()
+        known = ", ".join(field.name for field in own) or "it has none"
         raise InputError(
             f"mechanism {name!r} does not take these parameters: {', '.join(parameters)}",
             remedy=f"its parameters: {known}",

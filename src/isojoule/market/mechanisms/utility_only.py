@@ -281,8 +281,10 @@ def _curtailable(book: Book, energy: Ints, tariff: Tariff) -> Book:
     mine = (offers == tariff.offer)[book.piece_offer]
     lo = np.where(mine, p.lo, np.minimum(least, most))
     hi = np.where(mine, p.hi, np.maximum(least, most))
-    # an export is worth next to nothing at home, an import a hundred times what it costs
-    a = np.where(mine, tariff.sells_at, np.where(hi > 0, p.a + FAR * tariff.sells_at, p.a / FAR))
+    # an export is worth a hundredth at home (above 0, or lossy links would run both ways), an
+    # import a hundred times what it costs
+    worth = tariff.sells_at if tariff.sells_at > 0 else 1.0
+    a = np.where(mine, worth, np.where(hi > 0, p.a + FAR * worth, (p.a + worth) / FAR))
     return replace(book, pieces=p._replace(lo=lo, hi=hi, a=a))
 
 
