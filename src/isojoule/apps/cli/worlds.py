@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -59,7 +61,8 @@ def import_simbench(
     """Make a scenario of a SimBench grid and its profiles."""
     from isojoule.apps.importers.simbench_code import import_simbench as convert
 
-    made = convert(code, folder, weeks=weeks.replace(",", " ").split() or None)
+    with _nothing_left(folder):
+        made = convert(code, folder, weeks=weeks.replace(",", " ").split() or None)
     _made(made.folder, as_json, made.warnings)
 
 
@@ -72,7 +75,8 @@ def import_pandapower(
     """Make a scenario of a pandapower grid."""
     from isojoule.apps.importers.pandapower_net import import_pandapower as convert
 
-    made = convert(file, folder)
+    with _nothing_left(folder):
+        made = convert(file, folder)
     _made(made.folder, as_json, made.warnings)
 
 
@@ -124,6 +128,18 @@ def run(
     print_run(result)
     if written:
         print(f"Tables:  {written[0].parent}")
+
+
+@contextmanager
+def _nothing_left(folder: Path) -> Iterator[None]:
+    """Take an empty folder away again if what should fill it fails."""
+    existed = folder.exists()
+    try:
+        yield
+    except BaseException:
+        if not existed and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+        raise
 
 
 def _made(folder: Path, as_json: bool, warnings: tuple[str, ...] = ()) -> None:
