@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from isojoule.apps.report import figures
@@ -21,6 +22,7 @@ from isojoule.apps.report.words import (
     text,
     verdict,
 )
+from isojoule.core.units import J_PER_KWH
 
 MEANING = {
     "netting": "One home's surplus serves another at a price between the utility's two. Alone, "
@@ -167,7 +169,52 @@ def audit(run: RunFiles) -> str:
         f'<div class="split"><figure>{two_widths(wide, narrow)}'
         f"<figcaption>Cost of all energy, {text(currency)}. Bars to the left save, bars to the "
         f"right cost.{' The axis is cut, as the two notches show.' if broken else ''}"
-        f"</figcaption></figure><dl>{meanings}</dl></div>{by_period}{pictures}{fees(summary)}"
+        f"</figcaption></figure><dl>{meanings}</dl></div>{by_period}{pictures}{beside(summary)}"
+        f"{fees(summary)}"
+    )
+
+
+def beside(summary: dict[str, Any]) -> str:
+    """What does not show in the money: the physical totals of both worlds."""
+    total, currency = summary["total"], summary["currency"]
+    worlds = (total["market"], total["baseline"])
+
+    def row(label: str, key: str, form: Callable[[float], str]) -> list[str]:
+        return [label, *("-" if w[key] is None else form(w[key]) for w in worlds)]
+
+    def kwh(energy_j: float) -> str:
+        return f"{number(energy_j / J_PER_KWH, 1 if energy_j < 1e3 * J_PER_KWH else 0)} kWh"
+
+    def kw(power_w: float) -> str:
+        return f"{number(power_w / 1e3, 1)} kW"
+
+    rows = [
+        row("Self-sufficiency", "self_sufficiency", percent),
+        row("Own sun used in the neighbourhood", "self_consumption", percent),
+        row("Highest import", "peak_import_w", kw),
+        row("Highest export", "peak_export_w", kw),
+        row("Energy bought from the utility", "import_j", kwh),
+        row("Energy sold to the utility", "export_j", kwh),
+        row("Traded between neighbours", "local_trade_j", kwh),
+        row("Lost in the lines", "loss_j", kwh),
+        row("Drawn by the transformer's iron", "standing_loss_j", kwh),
+        row("Sun not used", "spilled_j", kwh),
+        row("Need not served", "unserved_j", kwh),
+        row("Carbon of what was bought", "carbon_kg", lambda kg: f"{number(kg, 0)} kg"),
+        row("Operator's account", "operator", lambda m: money(m, currency)),
+    ]
+    low, high = total["market"]["price_min_per_j"], total["market"]["price_max_per_j"]
+    prices = (
+        f"<p>Prices in the market ran from {price(low, currency)} to {price(high, currency)}.</p>"
+        if low is not None and high is not None
+        else ""
+    )
+    return (
+        "<h3>Beside the money</h3>"
+        + table(
+            ["All periods", "With the market", "Utility alone"], rows, attributes='class="sums"'
+        )
+        + prices
     )
 
 
