@@ -159,6 +159,10 @@ CASES: dict[str, tuple[Edit, str, str, str, str]] = {
         sub("profiles.csv", "2026-06-21T00:30,0.1000,", "2026-06-21T00:30,,"),
         "profiles.csv", "T00:30", "gap in profile 'home' at 2026-06-21T00:30+02:00", "fill in",
     ),
+    "nan for a limit": (
+        sub("links.csv", ",50,", ",nan,"),
+        "links.csv", "nan", "'nan' in column 'capacity [kW]' is not a number", "plain number",
+    ),
     "nan in a profile": (
         sub("profiles.csv", "2026-06-21T00:30,0.1000,", "2026-06-21T00:30,nan,"),
         "profiles.csv", "T00:30", "gap in profile 'home' at 2026-06-21T00:30+02:00", "fill in",

@@ -353,6 +353,9 @@ def _numbers(cells: Sequence[Any], header: str, table: Table) -> Floats:
         except (ValueError, TypeError):
             values = np.array([_number(cell) for cell in cells], dtype=np.float64)
             bad = np.isinf(values)
+        if table.file.stem != "profiles":  # a gap in a profile is told as a gap
+            for at in np.flatnonzero(np.isnan(values)).tolist():
+                bad[at] = bool(_text(cells[at]))  # "nan" is no number; an empty cell is empty
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         comma = isinstance(cells[row], str) and "," in cells[row]
@@ -367,7 +370,7 @@ def _numbers(cells: Sequence[Any], header: str, table: Table) -> Floats:
 
 
 def _number(cell: Any) -> float:
-    """A float; nan for an empty cell (or "nan"), inf for what is no number."""
+    """A float; nan for an empty cell, inf for what is no number."""
     text = _text(cell)
     if not text:
         return float("nan")
