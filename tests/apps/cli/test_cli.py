@@ -146,7 +146,7 @@ def test_the_version() -> None:
 HEAVY = ("numba", "numpy", "scipy", "polars", "pandas", "pydantic", "pint", "power_grid_model")
 
 
-def test_help_imports_nothing_heavy_and_answers_at_once() -> None:
+def test_help_imports_nothing_heavy() -> None:
     code = f"""
 import sys
 from isojoule.apps.cli import main
@@ -155,16 +155,11 @@ try:
 finally:
     print([m for m in {HEAVY} if m in sys.modules], file=sys.stderr)
 """
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True
-        )
-        times.append(time.perf_counter() - start)
-        assert done.stderr.strip() == "[]"
-        assert "clear" in done.stdout
-    assert min(times) < 0.5
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True
+    )
+    assert done.stderr.strip() == "[]"
+    assert "clear" in done.stdout
 
 
 def test_importing_the_package_costs_nothing() -> None:
