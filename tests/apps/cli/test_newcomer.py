@@ -74,6 +74,18 @@ def test_a_plain_script_runs(tmp_path: Path) -> None:
     assert "community" in done.stdout
 
 
+def test_workers_from_a_script_without_a_guard_are_told_not_awaited(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text('import isojoule\nisojoule.run("rural", days=0.5, workers=2)\n')
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, check=False,
+        timeout=120,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "workers=1" in done.stderr
+    assert not any((tmp_path / "runs").iterdir())
+
+
 def test_a_device_stays_a_device(tmp_path: Path) -> None:
     done = isojoule("clear", BOOK, "--out", "/dev/null", cwd=tmp_path)
     assert done.returncode == 0

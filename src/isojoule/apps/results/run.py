@@ -12,7 +12,8 @@ import dataclasses
 import shutil
 import signal
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
 from queue import Empty
@@ -128,7 +129,7 @@ def run_scenario(
     made.mkdir(parents=True)
     try:
         copy_inputs(folder, made / "scenario")
-        outcomes = _simulate(cut, chosen, parameters or {}, made, seed, workers, tell)
+        outcomes = _simulate(cut, chosen, parameters or {}, made, seed, workers, options, tell)
         tell("auditing", 0, 0)
         write_summary(made, cut, run, outcomes, identity, shown_command(name, identity, mechanism))
         tell("writing the report", 0, 0)
@@ -215,6 +216,7 @@ def _simulate(
     folder: Path,
     seed: int,
     workers: int,
+    arguments: dict[str, Any],
     tell: Report,
 ) -> list[Outcome]:
     jobs = []
@@ -235,14 +237,23 @@ def _simulate(
             tell("simulating", done, max(total, done))
 
         return [run_job(scenario, job, count) for job in jobs]
-    return _in_processes(scenario, jobs, workers, total, tell)
+    return _in_processes(folder / "scenario", arguments, jobs, workers, total, tell)
 
 
 _shared: dict[str, Any] = {}
 
 
-def _begin(scenario: Scenario, queue: Any) -> None:
+def _begin(inputs: Path, arguments: dict[str, Any], queue: Any) -> None:
+    """Read the scenario in the worker: what is handed to a new process must be small.
+
+    A process that dies at its start never reads it, and would leave us waiting.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted, and ends us
+    from isojoule.apps.files.scenario_files import read_scenario
+
+    scenario = cut_periods(
+        read_scenario(inputs), arguments.get("from"), arguments.get("to"), arguments.get("days")
+    )
     _shared.update(scenario=scenario, queue=queue)
 
 
@@ -260,7 +271,12 @@ def _work(job: Job) -> Outcome:
 
 
 def _in_processes(
-    scenario: Scenario, jobs: list[Job], workers: int, total: int, tell: Report
+    inputs: Path,
+    arguments: dict[str, Any],
+    jobs: list[Job],
+    workers: int,
+    total: int,
+    tell: Report,
 ) -> list[Outcome]:
     """All jobs in worker processes; the longest (the market's) first."""
     context = get_context("spawn")
@@ -268,7 +284,10 @@ def _in_processes(
     done = 0
     tell("starting workers", 0, total)
     with ProcessPoolExecutor(
-        max_workers=workers, mp_context=context, initializer=_begin, initargs=(scenario, queue)
+        max_workers=workers,
+        mp_context=context,
+        initializer=_begin,
+        initargs=(inputs, arguments, queue),
     ) as pool:
         futures = [pool.submit(_work, job) for job in jobs]
         try:
@@ -282,11 +301,15 @@ def _in_processes(
                 for future in [f for f in waiting if f.done()]:
                     future.result()
                     waiting.discard(future)
+        except BrokenProcessPool:
+            raise InputError(
+                "a worker process ended at once",
+                place="workers",
+                remedy='put the call under `if __name__ == "__main__":`, or run with workers=1',
+            ) from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-        for _ in as_completed(futures):
-            pass
     return [future.result() for future in futures]
 
 
