@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
@@ -40,6 +40,8 @@ BATTERY_COLUMNS = (
     "v_critical_per_j",
     "k",
 )
+PERISHABLE = {"tau_s": np.inf, "floor": 0.0}
+"""Columns of batteries that may be left out, and what then stands in them."""
 FLOAT_COLUMNS = (
     "power_w",
     "power_factor",
@@ -81,6 +83,8 @@ class Devices:
         Batteries: fraction of the stored energy lost in 30 days, compounded.
     v_min_per_j, v_max_per_j, v_critical_per_j, k
         Batteries: the valuation curve of stored energy (see `isojoule.valuation`).
+    tau_s, floor
+        Batteries: perishability of the curve while idle; inf (the default) switches it off.
 
     Columns that do not apply to a kind hold nan.
     """
@@ -106,8 +110,16 @@ class Devices:
     v_max_per_j: Floats
     v_critical_per_j: Floats
     k: Floats
+    tau_s: Floats = field(default_factory=lambda: np.zeros(0))
+    floor: Floats = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
+        for name, filler in PERISHABLE.items():
+            values = getattr(self, name)
+            if values.size == 0:
+                values = np.full(len(self.ids), np.nan)
+            values = np.where((self.kind == DeviceKind.BATTERY) & np.isnan(values), filler, values)
+            object.__setattr__(self, name, values)
         check_devices(self)
 
     @property
@@ -130,7 +142,7 @@ def check_devices(devices: Devices) -> None:
     """
     count = len(devices.ids)
     check_unique("device", devices.ids)
-    for name in ("participant", "node", "kind", "profile", *FLOAT_COLUMNS):
+    for name in ("participant", "node", "kind", "profile", *FLOAT_COLUMNS, *PERISHABLE):
         if getattr(devices, name).shape != (count,):
             raise InputError(f"devices.{name} has {getattr(devices, name).shape}, not ({count},)")
 
@@ -212,6 +224,13 @@ def battery_faults(devices: Devices) -> list[tuple[str, str, str, NDArray[np.boo
             d.v_max_per_j > d.v_critical_per_j,
         ),
         ("k", "is not above 0", "give k > 0; 1 is linear", d.k <= 0),
+        ("tau_s", "is not above 0", "leave tau_s empty to switch perishability off", d.tau_s <= 0),
+        (
+            "floor",
+            "is outside [0, 1]",
+            "give the share of its worth that an idle battery keeps, as 0.5",
+            (d.floor < 0) | (d.floor > 1),
+        ),
     ]
 
 

@@ -12,13 +12,16 @@ Rules that always hold (checked when it is made):
   device follows `power_w * profiles[:, profile]`, or the constant `power_w` where `profile` is -1.
   A load may be negative in an interval: then it feeds in.
 - Times rise strictly; within a period they rise by `interval_s`, between periods they may jump.
-- The utility sells to the grid at `utility_node` and never buys dearer than it sells.
+- The utility sells to the grid at `utility_node` and never buys dearer than it sells. Off the
+  grid there is none: `utility_node` is -1 and its prices are nan.
+- Machines are fed by batteries, each by one of its own; Orders name known customers and nodes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +32,11 @@ from isojoule.microworld.devices import DeviceKind, Devices, check_unique
 
 MOST_J = 4e12
 """No device moves more in an interval: totals in microjoules must fit into 64 bits."""
+if TYPE_CHECKING:
+    from isojoule.machine import Machine, Order
+
+BASELINES = ("utility-only", "autarky")
+"""What a market may be compared with: names of mechanisms."""
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -73,7 +81,7 @@ class Scenario:
     interval_s
         Length of an interval, s.
     utility_node
-        Row of the node where the utility sits.
+        Row of the node where the utility sits; -1: there is none.
     network_fee_per_j
         Paid per Joule that neighbours trade with each other, money/J.
     periods
@@ -97,6 +105,16 @@ class Scenario:
         The utility's prices, money/J, shape (times,).
     carbon_kg_per_j
         Carbon intensity of what it sells, kg/J, nan where unknown, shape (times,).
+    baseline
+        What the market is compared with: `utility-only`, or `autarky` (everybody alone).
+    unserved_cost_per_j
+        What a Joule that is needed and not served counts as cost in the audit, money/J; 0: need
+        that is not served is shown beside the money.
+    stored_value_per_j
+        What a Joule left in batteries at the end counts in the audit, money/J; None: the mean of
+        the utility's buying price, 0 off the grid.
+    machines, machine_device, orders
+        Machines, the row of the battery that feeds each, shape (machines,), and jobs for them.
     slack_voltage_pu
         Voltage at the utility's node in the AC check, per unit of that node's `voltage_v`, with
         the transformer's tap folded in.
@@ -127,11 +145,22 @@ class Scenario:
     buys_at_per_j: Floats
     carbon_kg_per_j: Floats = field(default_factory=lambda: np.zeros(0))
     slack_voltage_pu: float = 1.0
+    baseline: str = "utility-only"
+    unserved_cost_per_j: float = 0.0
+    stored_value_per_j: float | None = None
+    machines: tuple[Machine, ...] = ()
+    machine_device: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    orders: tuple[Order, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.carbon_kg_per_j) == 0:
             object.__setattr__(self, "carbon_kg_per_j", np.full(len(self.times_s), np.nan))
         check_scenario(self)
+
+    @property
+    def has_utility(self) -> bool:
+        """Whether somebody outside sells and buys."""
+        return self.utility_node >= 0
 
     def rows(self, period: Period) -> slice:
         """Rows of the time axis that lie in a period."""
@@ -168,8 +197,18 @@ def check_scenario(scenario: Scenario) -> None:
         raise InputError("labels and participants differ in number", remedy="give one label each")
     if s.interval_s <= 0:
         raise InputError("the interval is not positive", remedy="give it as '15 min'")
-    if not 0 <= s.utility_node < s.grid.node_count:
+    if not -1 <= s.utility_node < s.grid.node_count:
         raise InputError("the utility's node is not in the grid", remedy="name an existing node")
+    if s.baseline not in BASELINES:
+        raise InputError(
+            f"unknown baseline {s.baseline!r}", remedy=f"use one of {', '.join(BASELINES)}"
+        )
+    if s.baseline == "utility-only" and not s.has_utility:
+        raise InputError("there is no utility to be alone with", remedy="use baseline: autarky")
+    if not 0 <= s.unserved_cost_per_j < np.inf:
+        raise InputError("unserved_cost is no finite cost", remedy="give it as '1 EUR/kWh'")
+    if s.stored_value_per_j is not None and not np.isfinite(s.stored_value_per_j):
+        raise InputError("stored_value is not finite", remedy="give it as '0.10 EUR/kWh'")
     if not s.network_fee_per_j >= 0:
         raise InputError("the network fee is negative", remedy="give 0 or more")
     if not s.slack_voltage_pu > 0:
@@ -202,7 +241,8 @@ def check_scenario(scenario: Scenario) -> None:
         )
     for name in ("sells_at_per_j", "buys_at_per_j"):
         prices = getattr(s, name)
-        if prices.shape != (times,) or not np.isfinite(prices).all():
+        known = np.isfinite(prices).all() if s.has_utility else np.isnan(prices).all()
+        if prices.shape != (times,) or not known:
             raise InputError(f"{name} has gaps", remedy="give a price for each interval")
     most = np.max(np.abs(s.profiles), axis=0, initial=0.0)
     shape = np.where(s.devices.profile >= 0, most[s.devices.profile] if profiles else 1.0, 1.0)
@@ -222,7 +262,44 @@ def check_scenario(scenario: Scenario) -> None:
         )
     if s.carbon_kg_per_j.shape != (times,):
         raise InputError("carbon_kg_per_j is not of one value an interval")
+    _check_machines(s)
     _check_times(s)
+
+
+def _check_machines(s: Scenario) -> None:
+    check_unique("machine", tuple(m.name for m in s.machines))
+    check_unique("order", tuple(o.name for o in s.orders))
+    if s.machine_device.shape != (len(s.machines),):
+        raise InputError("machine_device is not of one row a machine")
+    for machine, device in zip(s.machines, s.machine_device, strict=True):
+        place = f"machine {machine.name!r}"
+        if not 0 <= device < s.devices.count or s.devices.kind[device] != DeviceKind.BATTERY:
+            raise InputError(
+                "is not fed by a battery", place=place, remedy="name a device of kind battery"
+            )
+        if np.count_nonzero(s.machine_device == device) > 1:
+            raise InputError(
+                f"shares the battery {s.devices.ids[device]!r} with another machine",
+                place=place,
+                remedy="give each machine a battery of its own",
+            )
+    if s.orders and not s.machines:
+        raise InputError("there are Orders, but no machine", remedy="add the table machines")
+    if s.machines and s.cyclic_tolerance is not None:
+        raise InputError(
+            "a world with machines cannot be cyclic", remedy="remove `cyclic`: Orders come once"
+        )
+    for order in s.orders:
+        for what, name, known in (
+            ("participant", order.customer, s.participants),
+            ("node", order.node, s.grid.node_ids),
+        ):
+            if name not in known:
+                raise InputError(
+                    f"unknown {what} {name!r}",
+                    place=f"order {order.name!r}",
+                    remedy=f"name a known {what}",
+                )
 
 
 def _check_times(s: Scenario) -> None:
