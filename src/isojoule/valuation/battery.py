@@ -18,11 +18,13 @@ A piece that does not apply has width 0. Spec: docs/spec/valuation.md, V5 to V9.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from isojoule.core.units import UJ_PER_J
 from isojoule.valuation.curve import Floats, Pieces
 
 PIECES = 5
@@ -116,3 +118,43 @@ def battery_curves(rows: BatteryRows) -> BatteryCurves:
         k=table([rows.k, one, one, one, rows.k]),
     )
     return BatteryCurves(pieces, overflow, short)
+
+
+def worth_between(
+    low_uj: int, high_uj: int, f_max_uj: int, v_min_per_j: float, v_max_per_j: float, k: float
+) -> float:
+    """Worth of the Joules between two fillings of one battery: the integral of v, money.
+
+    The scalar twin of `isojoule.valuation.curve.integral`, for those who price one amount at a
+    time. The differences are taken in integers, so that a small amount loses no digits.
+
+    Parameters
+    ----------
+    low_uj, high_uj
+        Free energy after and before, microjoules, 0 <= low <= high <= f_max.
+    f_max_uj
+        Capacity less reserve, microjoules.
+    v_min_per_j, v_max_per_j, k
+        The curve, freshness folded in. See docs/spec/valuation.md, V5.
+
+    Examples
+    --------
+    >>> worth_between(500_000, 1_000_000, 1_000_000, 0.0, 1.0, 1.0)  # the fuller half
+    0.125
+    """
+    width_uj, room_uj = high_uj - low_uj, f_max_uj - low_uj
+    if width_uj <= 0:
+        return 0.0
+    share = width_uj / room_uj  # of the way from `low` to full
+    fall = 1.0 if share == 1.0 else -math.expm1((k + 1.0) * math.log1p(-share))
+    mean = (room_uj / f_max_uj) ** k * fall / ((k + 1.0) * share)
+    return width_uj / UJ_PER_J * (v_min_per_j + (v_max_per_j - v_min_per_j) * mean)
+
+
+def worth_at(
+    free_uj: int, f_max_uj: int, v_min_per_j: float, v_max_per_j: float, k: float
+) -> float:
+    """Worth of the next Joule at a filling, v(F), money per J; inf where nothing is for sale."""
+    if free_uj <= 0:
+        return math.inf
+    return v_min_per_j + (v_max_per_j - v_min_per_j) * ((f_max_uj - free_uj) / f_max_uj) ** k
