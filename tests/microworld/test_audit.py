@@ -17,7 +17,7 @@ def table(**columns: list[float]) -> dict[str, np.ndarray]:
     names = (
         "import_uj", "export_uj", "loss_uj", "standing_loss_uj", "generated_uj", "spilled_uj",
         "consumed_uj", "unserved_uj", "charged_uj", "discharged_uj", "self_discharge_uj",
-        "meters_in_uj", "meters_out_uj", "boundary_cash_nano", "operator_nano",
+        "computed_uj", "meters_in_uj", "meters_out_uj", "boundary_cash_nano", "operator_nano",
         "congestion_rent_nano", "loss_rent_nano",
     )  # fmt: skip
     out = {name: np.zeros(count, np.int64) for name in names}
@@ -92,3 +92,26 @@ def test_totals_are_rates_of_what_was_counted() -> None:
     assert found["peak_import_w"] == pytest.approx(8000.0)
     assert found["carbon_kg"] is None
     assert found["saturated_link_intervals"] == 3
+
+
+def test_what_is_not_served_and_not_done_counts_at_its_stated_cost() -> None:
+    """A2, A3: 3 kWh unserved alone and 1 in the market, at 2 a kWh; Orders of 5 and 1 undone."""
+    market, alone = table(unserved_uj=[1]), table(unserved_uj=[3])
+    for world in (market, alone):  # nothing is bought or sold outside, at no price
+        world["sells_at_per_j"] = world["buys_at_per_j"] = np.full(1, np.nan)
+    result = audit(
+        market,
+        alone,
+        stored_change_uj=(4 * UJ, 2 * UJ),
+        network_fee_per_j=0.0,
+        unserved_cost_per_j=2.0 / J_PER_KWH,
+        stored_value_per_j=0.5 / J_PER_KWH,
+        undone=(1.0, 5.0),
+    )
+    assert result.served == pytest.approx(4.0)
+    assert result.orders == pytest.approx(4.0)
+    assert result.storage == pytest.approx(1.0)
+    assert result.netting == result.dispatch == result.losses == 0.0
+    assert result.saving == pytest.approx(9.0)
+    assert result.baseline_cost == pytest.approx(3 * 2 + 5 - 2 * 0.5)
+    assert result.market_cost == pytest.approx(1 * 2 + 1 - 4 * 0.5)

@@ -13,18 +13,17 @@ from isojoule.core.errors import InputError
 from isojoule.market.mechanisms import get
 from isojoule.microworld.offers import OfferMaker
 from isojoule.microworld.scenario import Scenario
-from isojoule.microworld.simulate import Record, charge, conversion_loss_uj, simulate
+from isojoule.microworld.simulate import Record, conversion_loss_uj, simulate
+from isojoule.microworld.world import World, charge
 from tests.microworld.worlds import BATTERY, KWH, LOAD, PV, street
 
 KWH_UJ = 3_600_000_000_000
 
 
 def run(scenario: Scenario, mechanism: str, start: list[int] | None = None) -> Record:
-    maker = OfferMaker.of(scenario)
-    stored = np.rint(scenario.devices.energy_j[maker.batteries] * 1e6).astype(np.int64)
-    if start is not None:
-        stored = np.array(start, np.int64)
-    return simulate(maker, get(mechanism), slice(0, len(scenario.times_s)), stored)
+    world = World.of(scenario)
+    state = world.first() if start is None else world.at(np.array(start, np.int64))
+    return simulate(world, get(mechanism), slice(0, len(scenario.times_s)), state)[0]
 
 
 def test_a_load_alone_is_served_by_the_utility_and_pays_its_price() -> None:
@@ -119,9 +118,9 @@ def test_owners_of_links_are_paid_and_money_still_adds_up() -> None:
 
 def test_a_refusal_ends_the_run_with_the_interval() -> None:
     s = street([{"id": "a", "participant": 0, "node": 1, "kind": LOAD, "power_w": 1.0}])
-    maker = OfferMaker.of(s, "dc")
+    world = World(OfferMaker.of(s, "dc"), None, np.zeros(0, np.int64))
     with pytest.raises(InputError, match=r"2023-11-14T22:00:00Z.*dc"):
-        simulate(maker, get("equilibrium"), slice(0, 1), np.zeros(0, np.int64))
+        simulate(world, get("equilibrium"), slice(0, 1), world.first())
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)

@@ -2,13 +2,17 @@
 
 Welfare on curves is not money. What a community saved is the cash across its boundary, plus
 fees, less the change in the value of stored energy, against the same assets behaving as well as
-they can without the market (`utility-only`). The saving is split into parts that add up:
+they can without the market (`utility-only`, or off the grid `autarky`). Need that is not served,
+and Orders that are not finished, count as cost where the scenario states at what. The saving is
+split into parts that add up:
 
 - netting: the baseline's own flows, settled at the utility's node as one meter instead of many.
   Energy that neighbours used to sell at the low price and buy back at the high one stays here.
 - losses: what links lose, less than in the baseline, at the utility's price of the interval.
 - dispatch: the rest of the cash: batteries that serve neighbours too, curtailment avoided.
-- storage: more energy left in batteries at the end, at the utility's buying price.
+- served: need that went unserved in the baseline, at the scenario's stated cost.
+- orders: work that was left undone in the baseline, at what it was worth to who ordered it.
+- storage: more energy left in batteries at the end, at the utility's buying price or a stated one.
 - fees: the network fee on energy that neighbours trade.
 
 Spec: docs/spec/audit.md, A1 to A6.
@@ -39,6 +43,8 @@ class Audit:
     netting: float
     dispatch: float
     losses: float
+    served: float
+    orders: float
     storage: float
     fees: float
     local_trade_j: float
@@ -52,6 +58,9 @@ def audit(
     *,
     stored_change_uj: tuple[int, int],
     network_fee_per_j: float,
+    unserved_cost_per_j: float = 0.0,
+    stored_value_per_j: float | None = None,
+    undone: tuple[float, float] = (0.0, 0.0),
 ) -> Audit:
     """Audit one stretch of time from the interval tables of both worlds.
 
@@ -63,9 +72,16 @@ def audit(
         Change of the energy in batteries over the stretch, market and baseline.
     network_fee_per_j
         Paid on energy that neighbours trade.
+    unserved_cost_per_j
+        What a Joule of need that is not served counts.
+    stored_value_per_j
+        What a Joule left in batteries counts; None: the mean of the utility's buying price.
+    undone
+        Worth of the Orders that were not finished, money, market and baseline.
     """
-    sells = np.asarray(baseline["sells_at_per_j"], np.float64)
-    buys = np.asarray(baseline["buys_at_per_j"], np.float64)
+    # off the grid nothing is bought or sold outside, at no price
+    sells = np.nan_to_num(np.asarray(baseline["sells_at_per_j"], np.float64))
+    buys = np.nan_to_num(np.asarray(baseline["buys_at_per_j"], np.float64))
 
     def joules(table: Columns, name: str) -> NDArray[np.float64]:
         return np.asarray(table[name], np.float64) / UJ_PER_J
@@ -84,13 +100,19 @@ def audit(
     losses = float(np.sum(at_margin * (lost[0] - lost[1])))
     local_j = float(local_trade_j(market).sum())
     fees = -network_fee_per_j * local_j
-    worth = float(np.mean(buys)) / UJ_PER_J
+    per_j = float(np.mean(buys)) if stored_value_per_j is None else stored_value_per_j
+    worth = per_j / UJ_PER_J
+    missed = [
+        unserved_cost_per_j * float(joules(table, "unserved_uj").sum())
+        for table in (market, baseline)
+    ]
+    served, orders = missed[1] - missed[0], undone[1] - undone[0]
     storage = worth * (stored_change_uj[0] - stored_change_uj[1])
     netting = before - one_meter
     dispatch = one_meter - after - losses
-    free = netting + dispatch + losses + storage
+    free = netting + dispatch + losses + served + orders + storage
     saving = free + fees
-    baseline_cost = before - worth * stored_change_uj[1]
+    baseline_cost = before + missed[1] + undone[1] - worth * stored_change_uj[1]
     return Audit(
         baseline_cost=baseline_cost,
         market_cost=baseline_cost - saving,
@@ -99,6 +121,8 @@ def audit(
         netting=netting,
         dispatch=dispatch,
         losses=losses,
+        served=served,
+        orders=orders,
         storage=storage,
         fees=fees,
         local_trade_j=local_j,
@@ -120,9 +144,16 @@ def local_trade_j(table: Columns) -> NDArray[np.float64]:
 
 
 def totals(
-    table: Columns, stored_change_uj: int, interval_s: int, saturated: int
+    table: Columns,
+    stored_change_uj: int,
+    interval_s: int,
+    saturated: int,
+    stored_value_per_j: float | None = None,
 ) -> dict[str, float | int | None]:
-    """Sums and rates of one world over a stretch of time. J, W, money, kg."""
+    """Sums and rates of one world over a stretch of time. J, W, money, kg.
+
+    `served_share` is of what was needed; None where nothing was.
+    """
 
     def joules(name: str) -> float:
         return int(np.sum(np.asarray(table[name], np.int64))) / UJ_PER_J
@@ -138,6 +169,7 @@ def totals(
         for name in (
             "import_j", "export_j", "loss_j", "standing_loss_j", "generated_j", "spilled_j",
             "consumed_j", "unserved_j", "charged_j", "discharged_j", "self_discharge_j",
+            "computed_j",
         )
     }  # fmt: skip
     served = energy["consumed_j"] - energy["unserved_j"]
@@ -147,15 +179,17 @@ def totals(
     carbon = np.asarray(table["carbon_kg_per_j"], np.float64)
     imports = np.asarray(table["import_uj"], np.float64) / UJ_PER_J
     carbon_kg = float(np.sum(carbon * imports))
-    buys = float(np.mean(np.asarray(table["buys_at_per_j"], np.float64)))
+    buys = float(np.nan_to_num(np.mean(np.asarray(table["buys_at_per_j"], np.float64))))
+    worth = buys if stored_value_per_j is None else stored_value_per_j
     return {
         "cash": money("boundary_cash_nano"),
         **energy,
         "stored_change_j": stored_change_uj / UJ_PER_J,
-        "stored_change_value": stored_change_uj / UJ_PER_J * buys,
+        "stored_change_value": stored_change_uj / UJ_PER_J * worth,
         "operator": money("operator_nano"),
         "congestion_rent": money("congestion_rent_nano"),
         "loss_rent": money("loss_rent_nano"),
+        "served_share": served / energy["consumed_j"] if energy["consumed_j"] > 0 else None,
         "self_sufficiency": 1.0 - energy["import_j"] / needed if served > 0 else None,
         "self_consumption": used / generated if generated > 0 else None,
         "peak_import_w": peak_w("import_uj"),

@@ -2,7 +2,8 @@
 
 Every device makes one offer: a load buys what it must have, or sells where its profile is
 negative; a PV sells what the sun gives, or spills it; a battery offers its curve. The utility
-offers its two prices. The layout of the book never changes, so that only numbers are filled in.
+offers its two prices, if there is one. The layout of the book never changes, so that only numbers
+are filled in.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class OfferMaker:
     """Share of the stored energy that self-discharge leaves after one interval, (batteries,)."""
     template: Book
     first_piece: Ints
-    """First piece of each device, then of the utility."""
+    """First piece of each device, then of the utility, if there is one."""
 
     @classmethod
     def of(cls, scenario: Scenario, network: str = "") -> OfferMaker:
@@ -46,10 +47,11 @@ class OfferMaker:
         d = scenario.devices
         batteries = np.flatnonzero(d.kind == DeviceKind.BATTERY)
         counts = np.where(d.kind == DeviceKind.BATTERY, PIECES, 1)
-        counts = np.append(counts, 2)
+        out = int(scenario.has_utility)
+        counts = np.append(counts, [2] * out).astype(np.int64)
         first = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
         total = int(counts.sum())
-        offers = d.count + 1
+        offers = d.count + out
         on_curve = np.zeros(total, bool)
         on_curve[(first[batteries][:, None] + np.arange(PIECES)).ravel()] = np.tile(
             CURVE_ROLE, batteries.size
@@ -59,17 +61,20 @@ class OfferMaker:
                 d.kind.astype(np.int64),
                 [KINDS.index("load"), KINDS.index("steps"), KINDS.index("battery")],
             ),
-            KINDS.index("utility"),
+            [KINDS.index("utility")] * out,
         )
+        utility = (UTILITY,) * out
         zero, one = np.zeros(total), np.ones(total)
         template = Book(
             currency=scenario.currency,
             interval=Interval(int(scenario.times_s[0]), float(scenario.interval_s)),
             network=network or scenario.network,
-            participants=(*scenario.participants, UTILITY),
-            offer_ids=(*d.ids, UTILITY),
-            offer_participant=np.append(d.participant, len(scenario.participants)).astype(np.int32),
-            offer_node=np.append(d.node, scenario.utility_node).astype(np.int32),
+            participants=(*scenario.participants, *utility),
+            offer_ids=(*d.ids, *utility),
+            offer_participant=np.append(d.participant, [len(scenario.participants)] * out).astype(
+                np.int32
+            ),
+            offer_node=np.append(d.node, [scenario.utility_node] * out).astype(np.int32),
             offer_kind=kind.astype(np.uint8),
             piece_offer=np.repeat(np.arange(offers, dtype=np.int32), counts),
             pieces=Pieces(zero, zero, zero, zero, one, zero, one),
@@ -98,7 +103,14 @@ class OfferMaker:
         sign[self.batteries] = 0.0
         return np.rint(energy_j * sign * UJ_PER_J).astype(np.int64)
 
-    def make(self, row: int, wanted_uj: Ints, stored_uj: Ints) -> Book:
+    def make(
+        self,
+        row: int,
+        wanted_uj: Ints,
+        stored_uj: Ints,
+        committed_uj: Ints | None = None,
+        fresh: Floats | None = None,
+    ) -> Book:
         """The book of the interval `row`.
 
         Parameters
@@ -107,6 +119,10 @@ class OfferMaker:
             Row of `energies_uj`, shape (devices,).
         stored_uj
             Energy in each battery after self-discharge, shape (batteries,).
+        committed_uj
+            Of that, promised to Orders and not for sale; none if not given.
+        fresh
+            Factor on each battery's curve (perishability); 1 if not given.
         """
         s, d = self.scenario, self.scenario.devices
         wanted_j = wanted_uj / UJ_PER_J
@@ -121,19 +137,21 @@ class OfferMaker:
         a[at] = np.where(takes, _or_zero(d.lost_load_per_j)[plain],
                          _or_zero(d.spill_value_per_j)[plain])  # fmt: skip
 
-        spill0, spill1 = np.zeros(d.count + 1), np.zeros(d.count + 1)
-        short0, short1 = np.zeros(d.count + 1), np.zeros(d.count + 1)
+        offers = self.template.offer_count
+        spill0, spill1 = np.zeros(offers), np.zeros(offers)
+        short0, short1 = np.zeros(offers), np.zeros(offers)
         spill0[plain], spill1[plain] = -lo[at], np.where(takes, 0.0, 1.0)
         short0[plain], short1[plain] = hi[at], np.where(takes, 1.0, 0.0)
 
         if self.batteries.size:
-            curves = battery_curves(self._rows(stored_uj))
+            curves = battery_curves(self._rows(stored_uj, committed_uj, fresh))
             where = self.first_piece[self.batteries][:, None] + np.arange(PIECES)
             for column, values in zip((lo, hi, a, b, c0, c1, k), curves.pieces, strict=True):
                 column[where] = values
-        u = self.first_piece[-1]
-        lo[u], hi[u], a[u] = -np.inf, 0.0, s.sells_at_per_j[row]
-        lo[u + 1], hi[u + 1], a[u + 1] = 0.0, np.inf, s.buys_at_per_j[row]
+        if s.has_utility:
+            u = self.first_piece[-1]
+            lo[u], hi[u], a[u] = -np.inf, 0.0, s.sells_at_per_j[row]
+            lo[u + 1], hi[u + 1], a[u + 1] = 0.0, np.inf, s.buys_at_per_j[row]
         return replace(
             self.template,
             interval=Interval(int(s.times_s[row]), float(s.interval_s)),
@@ -144,7 +162,9 @@ class OfferMaker:
             short1=short1,
         )
 
-    def _rows(self, stored_uj: Ints) -> BatteryRows:
+    def _rows(
+        self, stored_uj: Ints, committed_uj: Ints | None, fresh: Floats | None
+    ) -> BatteryRows:
         d, i = self.scenario.devices, self.batteries
         zero, one = np.zeros(i.size), np.ones(i.size)
         dt = float(self.scenario.interval_s)
@@ -152,7 +172,7 @@ class OfferMaker:
             energy_j=stored_uj / UJ_PER_J,
             capacity_j=d.capacity_j[i],
             reserve_j=d.reserve_j[i],
-            committed_j=zero,
+            committed_j=zero if committed_uj is None else committed_uj / UJ_PER_J,
             inflow_j=zero,
             charge_j=d.charge_power_w[i] * dt,
             discharge_j=d.discharge_power_w[i] * dt,
@@ -164,7 +184,7 @@ class OfferMaker:
             lost_load=d.v_critical_per_j[i],
             spill_value=zero,
             k=d.k[i],
-            freshness=one,
+            freshness=one if fresh is None else fresh,
         )
 
 

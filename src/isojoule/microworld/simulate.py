@@ -1,18 +1,20 @@
 """The loop of a microworld: state -> offers -> clearing -> delivery -> metering -> record.
 
-Each interval: batteries self-discharge; every device makes its offer; the mechanism clears;
-what was cleared is delivered and metered as it is; batteries move by what they received; all of
-it is recorded in integers. Nothing here reads a file, a clock or a generator of randomness.
+Each interval: batteries self-discharge; machines take Orders; every device makes its offer; the
+mechanism clears; what was cleared is delivered and metered as it is; batteries move by what they
+received, and machines draw what they used; all of it is recorded in integers. Nothing here reads
+a file, a clock or a generator of randomness.
 
 Conservation is asserted, exactly, in every interval: what all offers receive, what links lose
 and what transformers draw sums to zero; money sums to the operator's line; each battery changes
-by what it received less the loss of its converter and its self-discharge.
+by what it received less the loss of its converter, its self-discharge and what machines drew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,10 @@ from isojoule.grid.formulation import network_of
 from isojoule.market import Clearing, Mechanism, Refusal
 from isojoule.market.settle import capacity_uj
 from isojoule.microworld.offers import OfferMaker
+from isojoule.microworld.world import Opened, State, World
+
+if TYPE_CHECKING:
+    from isojoule.microworld.fleet import Turn
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -31,7 +37,7 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """What happened in R intervals. Offers are the devices, then the utility.
+    """What happened in R intervals. Offers are the devices, then the utility if there is one.
 
     Attributes
     ----------
@@ -40,7 +46,7 @@ class Record:
     wanted_uj
         What loads wanted and PV had (negative), (R, devices).
     energy_uj, payment_nano
-        Received and paid, (R, devices + 1).
+        Received and paid, (R, offers).
     flow_uj, loss_uj, standing_uj, full
         Per link: sent, lost, drawn at `from` whatever flows, whether at its limit, (R, links).
     operator_nano, congestion_nano, loss_rent_nano
@@ -49,8 +55,10 @@ class Record:
         Per node, nan where undefined, (R, nodes).
     start_uj, stored_uj
         Batteries before the first interval, (batteries,), and after each, (R, batteries).
-    decay_uj
-        Self-discharge per battery, (R, batteries).
+    decay_uj, committed_uj, used_uj
+        Per battery: self-discharge, held back for machines, and drawn by them, (R, batteries).
+    turns
+        What the machines did in each interval; empty without machines.
     link_payment_nano
         Paid by the owners of links (negative: received), (R, links).
     welfare, gap
@@ -74,6 +82,9 @@ class Record:
     start_uj: Ints
     stored_uj: Ints
     decay_uj: Ints
+    committed_uj: Ints
+    used_uj: Ints
+    turns: list[Turn]
     link_payment_nano: Ints
     welfare: Floats
     gap: Floats
@@ -92,32 +103,33 @@ class Record:
 
 
 def simulate(
-    maker: OfferMaker,
+    world: World,
     mechanism: Mechanism,
     rows: slice,
-    start_uj: Ints,
+    start: State,
     *,
     seed: bytes = b"",
     progress: Progress | None = None,
-) -> Record:
-    """Run consecutive intervals of a scenario from a given state of its batteries.
+) -> tuple[Record, State]:
+    """Run consecutive intervals of a scenario from a given state; returns the state after them.
 
     Raises
     ------
     InputError
         The mechanism refuses the scenario.
     """
+    maker = world.maker
     s = maker.scenario
     first, last, _ = rows.indices(len(s.times_s))
-    count, devices, batteries = last - first, s.devices.count, maker.batteries.size
+    count, offers, batteries = last - first, maker.template.offer_count, maker.batteries.size
     links, nodes = s.grid.link_count, s.grid.node_count
     wanted = maker.energies_uj(slice(first, last))
     limit = limits_uj(maker)
     record = Record(
         time_s=s.times_s[first:last].astype(np.int64),
         wanted_uj=wanted,
-        energy_uj=np.zeros((count, devices + 1), np.int64),
-        payment_nano=np.zeros((count, devices + 1), np.int64),
+        energy_uj=np.zeros((count, offers), np.int64),
+        payment_nano=np.zeros((count, offers), np.int64),
         flow_uj=np.zeros((count, links), np.int64),
         loss_uj=np.zeros((count, links), np.int64),
         full=np.zeros((count, links), bool),
@@ -126,31 +138,30 @@ def simulate(
         congestion_nano=np.zeros(count, np.int64),
         loss_rent_nano=np.zeros(count, np.int64),
         price_per_j=np.full((count, nodes), np.nan),
-        start_uj=start_uj.copy(),
+        start_uj=start.stored_uj.copy(),
         stored_uj=np.zeros((count, batteries), np.int64),
         decay_uj=np.zeros((count, batteries), np.int64),
+        committed_uj=np.zeros((count, batteries), np.int64),
+        used_uj=np.zeros((count, batteries), np.int64),
+        turns=[],
         link_payment_nano=np.zeros((count, links), np.int64),
         welfare=np.zeros(count),
         gap=np.zeros(count),
         closed=np.ones(count, bool),
     )
-    stored = start_uj
+    state = start
     for at in range(count):
-        decay = maker.decay_uj(stored)
-        stored = stored - decay
-        book = maker.make(first + at, wanted[at], stored)
-        clearing = mechanism.clear(book, s.grid, seed=seed)
+        opened = world.open(first + at, wanted[at], state)
+        clearing = mechanism.clear(opened.book, s.grid, seed=seed)
         if isinstance(clearing, Refusal):
             when = Interval(int(s.times_s[first + at]), 1.0).start_text()
             raise InputError(f"interval {when}: {clearing}", remedy="choose another mechanism")
-        stored = charge(maker, stored, clearing.energy_uj[maker.batteries])
-        record.decay_uj[at] = decay
-        record.stored_uj[at] = stored
-        _write(record, at, clearing, limit)
+        state = world.close(opened, clearing.energy_uj[maker.batteries])
+        _write(record, at, opened, state, clearing, limit)
         if progress is not None:
             progress(1)
     check_record(maker, record)
-    return record
+    return record, state
 
 
 def limits_uj(maker: OfferMaker) -> Ints:
@@ -162,24 +173,15 @@ def limits_uj(maker: OfferMaker) -> Ints:
     return limit
 
 
-def charge(maker: OfferMaker, stored_uj: Ints, received_uj: Ints) -> Ints:
-    """Energy in the batteries after receiving (negative: delivering), microjoules.
-
-    Converters round against the battery: charging down, discharging up.
-    """
-    d, i = maker.scenario.devices, maker.batteries
-    gain = np.floor(np.maximum(received_uj, 0) * d.charge_efficiency[i]).astype(np.int64)
-    drain = np.ceil(np.maximum(-received_uj, 0) / d.discharge_efficiency[i]).astype(np.int64)
-    capacity = np.rint(d.capacity_j[i] * 1e6).astype(np.int64)
-    after = stored_uj + gain - drain
-    # an offer rounded to the microjoule may reach one microjoule past a wall
-    if np.any((after < -2) | (after > capacity + 2)):
-        raise InvariantError("a battery left its bounds")
-    kept: Ints = np.clip(after, 0, capacity)
-    return kept
-
-
-def _write(record: Record, at: int, clearing: Clearing, limit: Ints) -> None:
+def _write(
+    record: Record, at: int, opened: Opened, state: State, clearing: Clearing, limit: Ints
+) -> None:
+    record.decay_uj[at] = opened.decay_uj
+    record.committed_uj[at] = opened.committed_uj
+    record.used_uj[at] = opened.used_uj
+    record.stored_uj[at] = state.stored_uj
+    if opened.turn is not None:
+        record.turns.append(opened.turn)
     record.energy_uj[at] = clearing.energy_uj
     record.payment_nano[at] = clearing.payment_nano
     record.flow_uj[at] = clearing.flow_uj
@@ -223,9 +225,9 @@ def conversion_loss_uj(maker: OfferMaker, record: Record) -> Ints:
     """What the converters of the batteries lost, microjoules, (R, batteries).
 
     It closes the balance of each battery exactly: received = change of energy + self-discharge
-    + conversion loss.
+    + drawn by machines + conversion loss.
     """
     before = np.vstack([record.start_uj, record.stored_uj[:-1]])
     received = record.energy_uj[:, maker.batteries]
-    loss: Ints = received - (record.stored_uj - before) - record.decay_uj
+    loss: Ints = received - (record.stored_uj - before) - record.decay_uj - record.used_uj
     return loss

@@ -13,12 +13,17 @@ if TYPE_CHECKING:
     from isojoule.apps.results.worlds import Outcome
 
 
-def power_summary(scenario: Scenario, outcomes: list[Outcome]) -> dict[str, Any]:
-    """Violations, worst places and losses of both worlds, as `summary.json` holds them."""
+def power_summary(scenario: Scenario, outcomes: list[Outcome]) -> dict[str, Any] | None:
+    """Violations, worst places and losses of both worlds, as `summary.json` holds them.
+
+    None off the grid, where there is no slack node.
+    """
+    if not scenario.has_utility:
+        return None
     summary: dict[str, Any] = {}
     for world in ("market", "baseline"):
         mine = [o for o in outcomes if o.job.world == world]
-        merged = merge([o.ac for o in mine])
+        merged = merge([o.ac for o in mine if o.ac is not None])
         lost_j = np.concatenate([o.loss_uj for o in mine]) / 1e6
         summary["intervals"] = merged.intervals
         summary[world] = merged.summary(scenario.grid, scenario.interval_s, lost_j)

@@ -28,7 +28,7 @@ from isojoule.apps.results.manifest import (
 )
 from isojoule.apps.results.store import Run
 from isojoule.apps.results.summary import write_summary
-from isojoule.apps.results.worlds import BASELINE, Job, Outcome, parts_of, run_job
+from isojoule.apps.results.worlds import Job, Outcome, parts_of, run_job
 from isojoule.core.errors import InputError
 from isojoule.microworld.scenario import Period, Scenario
 
@@ -220,7 +220,10 @@ def _simulate(
     tell: Report,
 ) -> list[Outcome]:
     jobs = []
-    for world, chosen, own in (("market", mechanism, parameters), ("baseline", BASELINE, {})):
+    for world, chosen, own in (
+        ("market", mechanism, parameters),
+        ("baseline", scenario.baseline, {}),
+    ):
         part = 0
         for number, period in enumerate(scenario.periods):
             jobs.append(Job(world, chosen, own, number, part, folder / world, seed))

@@ -14,6 +14,8 @@ from isojoule.apps.results.run import Report
 from isojoule.apps.results.store import Run
 from isojoule.core.units import J_PER_KWH
 
+A_CENT = 0.005
+
 
 @contextmanager
 def progress_bar(on: bool = True) -> Iterator[Report]:
@@ -55,12 +57,26 @@ def print_run(run: Run, console: Console | None = None) -> None:
         cells = [_cell(stretch, path, scale, digits, suffix) for stretch in stretches]
         table.add_row(label, *cells, style=style)
 
-    row(f"cost with the utility alone, {currency}", "audit", "baseline_cost")
-    row("  trading next door", "audit", "netting", scale=-1)
-    row("  better use of batteries", "audit", "dispatch", scale=-1)
-    row("  losses in the lines", "audit", "losses", scale=-1)
+    grid, total = s["baseline"] == "utility-only", s["total"]
+    alone = "with the utility alone" if grid else "living alone"
+
+    def part(label: str, name: str) -> None:
+        if any(abs(stretch["audit"][name]) >= A_CENT for stretch in stretches) or grid:
+            row(f"  {label}", "audit", name, scale=-1)
+
+    row(f"cost {alone}, {currency}", "audit", "baseline_cost")
+    for label, name in (
+        ("trading next door", "netting"),
+        ("better use of batteries", "dispatch"),
+        ("losses in the lines", "losses"),
+    ):
+        part(label, name)
+    if total["audit"]["served"]:
+        row("  need that is served", "audit", "served", scale=-1)
+    if s["orders"] is not None:
+        row("  Orders that are finished", "audit", "orders", scale=-1)
     row("  energy left in batteries", "audit", "storage", scale=-1)
-    row("  network fees", "audit", "fees", scale=-1)
+    part("network fees", "fees")
     row(f"cost with the market, {currency}", "audit", "market_cost")
     row(f"saving, {currency}", "audit", "saving", style="bold")
     row("saving", "audit", "saving_share", scale=100, digits=1, suffix=" %", style="bold")
@@ -68,24 +84,36 @@ def print_run(run: Run, console: Console | None = None) -> None:
     row("participants who lose", "audit", "losers", digits=0)
     row("fee at which the saving is gone, ct/kWh", "audit", "break_even_fee_per_j",
         scale=100 * J_PER_KWH, digits=1)  # fmt: skip
-    row("self-sufficiency", "market", "self_sufficiency", scale=100, digits=1, suffix=" %")
-    row("peak import, kW", "market", "peak_import_w", scale=1e-3, digits=1)
+    if grid:
+        row("self-sufficiency", "market", "self_sufficiency", scale=100, digits=1, suffix=" %")
+        row("peak import, kW", "market", "peak_import_w", scale=1e-3, digits=1)
+    if s["orders"] is not None:
+        for world, label in (("market", "Orders finished"), ("baseline", f"  {alone}")):
+            row(label, world, "orders_finished", digits=0)
+        row("energy for Orders and idling, kWh", "market", "computed_j", scale=1 / J_PER_KWH,
+            digits=3)  # fmt: skip
+        row(f"  {alone}", "baseline", "computed_j", scale=1 / J_PER_KWH, digits=3)
+    if not grid and total["market"]["served_share"] is not None:
+        for world, label in (("market", "need served"), ("baseline", f"  {alone}")):
+            row(label, world, "served_share", scale=100, digits=1, suffix=" %")
     row("lost in the lines, kWh", "market", "loss_j", scale=1 / J_PER_KWH, digits=1)
-    row("drawn by transformer iron, kWh", "market", "standing_loss_j", scale=1 / J_PER_KWH,
-        digits=1)  # fmt: skip
+    if total["market"]["standing_loss_j"]:
+        row("drawn by transformer iron, kWh", "market", "standing_loss_j", scale=1 / J_PER_KWH,
+            digits=1)  # fmt: skip
     for key, word in (("spilled_j", "spilled"), ("unserved_j", "unserved")):
         row(f"{word}, kWh", "market", key, scale=1 / J_PER_KWH, digits=1)
-        row("  with the utility alone", "baseline", key, scale=1 / J_PER_KWH, digits=1)
+        row(f"  {alone}", "baseline", key, scale=1 / J_PER_KWH, digits=1)
     row("prices from, ct/kWh", "market", "price_min_per_j", scale=100 * J_PER_KWH, digits=1)
     row("prices to, ct/kWh", "market", "price_max_per_j", scale=100 * J_PER_KWH, digits=1)
     row("links full (link-intervals)", "market", "saturated_link_intervals", digits=0)
     out.print(table)
-    ac, alone = s["ac"]["market"], s["ac"]["baseline"]
-    out.print(
-        f"\nAC power flow: {ac['voltage_violations']} voltage and {ac['loading_violations']} "
-        f"loading violations, with the utility alone {alone['voltage_violations']} and "
-        f"{alone['loading_violations']} (balanced three-phase; unbalance is not seen)."
-    )
+    if s["ac"] is not None:
+        ac, base = s["ac"]["market"], s["ac"]["baseline"]
+        out.print(
+            f"\nAC power flow: {ac['voltage_violations']} voltage and {ac['loading_violations']} "
+            f"loading violations, {alone} {base['voltage_violations']} and "
+            f"{base['loading_violations']} (balanced three-phase; unbalance is not seen)."
+        )
     open_ended = [
         p["name"] for p in s["periods"] if not (p["cyclic_market"] and p["cyclic_baseline"])
     ]

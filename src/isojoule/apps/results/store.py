@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 TABLES = ("intervals", "nodes", "links", "devices")
+MACHINE_TABLES = ("machines", "steps", "events")
+"""Further tables of worlds with machines."""
 
 
 class Run:
@@ -70,7 +72,7 @@ class Run:
         Parameters
         ----------
         table
-            intervals, nodes, links or devices.
+            intervals, nodes, links or devices; with machines also machines, steps or events.
         world
             market or baseline.
         """
@@ -90,7 +92,7 @@ class Run:
         target.mkdir(parents=True, exist_ok=True)
         written = []
         for world in ("market", "baseline"):
-            for table in TABLES:
+            for table in (*TABLES, *MACHINE_TABLES):
                 if (self.folder / world / table).is_dir():
                     path = target / f"{world}-{table}.csv"
                     self.to_polars(table, world).write_csv(path)
@@ -110,10 +112,12 @@ class Run:
 
     def _files(self, table: str, world: str) -> str:
         path = self.folder / world / table
-        if table not in TABLES or not path.is_dir():
+        known = (*TABLES, *MACHINE_TABLES)
+        if table not in known or not path.is_dir():
+            there = [name for name in known if (self.folder / world / name).is_dir()] or known
             raise InputError(
                 f"there is no table {world}/{table}",
-                remedy=f"tables: {', '.join(TABLES)}; worlds: market, baseline",
+                remedy=f"tables: {', '.join(there)}; worlds: market, baseline",
             )
         return str(path / "*.parquet")
 

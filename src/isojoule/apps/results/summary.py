@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from isojoule.apps.results.machine_tables import Work, work_of
+from isojoule.apps.results.participants import Works, participants, person_summary
 from isojoule.apps.results.power import power_summary
 from isojoule.apps.results.worlds import Outcome
-from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
+from isojoule.core.units import NANO_PER_UNIT
 from isojoule.microworld.audit import audit, totals
-from isojoule.microworld.offers import UTILITY
-from isojoule.microworld.scenario import DeviceKind, Period, Scenario
+from isojoule.microworld.scenario import Period, Scenario
 
 NAME = "summary.json"
 EVEN = 0.005
@@ -84,19 +85,26 @@ def summarise(
         .collect()
         for world in ("market", "baseline")
     }
-    people = participants(folder, scenario)
+    works: Works = {
+        (world, p.name): _work(folder / world, scenario, p)
+        for world in ("market", "baseline")
+        for p in scenario.periods
+    }
+    people = participants(folder, scenario, works)
     names = [p.name for p in scenario.periods]
     changes = {key: value["stored_change_uj"] for key, value in facts.items()}
     periods = []
     for p in scenario.periods:
-        entry = _stretch(scenario, intervals, full, changes, [p], people, p.name)
+        entry = _stretch(scenario, intervals, full, changes, works, [p], people, p.name)
         for world in ("market", "baseline"):
             entry[f"rounds_{world}"] = facts[world, p.name]["rounds"]
             entry[f"cyclic_{world}"] = facts[world, p.name]["cyclic"]
             entry[f"unproven_{world}"] = facts[world, p.name]["unproven"]
             entry[f"start_uj_{world}"] = facts[world, p.name]["start_uj"]
         periods.append(entry)
-    total = _stretch(scenario, intervals, full, changes, list(scenario.periods), people, "total")
+    total = _stretch(
+        scenario, intervals, full, changes, works, list(scenario.periods), people, "total"
+    )
     operator = {
         world: int(table["operator_nano"].sum()) / NANO_PER_UNIT
         for world, table in intervals.items()
@@ -104,9 +112,23 @@ def summarise(
     return {
         "total": total,
         "periods": periods,
-        "participants": [_person(scenario, person, names) for person in people],
+        "participants": [person_summary(scenario, person, names) for person in people],
         "operator": operator,
+        "baseline": scenario.baseline,
+        "orders": {
+            world: [order for p in names for order in works[world, p].orders]
+            for world in ("market", "baseline")
+        }
+        if scenario.machines
+        else None,
     }
+
+
+def _work(folder: Path, scenario: Scenario, period: Period) -> Work:
+    if not scenario.machines:
+        return Work({}, {}, [])
+    steps = pl.read_parquet(folder / "steps" / "*.parquet").filter(pl.col("period") == period.name)
+    return work_of(scenario, steps, period.start_s, period.end_s)
 
 
 def _stretch(
@@ -114,6 +136,7 @@ def _stretch(
     intervals: dict[str, pl.DataFrame],
     full: dict[str, pl.DataFrame],
     changes: dict[tuple[str, str], int],
+    works: Works,
     periods: list[Period],
     people: list[dict[str, Any]],
     name: str,
@@ -138,13 +161,20 @@ def _stretch(
     }
     for world in ("market", "baseline"):
         count = full[world].filter(pl.col("period").is_in(names))["saturated"].sum()
-        entry[world] = totals(tables[world], change[world], scenario.interval_s, int(count))
+        entry[world] = totals(
+            tables[world], change[world], scenario.interval_s, int(count),
+            scenario.stored_value_per_j,
+        )  # fmt: skip
+        entry[world].update(_orders(works, world, names))
     entry["baseline"]["local_trade_j"] = 0.0
     result = audit(
         tables["market"],
         tables["baseline"],
         stored_change_uj=(change["market"], change["baseline"]),
         network_fee_per_j=scenario.network_fee_per_j,
+        unserved_cost_per_j=scenario.unserved_cost_per_j,
+        stored_value_per_j=scenario.stored_value_per_j,
+        undone=(entry["market"]["orders_undone_value"], entry["baseline"]["orders_undone_value"]),
     )
     savings = [sum(person["periods"][n]["saving"] for n in names) for person in people]
     entry["audit"] = {
@@ -158,120 +188,14 @@ def _stretch(
     return entry
 
 
-def participants(folder: Path, scenario: Scenario) -> list[dict[str, Any]]:
-    """Cost, energy bought and sold of every participant in every period and world.
-
-    The network fee is shared in proportion to the energy that a participant buys.
-    """
-    found: dict[str, dict[str, dict[str, Any]]] = {}
-    local: dict[str, float] = {}
-    for world in ("market", "baseline"):
-        frame = (
-            pl.scan_parquet(folder / world / "devices" / "*.parquet")
-            .filter(pl.col("participant") != UTILITY)
-            .group_by("period", "time_s", "participant", "node")
-            .agg(pl.col("energy_uj").sum(), pl.col("payment_nano").sum())
-            .group_by("period", "participant")
-            .agg(
-                pl.col("payment_nano").sum(),
-                pl.col("energy_uj").clip(lower_bound=0).sum().alias("bought_uj"),
-                (-pl.col("energy_uj").clip(upper_bound=0)).sum().alias("sold_uj"),
-            )
-            .collect()
-        )
-        for row in frame.iter_rows(named=True):
-            person = found.setdefault(row["participant"], {})
-            person.setdefault(row["period"], {})[world] = row
-    earned = _link_owners(folder, scenario)
-    if scenario.network_fee_per_j > 0:
-        local = _local_trade(folder)
-    bought_all: dict[str, int] = {}
-    for person in found.values():
-        for period, worlds in person.items():
-            bought_all[period] = bought_all.get(period, 0) + worlds["market"]["bought_uj"]
-    people = []
-    for name in scenario.participants:
-        periods = {}
-        for p in scenario.periods:
-            if p.name not in found.get(name, {}):
-                periods[p.name] = {
-                    "market_cost": 0.0, "baseline_cost": 0.0, "saving": 0.0,
-                    "bought_uj": 0, "sold_uj": 0,
-                }  # fmt: skip
-                continue
-            worlds = found[name][p.name]
-            share = worlds["market"]["bought_uj"] / max(bought_all[p.name], 1)
-            fee = scenario.network_fee_per_j * local.get(p.name, 0.0) * share
-            paid = {
-                world: (worlds[world]["payment_nano"] + earned.get((world, p.name, name), 0))
-                / NANO_PER_UNIT
-                for world in ("market", "baseline")
-            }
-            market, baseline = paid["market"] + fee, paid["baseline"]
-            periods[p.name] = {
-                "market_cost": market,
-                "baseline_cost": baseline,
-                "saving": baseline - market,
-                "bought_uj": worlds["market"]["bought_uj"],
-                "sold_uj": worlds["market"]["sold_uj"],
-            }
-        people.append({"participant": name, "periods": periods})
-    return people
-
-
-def _link_owners(folder: Path, scenario: Scenario) -> dict[tuple[str, str, str], int]:
-    """What owners of links pay (negative: receive), by world, period and owner, nano-units."""
-    owners = {
-        link: owner
-        for link, owner in zip(scenario.grid.link_ids, scenario.grid.owner, strict=True)
-        if owner
-    }
-    paid: dict[tuple[str, str, str], int] = {}
-    for world in ("market", "baseline") if owners else ():
-        frame = (
-            pl.scan_parquet(folder / world / "links" / "*.parquet")
-            .filter(pl.col("link").is_in(list(owners)))
-            .group_by("period", "link")
-            .agg(pl.col("owner_payment_nano").sum())
-            .collect()
-        )
-        for period, link, nano in frame.iter_rows():
-            key = (world, period, owners[link])
-            paid[key] = paid.get(key, 0) + nano
-    return paid
-
-
-def _local_trade(folder: Path) -> dict[str, float]:
-    frame = (
-        pl.scan_parquet(folder / "market" / "intervals" / "*.parquet")
-        .group_by("period")
-        .agg((pl.col("meters_out_uj") - pl.col("export_uj")).clip(lower_bound=0).sum())
-        .collect()
-    )
-    return {row[0]: row[1] / UJ_PER_J for row in frame.iter_rows()}
-
-
-def _person(scenario: Scenario, person: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    d = scenario.devices
-    index = scenario.participants.index(person["participant"])
-    mine = d.participant == index
-    nodes = sorted({scenario.grid.node_ids[int(n)] for n in d.node[mine]})
-    rows = [person["periods"][n] for n in names]
+def _orders(works: Works, world: str, names: list[str]) -> dict[str, float]:
+    """Counts and worth of the Orders of one world over some periods."""
+    orders = [order for name in names for order in works[world, name].orders]
     return {
-        "participant": person["participant"],
-        "label": scenario.labels[index],
-        "node": ", ".join(nodes),
-        "market_cost": sum(r["market_cost"] for r in rows),
-        "baseline_cost": sum(r["baseline_cost"] for r in rows),
-        "saving": sum(r["saving"] for r in rows),
-        "bought_j": sum(r["bought_uj"] for r in rows) / UJ_PER_J,
-        "sold_j": sum(r["sold_uj"] for r in rows) / UJ_PER_J,
-        "pv_w": float(d.power_w[mine & (d.kind == DeviceKind.PV)].sum()),
-        "battery_j": float(d.capacity_j[mine & (d.kind == DeviceKind.BATTERY)].sum()),
-        "periods": [
-            {"name": n, **{k: r[k] for k in ("market_cost", "baseline_cost", "saving")}}
-            for n, r in zip(names, rows, strict=True)
-        ],
+        "orders": len(orders),
+        "orders_finished": sum(order["finished"] for order in orders),
+        "orders_undone_value": float(sum(o["value"] for o in orders if not o["finished"])),
+        "orders_paid": sum(order["paid_nano"] for order in orders) / NANO_PER_UNIT,
     }
 
 
@@ -290,16 +214,17 @@ def headline(scenario: Scenario, document: dict[str, Any]) -> str:
     operator = document["operator"]["market"] - document["operator"]["baseline"]
     people_saved = sum(p["saving"] for p in document["participants"])
     kept = ""
+    alone = "with the utility alone" if scenario.baseline == "utility-only" else "living alone"
     if operator > 0.1 * abs(saving):
         did = "saved" if people_saved >= 0 else "lost"
         kept = (
             f" (households together {did} {abs(people_saved):,.2f}, the operator's account gained "
             f"{operator:,.2f})"
         )
-    if scenario.network_fee_per_j == 0:
+    if scenario.network_fee_per_j == 0 and scenario.has_utility:
         kept += ", before network fees"
     return (
         f"{title}: in {span} the community {verb} {abs(saving):,.2f} {scenario.currency} "
-        f"({abs(audit_['saving_share']):.1%}) by trading with neighbours instead of with the "
-        f"utility alone{kept}; {who}."
+        f"({abs(audit_['saving_share']):.1%}) by trading with neighbours instead of "
+        f"{alone}{kept}; {who}."
     )

@@ -1,7 +1,9 @@
 """From a record of intervals to the tables of a run folder.
 
-Four tables, each a folder of Parquet parts: `intervals` (totals), `nodes` (prices), `links`
-(flows), `devices` (energies, payments, batteries). Integers are exact; units stand in the names.
+Tables, each a folder of Parquet parts: `intervals` (totals), `nodes` (prices), `links` (flows),
+`devices` (energies, payments, batteries); with machines also `machines` (their stage), `steps`
+(work done, and paid for) and `events` (who slows down, sleeps, wakes). Integers are exact; units
+stand in the names.
 """
 
 from __future__ import annotations
@@ -13,18 +15,18 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from isojoule.apps.results.machine_tables import machine_frames
 from isojoule.microworld.offers import OfferMaker
 from isojoule.microworld.scenario import DeviceKind, Scenario
 from isojoule.microworld.simulate import Record
 
-TABLES = ("intervals", "nodes", "links", "devices")
 Ints = NDArray[np.int64]
 
 
 def part_frames(
     maker: OfferMaker, record: Record, period: str, *, prices: bool
 ) -> dict[str, pl.DataFrame]:
-    """The four tables of a record. `prices` says whether nodal prices mean something."""
+    """The tables of a record. `prices` says whether nodal prices mean something."""
     s = maker.scenario
     frames = {
         "intervals": _intervals(maker, record, period),
@@ -33,6 +35,8 @@ def part_frames(
     }
     if prices:
         frames["nodes"] = _nodes(s, record, period)
+    if s.machines:
+        frames.update(machine_frames(maker, record, period))
     return frames
 
 
@@ -87,11 +91,13 @@ def _links(s: Scenario, record: Record, period: str) -> pl.DataFrame:
 
 def _devices(maker: OfferMaker, record: Record, period: str) -> pl.DataFrame:
     s, count = maker.scenario, record.time_s.size
-    offers = s.devices.count + 1
+    offers = maker.template.offer_count
     owners = tuple(maker.template.participants[i] for i in maker.template.offer_participant)
     nodes = tuple(s.grid.node_ids[i] for i in maker.template.offer_node)
     stored = np.full((count, offers), -1, np.int64)
     stored[:, maker.batteries] = record.stored_uj
+    used = np.zeros((count, offers), np.int64)
+    used[:, maker.batteries] = record.used_uj
     return pl.DataFrame(
         {
             **_time(record, period, offers),
@@ -101,6 +107,7 @@ def _devices(maker: OfferMaker, record: Record, period: str) -> pl.DataFrame:
             "energy_uj": record.energy_uj.ravel(),
             "payment_nano": record.payment_nano.ravel(),
             "stored_uj": stored.ravel(),
+            "used_uj": used.ravel(),
         }
     ).with_columns(pl.when(pl.col("stored_uj") >= 0).then(pl.col("stored_uj")).alias("stored_uj"))
 
@@ -115,9 +122,10 @@ def interval_columns(maker: OfferMaker, record: Record) -> dict[str, Ints]:
     """
     d = maker.scenario.devices
     plain = d.kind != DeviceKind.BATTERY
-    wanted, got = record.wanted_uj[:, plain], record.energy_uj[:, :-1][:, plain]
+    wanted, got = record.wanted_uj[:, plain], record.energy_uj[:, : d.count][:, plain]
     battery = record.energy_uj[:, maker.batteries]
-    utility = record.energy_uj[:, -1]
+    # what lies behind the devices is the utility's, if there is one
+    utility = record.energy_uj[:, d.count :].sum(1)
     meters, meter = np.unique(
         d.participant.astype(np.int64) * maker.scenario.grid.node_count + d.node,
         return_inverse=True,
@@ -142,10 +150,11 @@ def interval_columns(maker: OfferMaker, record: Record) -> dict[str, Ints]:
         "charged_uj": above(battery),
         "discharged_uj": above(-battery),
         "self_discharge_uj": record.decay_uj.sum(1),
+        "computed_uj": record.used_uj.sum(1),
         "stored_uj": record.stored_uj.sum(1),
         "meters_in_uj": above(net),
         "meters_out_uj": above(-net),
-        "boundary_cash_nano": -record.payment_nano[:, -1],
+        "boundary_cash_nano": -record.payment_nano[:, d.count :].sum(1),
         "operator_nano": record.operator_nano,
         "congestion_rent_nano": record.congestion_nano,
         "loss_rent_nano": record.loss_rent_nano,
@@ -159,8 +168,8 @@ def _intervals(maker: OfferMaker, record: Record, period: str) -> pl.DataFrame:
         {
             **_time(record, period, 1),
             **interval_columns(maker, record),
-            "sells_at_per_j": s.sells_at_per_j[rows],
-            "buys_at_per_j": s.buys_at_per_j[rows],
+            "sells_at_per_j": pl.Series(s.sells_at_per_j[rows]).fill_nan(None),
+            "buys_at_per_j": pl.Series(s.buys_at_per_j[rows]).fill_nan(None),
             "carbon_kg_per_j": pl.Series(s.carbon_kg_per_j[rows]).fill_nan(None),
             **price_columns(record),
             "gap": record.gap,

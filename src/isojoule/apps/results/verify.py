@@ -19,11 +19,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from isojoule.apps.results.machine_tables import machine_frames
 from isojoule.apps.results.manifest import check_manifest
 from isojoule.apps.results.power import merge
 from isojoule.apps.results.summary import NAME, headline, summarise
 from isojoule.apps.results.tables import interval_columns, price_columns
-from isojoule.apps.results.worlds import BASELINE, CHUNK, check_power
+from isojoule.apps.results.worlds import CHUNK, check_power, world_of
 from isojoule.core.errors import InvariantError, VerificationError
 from isojoule.core.interval import Interval
 from isojoule.market.allocation import supporting_prices
@@ -33,7 +34,8 @@ from isojoule.market.settle import nodal_payments
 from isojoule.market.verify import MARGIN, check_physics
 from isojoule.microworld.offers import OfferMaker
 from isojoule.microworld.scenario import Period, Scenario
-from isojoule.microworld.simulate import Record, charge, check_record, limits_uj
+from isojoule.microworld.simulate import Record, check_record, limits_uj
+from isojoule.microworld.world import State, World
 
 Ints = NDArray[np.int64]
 Report = Callable[[str, int, int], None]
@@ -67,19 +69,23 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
     total = 2 * sum(p["intervals"] for p in summary["periods"])
     power: dict[str, list[Any]] = {"market": [], "baseline": []}
     lost: dict[str, list[Ints]] = {"market": [], "baseline": []}
-    for world, name in (("market", manifest["mechanism"]), ("baseline", BASELINE)):
+    seed = int(manifest["seed"]).to_bytes(8, "big", signed=True)
+    for world, name in (("market", manifest["mechanism"]), ("baseline", scenario.baseline)):
+        clockwork = world_of(scenario, world, seed)
         mechanism = get(name, **(manifest["parameters"] if world == "market" else {}))
         part = 0
         for period, entry in zip(scenario.periods, summary["periods"], strict=True):
             start = np.array(entry[f"start_uj_{world}"], np.int64)
-            stored, parts = start, []
+            state, parts = clockwork.at(start), []
             rows = scenario.rows(period)
             for first in range(rows.start, rows.stop, CHUNK):
                 last = min(first + CHUNK, rows.stop)
-                record = read_record(maker, folder / world, part, slice(first, last), stored)
-                _check_intervals(maker, mechanism, record, first, folder / world)
+                record = read_record(
+                    maker, folder / world, part, slice(first, last), state.stored_uj
+                )
+                state = _check_intervals(clockwork, mechanism, record, first, state, folder / world)
                 _check_totals(maker, record, folder / world / "intervals", part, period.name)
-                stored = record.end_uj
+                _check_machines(maker, record, folder / world, part, period.name)
                 parts.append(record)
                 part += 1
                 checked += last - first
@@ -87,18 +93,20 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
             facts[world, period.name] = {
                 "rounds": entry[f"rounds_{world}"],
                 "unproven": entry[f"unproven_{world}"],
-                "cyclic": _check_cycle(scenario, maker, period, start, stored, entry, world),
-                "stored_change_uj": int(stored.sum() - start.sum()),
+                "cyclic": _check_cycle(
+                    scenario, maker, period, start, state.stored_uj, entry, world
+                ),
+                "stored_change_uj": int(state.stored_uj.sum() - start.sum()),
                 "start_uj": [int(v) for v in start],
             }
-            energies = np.concatenate([r.energy_uj[:, :-1] for r in parts])
+            energies = np.concatenate([r.energy_uj[:, : scenario.devices.count] for r in parts])
             power[world].append(check_power(scenario, energies / (1e6 * scenario.interval_s)))
             lost[world].append(np.concatenate([r.loss_uj.sum(1) for r in parts]))
     tell("checking the summary", 0, 0)
     again = summarise(folder, scenario, facts)
     again["headline"] = headline(scenario, again)
-    again["ac"] = {"intervals": checked // 2}
-    for world in ("market", "baseline"):
+    again["ac"] = {"intervals": checked // 2} if scenario.has_utility else None
+    for world in ("market", "baseline") if scenario.has_utility else ():
         lost_j = np.concatenate(lost[world]) / 1e6
         again["ac"][world] = merge(power[world]).summary(scenario.grid, scenario.interval_s, lost_j)
     _same(summary, again, str(folder / NAME))
@@ -140,6 +148,7 @@ def read_record(maker: OfferMaker, world: Path, part: int, rows: slice, start_uj
         frame = read("nodes", "node", s.grid.node_ids)
         price = frame["price_per_j"].fill_null(float("nan")).to_numpy().reshape(count, nodes)
     stored = d["stored_uj"].fill_null(0).to_numpy().reshape(count, offers)[:, maker.batteries]
+    used = column(d, "used_uj", offers)[:, maker.batteries]
     before = np.vstack([start_uj, stored[:-1]])
     decay = np.stack([maker.decay_uj(row) for row in before]) if count else before
     table = pl.read_parquet(world / "intervals" / f"part-{part:05}.parquet")
@@ -159,6 +168,9 @@ def read_record(maker: OfferMaker, world: Path, part: int, rows: slice, start_uj
         start_uj=start_uj,
         stored_uj=stored,
         decay_uj=decay,
+        committed_uj=np.zeros_like(used),  # what was held back follows from the Orders
+        used_uj=used,
+        turns=[],
         link_payment_nano=column(link, "owner_payment_nano", links),
         welfare=np.zeros(count),
         gap=table["gap"].to_numpy(),
@@ -167,31 +179,46 @@ def read_record(maker: OfferMaker, world: Path, part: int, rows: slice, start_uj
 
 
 def _check_intervals(
-    maker: OfferMaker, mechanism: Any, record: Record, first: int, world: Path
-) -> None:
+    world: World, mechanism: Any, record: Record, first: int, state: State, folder: Path
+) -> State:
+    """Walk through the intervals as the simulation did; returns the state after the last."""
+    maker = world.maker
     s = maker.scenario
     limit = limits_uj(maker)
-    stored = record.start_uj
     at = 0
     try:
         for at in range(record.time_s.size):
-            after_decay = stored - record.decay_uj[at]
-            book = maker.make(first + at, record.wanted_uj[at], after_decay)
-            _check_interval(book, s, mechanism, record, at)
-            moved = charge(maker, after_decay, record.energy_uj[at, maker.batteries])
-            if not np.array_equal(moved, record.stored_uj[at]):
-                which = int(np.flatnonzero(moved != record.stored_uj[at])[0])
-                raise VerificationError(
-                    "holds something else than it received",
-                    place=f"battery {s.devices.ids[maker.batteries[which]]!r}",
-                )
+            opened = world.open(first + at, record.wanted_uj[at], state)
+            _check_interval(opened.book, s, mechanism, record, at)
+            state = world.close(opened, record.energy_uj[at, maker.batteries])
+            for name, stored, true in (
+                ("holds something else than it received", record.stored_uj[at], state.stored_uj),
+                ("fed its machine something else", record.used_uj[at], opened.used_uj),
+            ):
+                if not np.array_equal(stored, true):
+                    which = int(np.flatnonzero(stored != true)[0])
+                    raise VerificationError(
+                        name, place=f"battery {s.devices.ids[maker.batteries[which]]!r}"
+                    )
             if not np.array_equal(record.full[at], np.abs(record.flow_uj[at]) >= limit):
                 raise VerificationError("a link is wrongly called saturated", place="links")
-            stored = moved
+            if opened.turn is not None:
+                record.turns.append(opened.turn)
         check_record(maker, record)
     except (VerificationError, InvariantError) as error:
         when = Interval(int(record.time_s[at]), 1.0).start_text()
-        raise VerificationError(str(error), place=f"{world}, interval {when}") from None
+        raise VerificationError(str(error), place=f"{folder}, interval {when}") from None
+    return state
+
+
+def _check_machines(maker: OfferMaker, record: Record, folder: Path, part: int, name: str) -> None:
+    """What machines did follows from the stored batteries and the scenario's Orders."""
+    if not maker.scenario.machines:
+        return
+    for table, true in machine_frames(maker, record, name).items():
+        path = folder / table / f"part-{part:05}.parquet"
+        if not pl.read_parquet(path).equals(true):
+            raise VerificationError("does not follow from batteries and Orders", place=str(path))
 
 
 def _check_interval(book: Any, s: Scenario, mechanism: Any, record: Record, at: int) -> None:
@@ -277,8 +304,8 @@ def _check_totals(maker: OfferMaker, record: Record, folder: Path, part: int, pe
     expected: dict[str, NDArray[Any] | pl.Series] = {
         "time_s": record.time_s,
         **interval_columns(maker, record),
-        "sells_at_per_j": s.sells_at_per_j[rows],
-        "buys_at_per_j": s.buys_at_per_j[rows],
+        "sells_at_per_j": pl.Series(s.sells_at_per_j[rows]).fill_nan(None),
+        "buys_at_per_j": pl.Series(s.buys_at_per_j[rows]).fill_nan(None),
         "carbon_kg_per_j": pl.Series(s.carbon_kg_per_j[rows]).fill_nan(None),
     }
     if np.isfinite(record.price_per_j).any():  # the baseline stores no prices of nodes

@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from isojoule.grid.powerflow import AcResult, check_ac
 from isojoule.market import Mechanism
 from isojoule.market.mechanisms import get
-from isojoule.microworld.offers import OfferMaker
 from isojoule.microworld.scenario import DeviceKind, Period, Scenario
 from isojoule.microworld.simulate import Record, simulate
+from isojoule.microworld.world import State, World
 
 CHUNK = 672
 """Intervals in one part."""
-BASELINE = "utility-only"
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Progress = Callable[[int], None]
@@ -55,18 +54,20 @@ class Outcome:
     """Lost in the links in each interval, without standing losses."""
     unproven: int
     """Intervals whose certificate leaves more than rounding."""
-    ac: AcResult
+    ac: AcResult | None
+    """None off the grid: there is no slack node."""
 
 
 def run_job(scenario: Scenario, job: Job, progress: Progress | None) -> Outcome:
     """Simulate, write the parts, check the power flow."""
     from isojoule.apps.results.tables import part_frames, write_part
 
-    maker = OfferMaker.of(scenario)
+    seed = job.seed.to_bytes(8, "big", signed=True)
+    world = world_of(scenario, job.world, seed)
+    maker = world.maker
     mechanism = get(job.mechanism, **job.parameters)
     period = scenario.periods[job.period]
-    seed = job.seed.to_bytes(8, "big", signed=True)
-    start = np.rint(scenario.devices.energy_j[maker.batteries] * 1e6).astype(np.int64)
+    start = world.first()
     rounds = 0
     cyclic = scenario.cyclic_tolerance is None
     records: list[Record] = []
@@ -74,26 +75,25 @@ def run_job(scenario: Scenario, job: Job, progress: Progress | None) -> Outcome:
         capacity = np.rint(scenario.devices.capacity_j[maker.batteries] * 1e6)
         while rounds < scenario.max_rounds and not cyclic:
             rounds += 1
-            records = list(_chunks(maker, mechanism, period, start, seed, progress))
+            records = list(_chunks(world, mechanism, period, start, seed, progress))
             end = records[-1].end_uj
-            off = np.abs(end - start) / capacity
+            off = np.abs(end - start.stored_uj) / capacity
             cyclic = bool(np.all(off <= scenario.cyclic_tolerance))
             if not cyclic and rounds < scenario.max_rounds:
-                start = end
+                start = world.at(end)
     else:
         rounds = 1
-    first = start
-    last = start
+    first = last = start.stored_uj
     power: list[Floats] = []
     lost: list[Ints] = []
     unproven = 0
-    stream = records or _chunks(maker, mechanism, period, start, seed, progress)
+    stream = records or _chunks(world, mechanism, period, start, seed, progress)
     for number, record in enumerate(stream):
         frames = part_frames(maker, record, period.name, prices=job.world == "market")
         write_part(job.folder, job.first_part + number, frames)
         unproven += record.unproven
         lost.append(record.loss_uj.sum(1))
-        power.append(record.energy_uj[:, :-1] / (1e6 * scenario.interval_s))
+        power.append(record.energy_uj[:, : scenario.devices.count] / (1e6 * scenario.interval_s))
         last = record.end_uj
     return Outcome(
         job=job,
@@ -107,6 +107,11 @@ def run_job(scenario: Scenario, job: Job, progress: Progress | None) -> Outcome:
     )
 
 
+def world_of(scenario: Scenario, world: str, seed: bytes) -> World:
+    """The world of the market, or of the baseline, where Orders stay with their own machines."""
+    return World.of(scenario, alone=world == "baseline", seed=seed)
+
+
 def parts_of(scenario: Scenario, period: Period) -> int:
     """How many parts a period is written in."""
     rows = scenario.rows(period)
@@ -115,25 +120,26 @@ def parts_of(scenario: Scenario, period: Period) -> int:
 
 
 def _chunks(
-    maker: OfferMaker,
+    world: World,
     mechanism: Mechanism,
     period: Period,
-    start_uj: Ints,
+    state: State,
     seed: bytes,
     progress: Progress | None,
 ) -> Iterator[Record]:
-    rows = maker.scenario.rows(period)
+    rows = world.maker.scenario.rows(period)
     for first in range(rows.start, rows.stop, CHUNK):
         last = min(first + CHUNK, rows.stop)
-        record = simulate(
-            maker, mechanism, slice(first, last), start_uj, seed=seed, progress=progress
+        record, state = simulate(
+            world, mechanism, slice(first, last), state, seed=seed, progress=progress
         )
-        start_uj = record.end_uj
         yield record
 
 
-def check_power(scenario: Scenario, device_power_w: Floats) -> AcResult:
-    """AC power flow of what the devices received, W, (intervals, devices)."""
+def check_power(scenario: Scenario, device_power_w: Floats) -> AcResult | None:
+    """AC power flow of what the devices received, W, (intervals, devices); None off the grid."""
+    if not scenario.has_utility:
+        return None
     d = scenario.devices
     factor = np.where(d.kind == DeviceKind.BATTERY, 1.0, np.nan_to_num(d.power_factor, nan=1.0))
     to_q = np.sqrt(1.0 - factor**2) / factor

@@ -1,0 +1,215 @@
+"""One interval of a world, without its clearing: what stands open before it, what it leaves.
+
+    opened = world.open(row, wanted, state)      # self-discharge, Orders taken, the book
+    ...                                          # somebody clears the book, or reads a clearing
+    state = world.close(opened, received)        # batteries move, machines draw what they used
+
+The simulation and the check of a run walk through these same two steps; between them the one
+asks a mechanism and the other reads a file. So whatever happens in a world besides the market
+follows from its scenario, its seed and what its batteries received.
+
+In an interval, in this order: batteries self-discharge; machines take Orders against the free
+energy of their batteries, and commit it at once; what is committed is held back from the market;
+after the clearing it is drawn. A battery whose curve perishes has idled since it last gave energy:
+after q out of its free energy F the clock stands at t * (1 - q/F). Spec: docs/spec/run.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isojoule.core.errors import InvariantError
+from isojoule.core.units import UJ_PER_J
+from isojoule.grid.formulation import network_of
+from isojoule.market import Book
+from isojoule.microworld.offers import OfferMaker
+from isojoule.microworld.scenario import Scenario
+from isojoule.valuation import Battery
+from isojoule.valuation.battery import freshness
+
+if TYPE_CHECKING:
+    from isojoule.machine import Machine
+    from isojoule.microworld.fleet import Fleet, FleetState, Turn
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class State:
+    """What a world carries from one interval to the next.
+
+    Attributes
+    ----------
+    stored_uj
+        Energy in each battery, (batteries,).
+    idle_s
+        Since each battery last gave energy, s, (batteries,).
+    fleet
+        Machines and their Orders; None without machines.
+    """
+
+    stored_uj: Ints
+    idle_s: Floats
+    fleet: FleetState | None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Opened:
+    """An interval before its clearing.
+
+    Attributes
+    ----------
+    book
+        To be cleared.
+    stored_uj, decay_uj
+        Per battery: after self-discharge, and what that took.
+    committed_uj, used_uj
+        Per battery: held back for machines during the clearing, and drawn by them after it.
+    turn
+        What the machines did; None without machines.
+    """
+
+    book: Book
+    stored_uj: Ints
+    decay_uj: Ints
+    committed_uj: Ints
+    used_uj: Ints
+    idle_s: Floats
+    turn: Turn | None
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """A scenario with its offers and its machines. All methods are pure."""
+
+    maker: OfferMaker
+    fleet: Fleet | None
+    battery_of: Ints
+    """Position among the batteries of the one that feeds each machine."""
+
+    @classmethod
+    def of(cls, scenario: Scenario, *, alone: bool = False, seed: bytes = b"") -> World:
+        """Build the world of a scenario.
+
+        Parameters
+        ----------
+        alone
+            Orders go to machines of their own participant only, as in the baseline; else to any
+            that the grid reaches.
+        """
+        maker = OfferMaker.of(scenario)
+        at = np.searchsorted(maker.batteries, scenario.machine_device).astype(np.int64)
+        if not scenario.machines:
+            return cls(maker, None, at)
+        from isojoule.microworld.fleet import Fleet
+
+        d = scenario.devices
+        network = network_of(scenario.grid, "transport", float(scenario.interval_s))
+        fleet = Fleet.of(
+            machines=scenario.machines,
+            owners=tuple(scenario.participants[d.participant[i]] for i in scenario.machine_device),
+            nodes=d.node[scenario.machine_device].astype(np.int64),
+            orders=scenario.orders,
+            node_ids=scenario.grid.node_ids,
+            parts=network.part,
+            reach="own" if alone else "grid",
+            interval_s=scenario.interval_s,
+            seed=seed,
+        )
+        return cls(maker, fleet, at)
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        """The machines of the scenario."""
+        return self.maker.scenario.machines
+
+    def first(self) -> State:
+        """The state in which the scenario begins."""
+        d = self.maker.scenario.devices
+        stored = np.rint(d.energy_j[self.maker.batteries] * UJ_PER_J).astype(np.int64)
+        return self.at(stored)
+
+    def at(self, stored_uj: Ints) -> State:
+        """A state with these batteries, nothing idle, no Order taken yet."""
+        fleet = None if self.fleet is None else self.fleet.first()
+        return State(stored_uj.copy(), np.zeros(stored_uj.size), fleet)
+
+    def open(self, row: int, wanted_uj: Ints, state: State) -> Opened:
+        """Begin the interval `row`; `wanted_uj` is its row of `OfferMaker.energies_uj`."""
+        maker = self.maker
+        decay = maker.decay_uj(state.stored_uj)
+        stored = state.stored_uj - decay
+        fresh = self._freshness(stored, state.idle_s)
+        committed, used = np.zeros_like(stored), np.zeros_like(stored)
+        turn = None
+        if self.fleet is not None and state.fleet is not None:
+            packs = [self._battery(i, stored, fresh) for i in self.battery_of]
+            time_s = int(maker.scenario.times_s[row])
+            turn = self.fleet.turn(state.fleet, time_s, packs)
+            committed[self.battery_of] = turn.committed_uj
+            used[self.battery_of] = turn.used_uj
+        book = maker.make(row, wanted_uj, stored, committed, fresh)
+        return Opened(book, stored, decay, committed, used, state.idle_s, turn)
+
+    def close(self, opened: Opened, received_uj: Ints) -> State:
+        """End the interval: batteries receive (negative: deliver), machines draw what they used.
+
+        Raises
+        ------
+        InvariantError
+            A battery would leave its bounds.
+        """
+        d, i = self.maker.scenario.devices, self.maker.batteries
+        after = charge(self.maker, opened.stored_uj, received_uj) - opened.used_uj
+        if np.any(after < 0):
+            raise InvariantError("machines drew more than their battery held")
+        free = opened.stored_uj - np.rint(d.reserve_j[i] * UJ_PER_J)
+        given = np.maximum(-received_uj, 0) / d.discharge_efficiency[i] + opened.used_uj
+        with np.errstate(divide="ignore", invalid="ignore"):
+            left = np.where(free > 0, 1.0 - np.minimum(given / free, 1.0), 1.0)
+        idle = (opened.idle_s + self.maker.scenario.interval_s) * left
+        fleet = None if opened.turn is None else opened.turn.state
+        return State(after, idle, fleet)
+
+    def _freshness(self, stored_uj: Ints, idle_s: Floats) -> Floats:
+        """Factor on each battery's curve; 1 where it does not perish, or has nothing to sell."""
+        d, i = self.maker.scenario.devices, self.maker.batteries
+        perishes = np.isfinite(d.tau_s[i]) & (stored_uj > d.reserve_j[i] * UJ_PER_J)
+        tau = np.where(perishes, d.tau_s[i], 1.0)
+        return np.where(perishes, freshness(idle_s, tau, d.floor[i]), 1.0)
+
+    def _battery(self, at: int, stored_uj: Ints, fresh: Floats) -> Battery:
+        """The battery as a machine sees it, with its curve already scaled by its freshness."""
+        d = self.maker.scenario.devices
+        i = self.maker.batteries[at]
+        return Battery(
+            energy_uj=int(stored_uj[at]),
+            capacity_uj=round(float(d.capacity_j[i]) * UJ_PER_J),
+            reserve_uj=round(float(d.reserve_j[i]) * UJ_PER_J),
+            v_min_per_j=float(d.v_min_per_j[i] * fresh[at]),
+            v_max_per_j=float(d.v_max_per_j[i] * fresh[at]),
+            v_critical_per_j=float(d.v_critical_per_j[i]),
+            k=float(d.k[i]),
+        )
+
+
+def charge(maker: OfferMaker, stored_uj: Ints, received_uj: Ints) -> Ints:
+    """Energy in the batteries after receiving (negative: delivering), microjoules.
+
+    Converters round against the battery: charging down, discharging up.
+    """
+    d, i = maker.scenario.devices, maker.batteries
+    gain = np.floor(np.maximum(received_uj, 0) * d.charge_efficiency[i]).astype(np.int64)
+    drain = np.ceil(np.maximum(-received_uj, 0) / d.discharge_efficiency[i]).astype(np.int64)
+    capacity = np.rint(d.capacity_j[i] * UJ_PER_J).astype(np.int64)
+    after = stored_uj + gain - drain
+    # an offer rounded to the microjoule may reach one microjoule past a wall
+    if np.any((after < -2) | (after > capacity + 2)):
+        raise InvariantError("a battery left its bounds")
+    kept: Ints = np.clip(after, 0, capacity)
+    return kept
