@@ -32,8 +32,13 @@ def main(out: Path) -> str:
     assert bought == sorted(bought)
     assert price[-1] > 16  # nobody sells below the worth of a kWh in the battery
 
-    with picture(out, "force_competition", "Competition: a second seller lowers what the first gets",
-                 2, size=(8.6, 4.2)) as (left, right):  # fmt: skip
+    with picture(
+        out,
+        "force_competition",
+        "Competition: a second seller lowers the first one's price",
+        2,
+        size=(8.6, 4.2),
+    ) as (left, right):
         left.plot(SELLERS, price, color=BLUE, marker="o")
         left.axhline(16, color=RED, linewidth=1, linestyle=":")
         label(left, 8, 16, "worth of the first kWh to any seller", RED, dx=0, dy=-9, ha="right")

@@ -17,7 +17,7 @@ from _picture import BLUE, RED, SOFT, axes, label, picture, run
 from _world import CT_PER_KWH, bids, clear, path, store, uj
 
 LOSS = 0.02
-OVERFLOW_KWH = np.linspace(0.5, 14, 28)
+OVERFLOW_KWH = np.linspace(0.5, 12, 116)
 
 
 def main(out: Path) -> str:
@@ -49,8 +49,8 @@ def main(out: Path) -> str:
         ax.axhline(0, color=SOFT, linewidth=1)
         ax.plot(OVERFLOW_KWH, prices[-4], color=RED)
         ax.plot(OVERFLOW_KWH, prices[0], color=BLUE)
-        label(ax, 14, 0, "spilling is free", BLUE, dx=-2, dy=10, ha="right")
-        label(ax, 14, -4, "spilling costs 4 ct/kWh", RED, dx=-2, dy=10, ha="right")
+        label(ax, 12, 0, "spilling is free", BLUE, dx=-2, dy=10, ha="right")
+        label(ax, 12, -4, "spilling costs 4 ct/kWh", RED, dx=-2, dy=10, ha="right")
         axes(ax, "Overflow of the full battery in the hour, kWh", "Price at the battery, ct/kWh")
     return (
         f"from {prices[0][0]:.1f} ct/kWh the price falls to {prices[0][-1]:.2f} where spilling is "

@@ -42,7 +42,7 @@ def main(out: Path) -> str:
         for sun_kwh, price, colour in zip((0, 2, 5, 10), prices, colours, strict=True):
             ax.plot(range(1, 8), price, color=colour, marker="o")
             text = f"{sun_kwh} kWh of sun" if sun_kwh else "night"
-            label(ax, 7, price[-1], text, colour, dx=10, dy=7 if sun_kwh == 0 else -3)
+            label(ax, 7, price[-1], text, colour, dx=10, dy={0: 7, 2: -5}.get(sun_kwh, 0))
         axes(ax, "Home along the street; the sun shines at home 4", "Price at each home, ct/kWh")
     return (
         f"10 kWh of sun lower the price from {night[3]:.2f} to {noon[3]:.2f} ct/kWh at the sun, "

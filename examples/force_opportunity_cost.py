@@ -38,13 +38,14 @@ def main(out: Path) -> str:
     assert all(a >= b for a, b in zip(sold["free"], sold["busy"], strict=True))
     assert max(sold["busy"]) <= 5  # what is promised is not for sale at any price
 
-    with picture(out, "force_opportunity_cost",
-                 "Opportunity cost: no sale below one's own next use") as (ax,):  # fmt: skip
+    with picture(
+        out, "force_opportunity_cost", "Opportunity cost: no sale below one's own next use"
+    ) as (ax,):
         ax.plot(OFFERED_CT, sold["free"], color=BLUE)
         ax.plot(OFFERED_CT, sold["busy"], color=PURPLE)
         label(ax, 35, sold["free"][-1], "nothing promised", BLUE, dx=0, dy=10, ha="right")
-        label(ax, 35, sold["busy"][-1], "3 of 8 kWh promised to its own job", PURPLE, dx=0, dy=10,
-              ha="right")  # fmt: skip
+        text = "3 of 8 kWh promised"
+        label(ax, 35, sold["busy"][-1], text, PURPLE, dx=0, dy=10, ha="right")
         for x, colour in ((14, BLUE), (20, PURPLE)):
             ax.plot([x], [0], "o", color=colour, clip_on=False, zorder=3)
         label(ax, 14, 0, "worth 14 ct to itself", BLUE, dx=-8, dy=10, ha="right")

@@ -55,9 +55,8 @@ def main(out: Path) -> str:
         label(ax, 48, lasting_asked[-1], "keeps", BLUE)
         label(ax, 48, asked[-1], "perishes", RED)
         for hour, wanted_kwh in VISITS.items():
-            label(
-                ax, hour + 1, asked[hour], f"sells\n{wanted_kwh:g} kWh", dx=-6, dy=-26, ha="center"
-            )
+            text = f"sells {wanted_kwh:g} kWh"
+            label(ax, hour + 1, lasting_asked[hour + 1], text, dx=0, dy=9, ha="right")
         axes(ax, "Hours", "What the store asks for its next kWh, ct", low=0)
     return (
         f"20 idle hours took the ask from {fresh:.2f} to {asked[20]:.2f} ct/kWh; floor {floor:.2f}"

@@ -48,8 +48,14 @@ def main(out: Path) -> str:
     reserve = np.isclose(prices, V_CRITICAL)
     assert reserve.sum() >= 5 and np.flatnonzero(reserve)[0] > first_dark
 
-    with picture(out, "force_scarcity", "Scarcity: the last Joules are dear", 2,
-                 size=(9, 4.2), widths=(1.5, 1)) as (left, right):  # fmt: skip
+    with picture(
+        out,
+        "force_scarcity",
+        "Scarcity: the last Joules are dear",
+        2,
+        size=(9, 4.2),
+        widths=(1.5, 1),
+    ) as (left, right):
         left.step(range(HOURS), prices, color=RED, where="post")
         left.set_yscale("log")
         left.set_ylim(10, 800)

@@ -46,8 +46,14 @@ def main(out: Path) -> str:
     assert spread[-1] < 0.001 * spread[0]
     assert np.ptp(levels[-1]) < 0.001
 
-    with picture(out, "self_balancing", "Unequal batteries balance themselves", 2,
-                 size=(8.6, 4.2), widths=(1, 1.5)) as (squares, lines):  # fmt: skip
+    with picture(
+        out,
+        "self_balancing",
+        "Unequal batteries balance themselves",
+        2,
+        size=(8.6, 4.2),
+        widths=(1, 1.5),
+    ) as (squares, lines):
         hours = np.arange(STEPS + 1) / 4
         lines.plot(hours, worths, color=SOFT, linewidth=0.6, alpha=0.6)
         lines.plot(hours, worths.max(axis=1), color=RED)
@@ -63,7 +69,8 @@ def main(out: Path) -> str:
                 vmin=0, vmax=1, marker="s",
             )  # fmt: skip
             label(squares, x - 0.5, y + 1.1, f"after {step / 4:g} h", SOFT, dx=0)
-        squares.set_title("Size and level: dark is empty, yellow full", pad=16)
+        squares.set_title("Size and level: dark is empty, yellow full")
+        squares.set_ylim(-12, 2.6)
         squares.set_aspect("equal")
         squares.axis("off")
     return (
