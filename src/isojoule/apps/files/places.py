@@ -40,5 +40,7 @@ def located(find: Callable[[str], str | None]) -> Iterator[None]:
         if place is None:
             raise
         raise InputError(
-            f"{error.place}: {error.message}", place=place, remedy=error.remedy
+            f"{error.place}: {error.message}" if error.place else error.message,
+            place=place,
+            remedy=error.remedy,
         ) from error

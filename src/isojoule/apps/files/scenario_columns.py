@@ -52,6 +52,8 @@ DEVICES = (
     Column("v_max_per_j", "money/J", False, "battery: worth of a Joule when down to the reserve"),
     Column("v_critical_per_j", "money/J", False, "battery: below the reserve; v_max if empty"),
     Column("k", "1", False, "battery: shape of the curve, 1 is linear; 1 if empty"),
+    Column("tau_s", "s", False, "battery: time in which idle energy perishes; empty: it does not"),
+    Column("floor", "1", False, "battery: share of its worth that idle energy keeps; 0 if empty"),
 )
 PROFILES = (Column("time", "time", True, "start of the interval"),)
 PRICES = (
@@ -69,6 +71,9 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "prices": PRICES,
 }
 """All tables by name. `profiles` has further columns: one a profile, pure numbers."""
+
+OPTIONAL = frozenset({"prices"})
+"""Tables that may be missing: `prices` off the grid."""
 
 LOAD_COLUMNS = frozenset({"profile", "power_w", "power_factor", "lost_load_per_j"})
 PV_COLUMNS = frozenset({"profile", "power_w", "power_factor", "spill_value_per_j"})

@@ -48,11 +48,28 @@ class ScenarioDoc(_Strict):
         default="transport", description="whether the market sees the links"
     )
     mechanism: str = Field(default="equilibrium", description="the market mechanism")
-    utility: str = Field(description="node where the utility sits")
+    utility: str | None = Field(
+        default=None, description="node where the utility sits; absent: a world off the grid"
+    )
+    baseline: Literal["utility-only", "autarky"] | None = Field(
+        default=None,
+        description="what the market is compared with: everybody alone with the utility "
+        "(`utility-only`) or alone (`autarky`); absent: `utility-only`, off the grid `autarky`",
+    )
     lost_load: Quantity | None = Field(
         default=None,
         description="worth of load that is not served, where the load gives none; "
         "5 units of the currency per kWh if absent",
+    )
+    unserved_cost: Quantity | None = Field(
+        default=None,
+        description="what need that is not served costs in the audit, as '5 EUR/kWh'; absent: 0, "
+        "off the grid `lost_load`",
+    )
+    stored_value: Quantity | None = Field(
+        default=None,
+        description="what energy left in batteries counts in the audit, as '0.10 EUR/kWh'; absent: "
+        "the mean of the utility's buying price, 0 off the grid",
     )
     network_fee: Quantity = Field(
         default=0, description="paid on energy that neighbours trade with each other"
@@ -97,6 +114,7 @@ _ANSWERS: dict[str, str] = {
     "max_rounds": "give a whole number of 1 or more",
     "network": "use copperplate or transport",
     "interval": "write it as '15 min'",
+    "baseline": "use utility-only or autarky",
     "slack_voltage_pu": "give it per unit, as 1.02",
 }
 

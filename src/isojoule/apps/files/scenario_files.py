@@ -7,7 +7,6 @@ The format is described in docs/scenario.md, the columns in `scenario_columns`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -16,26 +15,25 @@ from numpy.typing import NDArray
 
 from isojoule.apps.files.places import located
 from isojoule.apps.files.quantities import parse_quantity
-from isojoule.apps.files.scenario_columns import NEEDED_BY, TABLES, USED_BY
+from isojoule.apps.files.scenario_columns import OPTIONAL, TABLES
+from isojoule.apps.files.scenario_devices import read_devices, some_index_of
 from isojoule.apps.files.scenario_doc import ScenarioDoc, read_scenario_doc
 from isojoule.apps.files.scenario_new import new_scenario
 from isojoule.apps.files.scenario_times import read_periods, read_times, steps
 from isojoule.apps.files.scenario_write import write_scenario
-from isojoule.apps.files.tables import Table, read_table
+from isojoule.apps.files.tables import Table, has_table, read_table
 from isojoule.apps.files.times import local_text, zone
 from isojoule.apps.files.yaml_lines import Lines
 from isojoule.core.errors import InputError
 from isojoule.core.units import J_PER_KWH, PPB
 from isojoule.grid import Grid
-from isojoule.microworld.devices import KIND_NAMES, DeviceKind
-from isojoule.microworld.scenario import Devices, Scenario
+from isojoule.microworld.scenario import Scenario
 
 __all__ = ["bundled", "new_scenario", "read_scenario", "write_scenario"]
 
 DOC_NAME = "scenario.yaml"
 LOST_LOAD_PER_KWH = 5.0
 UTILITY = "utility"
-_DEFAULTS = {"reserve_j": 0.0, "self_discharge_per_month": 0.0, "k": 1.0}
 
 
 def bundled() -> dict[str, Path]:
@@ -70,20 +68,17 @@ def read_scenario(path: Path) -> Scenario:
             folder, stem, columns, currency=doc.currency, open_numbers=stem == "profiles"
         )
         for stem, columns in TABLES.items()
+        if stem not in OPTIONAL or has_table(folder, stem)
     }
     participants = _participants(tables["participants"])
     grid = _grid(tables["nodes"], tables["links"], participants)
-    if doc.utility not in grid.node_index:
-        raise InputError(
-            f"unknown node {doc.utility!r}",
-            place=lines.place("utility"),
-            remedy="name a node of the table nodes, where the utility's wires begin",
-        )
+    utility_node = _utility_node(doc, lines, grid)
     profile_names = tuple(tables["profiles"].numbers)
-    devices = _devices(tables["devices"], participants, grid, profile_names, _lost_load(doc, lines))
+    lost_load_per_j = _cost(doc, lines, "lost_load", LOST_LOAD_PER_KWH / J_PER_KWH)
+    devices = read_devices(tables["devices"], participants, grid, profile_names, lost_load_per_j)
     times_s = read_times(tables["profiles"], tz, interval_s)
     periods = read_periods(doc, lines, tz, times_s, interval_s, tables["profiles"])
-    rows, held = _prices(tables["prices"], tz, times_s)
+    prices = _prices(tables.get("prices"), doc, folder, tz, times_s)
     scenario_lines = {"": lines.place()}
     with located(scenario_lines.get):
         return Scenario(
@@ -96,13 +91,8 @@ def read_scenario(path: Path) -> Scenario:
             network=doc.network,
             mechanism=doc.mechanism,
             interval_s=interval_s,
-            utility_node=grid.node_index[doc.utility],
-            network_fee_per_j=parse_quantity(
-                doc.network_fee,
-                "money/J",
-                place=lines.place("network_fee"),
-                currency=doc.currency,
-            ),
+            utility_node=utility_node,
+            network_fee_per_j=_cost(doc, lines, "network_fee", 0.0),
             periods=periods,
             cyclic_tolerance=doc.cyclic.tolerance if doc.cyclic else None,
             max_rounds=doc.cyclic.max_rounds if doc.cyclic else 1,
@@ -118,10 +108,15 @@ def read_scenario(path: Path) -> Scenario:
             times_s=times_s,
             profile_names=profile_names,
             profiles=_profiles(tables["profiles"], profile_names, times_s, tz),
-            sells_at_per_j=held["sells_at_per_j"][rows],
-            buys_at_per_j=held["buys_at_per_j"][rows],
-            carbon_kg_per_j=held["carbon_kg_per_j"][rows],
+            sells_at_per_j=prices["sells_at_per_j"],
+            buys_at_per_j=prices["buys_at_per_j"],
+            carbon_kg_per_j=prices["carbon_kg_per_j"],
             slack_voltage_pu=doc.slack_voltage_pu,
+            baseline=_baseline(doc, lines),
+            unserved_cost_per_j=_cost(
+                doc, lines, "unserved_cost", 0.0 if doc.utility else lost_load_per_j
+            ),
+            stored_value_per_j=_stored_value(doc, lines),
         )
 
 
@@ -136,14 +131,49 @@ def _interval_s(doc: ScenarioDoc, lines: Lines) -> int:
     return round(seconds)
 
 
-def _lost_load(doc: ScenarioDoc, lines: Lines) -> float:
-    if doc.lost_load is None:
-        return LOST_LOAD_PER_KWH / J_PER_KWH
-    place = lines.place("lost_load")
-    value = parse_quantity(doc.lost_load, "money/J", place=place, currency=doc.currency)
+def _utility_node(doc: ScenarioDoc, lines: Lines, grid: Grid) -> int:
+    """Row of the utility's node, -1 off the grid."""
+    if doc.utility is None:
+        return -1
+    if doc.utility not in grid.node_index:
+        raise InputError(
+            f"unknown node {doc.utility!r}",
+            place=lines.place("utility"),
+            remedy="name a node of the table nodes, where the utility's wires begin; off the grid "
+            "leave the key out",
+        )
+    return grid.node_index[doc.utility]
+
+
+def _baseline(doc: ScenarioDoc, lines: Lines) -> str:
+    if doc.baseline == "utility-only" and doc.utility is None:
+        raise InputError(
+            "there is no utility to be alone with",
+            place=lines.place("baseline"),
+            remedy="use `baseline: autarky`, or name the utility's node",
+        )
+    return doc.baseline or ("autarky" if doc.utility is None else "utility-only")
+
+
+def _cost(doc: ScenarioDoc, lines: Lines, key: str, default: float) -> float:
+    """A key that holds a cost of 0 or more, money/J."""
+    given = getattr(doc, key)
+    if given is None:
+        return default
+    place = lines.place(key)
+    value = parse_quantity(given, "money/J", place=place, currency=doc.currency)
     if value < 0:
-        raise InputError("lost_load is negative", place=place, remedy="give it as '5 EUR/kWh'")
+        raise InputError(
+            f"{key} is negative", place=place, remedy=f"give 0 or more, as '5 {doc.currency}/kWh'"
+        )
     return value
+
+
+def _stored_value(doc: ScenarioDoc, lines: Lines) -> float | None:
+    if doc.stored_value is None:
+        return None
+    place = lines.place("stored_value")
+    return parse_quantity(doc.stored_value, "money/J", place=place, currency=doc.currency)
 
 
 def _participants(table: Table) -> list[str]:
@@ -161,7 +191,7 @@ def _grid(nodes: Table, links: Table, participants: list[str]) -> Grid:
     node_ids = nodes.unique("node", "node")
     link_ids = links.unique("link", "link")
     owners = links.text("owner")
-    _optional(links, "owner", "participant", participants)
+    some_index_of(links, "owner", "participant", participants)
     at = {f"link {name!r}": links.place(row) for row, name in enumerate(link_ids)}
     loss = links.number("loss", 0.0)
     for bad in np.flatnonzero(~((loss >= 0) & (loss < 1))):
@@ -193,78 +223,6 @@ def _grid(nodes: Table, links: Table, participants: list[str]) -> Grid:
         )
 
 
-def _optional(table: Table, name: str, what: str, known: Sequence[str]) -> NDArray[np.int32]:
-    """As `Table.index_of`, with -1 where the cell is empty."""
-    index = table.index_of(name, what, (*known, ""), of=table.text(name))
-    return np.where(index == len(known), -1, index).astype(np.int32)
-
-
-def _devices(
-    table: Table,
-    participants: list[str],
-    grid: Grid,
-    profile_names: tuple[str, ...],
-    lost_load_per_j: float,
-) -> Devices:
-    ids = table.unique("device", "device")
-    kind = table.index_of("kind", "kind", KIND_NAMES).astype(np.uint8)
-    _check_applies(table)
-    load, pv, battery = (kind == code for code in DeviceKind)
-    profile = _optional(table, "profile", "profile", profile_names)
-
-    def number(name: str, rows: NDArray[np.bool_], default: float) -> NDArray[np.float64]:
-        return np.where(rows, table.number(name, default), np.nan)
-
-    battery_numbers = {
-        column.name: number(column.name, battery, _DEFAULTS.get(column.name, np.nan))
-        for column in TABLES["devices"]
-        if column.name in USED_BY["battery"] and column.name != "v_critical_per_j"
-    }
-    critical = number("v_critical_per_j", battery, np.nan)
-    unset = np.isnan(critical)
-    critical[unset] = battery_numbers["v_max_per_j"][unset]
-    at = {f"device {name!r}": table.place(row) for row, name in enumerate(ids)}
-    with located(at.get):
-        return Devices(
-            ids=tuple(ids),
-            participant=table.index_of("participant", "participant", participants),
-            node=table.index_of("node", "node", grid.node_ids),
-            kind=kind,
-            profile=profile,
-            power_w=number("power_w", ~battery, np.nan),
-            power_factor=number("power_factor", ~battery, 1.0),
-            lost_load_per_j=number("lost_load_per_j", load, lost_load_per_j),
-            spill_value_per_j=number("spill_value_per_j", pv, 0.0),
-            v_critical_per_j=critical,
-            **battery_numbers,
-        )
-
-
-def _check_applies(table: Table) -> None:
-    """Refuse a value that a device's kind has no use for, or lacks."""
-    kinds = table.texts["kind"]
-    filled = {name: ~np.isnan(values) for name, values in table.numbers.items()}
-    filled["profile"] = np.array([bool(name) for name in table.text("profile")], dtype=np.bool_)
-    for kind in KIND_NAMES:
-        rows = np.array([value == kind for value in kinds], dtype=np.bool_)
-        for name, there in filled.items():
-            if name not in USED_BY[kind] and (rows & there).any():
-                row = int(np.flatnonzero(rows & there)[0])
-                raise InputError(
-                    f"{name} does not apply to a {kind}",
-                    place=table.place(row),
-                    remedy=f"leave it empty; a {kind} has {', '.join(sorted(USED_BY[kind]))}",
-                )
-        for name in NEEDED_BY[kind]:
-            lacking = rows & ~filled.get(name, np.zeros(table.rows, dtype=np.bool_))
-            if lacking.any():
-                raise InputError(
-                    f"a {kind} without {name}",
-                    place=table.place(int(np.flatnonzero(lacking)[0])),
-                    remedy="fill it in",
-                )
-
-
 def _profiles(
     table: Table, names: tuple[str, ...], times_s: NDArray[np.int64], tz: ZoneInfo
 ) -> NDArray[np.float64]:
@@ -283,12 +241,29 @@ def _profiles(
 
 
 def _prices(
-    table: Table, tz: ZoneInfo, times_s: NDArray[np.int64]
-) -> tuple[NDArray[np.intp], dict[str, NDArray[np.float64]]]:
-    """Row of the price table that holds at each time, and its columns."""
+    table: Table | None, doc: ScenarioDoc, folder: Path, tz: ZoneInfo, times_s: NDArray[np.int64]
+) -> dict[str, NDArray[np.float64]]:
+    """The columns of the price table at each time; nan off the grid."""
+    names = ("sells_at_per_j", "buys_at_per_j", "carbon_kg_per_j")
+    if doc.utility is None:
+        if table is not None:
+            raise InputError(
+                "there are prices, but no utility",
+                place=table.place(),
+                remedy="off the grid remove this table; else name the utility's node by the key "
+                f"`utility` in {DOC_NAME}",
+            )
+        return {name: np.full(len(times_s), np.nan) for name in names}
+    if table is None:
+        raise InputError(
+            "the table 'prices' is missing",
+            place=str(folder),
+            remedy="add prices.csv with the columns time, sells_at_per_j, buys_at_per_j; off the "
+            f"grid leave `utility` out of {DOC_NAME}",
+        )
     rows = steps(table, tz, times_s)
     held = {}
-    for name in ("sells_at_per_j", "buys_at_per_j", "carbon_kg_per_j"):
+    for name in names:
         held[name] = values = table.number(name)
         for row in np.flatnonzero(np.isnan(values)) if name in table.numbers else ():
             raise InputError(
@@ -300,4 +275,4 @@ def _prices(
             place=table.place(int(row)),
             remedy="lower buys_at or raise sells_at: else energy would run in circles for money",
         )
-    return rows, held
+    return {name: values[rows] for name, values in held.items()}

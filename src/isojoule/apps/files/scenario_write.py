@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import yaml
 
-from isojoule.apps.files.scenario_columns import TABLES
+from isojoule.apps.files.scenario_columns import OPTIONAL, TABLES
 from isojoule.core.errors import InputError, InvariantError
 
 TableData = Mapping[str, Any]
@@ -31,7 +31,8 @@ def write_scenario(
     doc
         The keys of `scenario.yaml`, in the order to write them.
     tables
-        All of `nodes, links, participants, devices, profiles, prices`; SI columns.
+        All that the format knows, but those that may be missing as the world has it (`OPTIONAL`);
+        SI columns.
     file_format
         Parquet is compressed with zstd and has no rounding; CSV is for people.
 
@@ -47,7 +48,7 @@ def write_scenario(
     """
     import polars
 
-    if set(tables) != set(TABLES):
+    if not set(TABLES) - OPTIONAL <= set(tables) <= set(TABLES):
         raise InvariantError(f"tables {sorted(tables)} are not {sorted(TABLES)}")
     empty_folder(scenario_dir)
     text = yaml.safe_dump(dict(doc), sort_keys=False, allow_unicode=True, width=98)

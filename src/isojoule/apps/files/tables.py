@@ -28,7 +28,15 @@ if TYPE_CHECKING:
     import polars
 
 Floats = NDArray[np.float64]
-SUFFIX = {"W": "_w", "J": "_j", "money/J": "_per_j", "V": "_v", "ohm": "_ohm", "kg/J": "_kg_per_j"}
+SUFFIX = {
+    "W": "_w",
+    "J": "_j",
+    "money/J": "_per_j",
+    "V": "_v",
+    "ohm": "_ohm",
+    "kg/J": "_kg_per_j",
+    "s": "_s",
+}
 _EXAMPLE = {
     "W": "kW",
     "J": "kWh",
@@ -36,6 +44,7 @@ _EXAMPLE = {
     "V": "kV",
     "ohm": "mohm",
     "kg/J": "kg/kWh",
+    "s": "d",
     "1": "%",
 }
 _HEADER = re.compile(r"\s*([^\[\]]+?)\s*(?:\[\s*([^\[\]]*?)\s*\])?\s*")
@@ -154,6 +163,11 @@ class Table:
                     remedy=nearest(value, [other for other in known if other]),
                 )
         return np.array([at[value] for value in values], dtype=np.int32)
+
+
+def has_table(folder: Path, stem: str) -> bool:
+    """Whether a folder has this table, in either format."""
+    return any((folder / f"{stem}{suffix}").exists() for suffix in (".csv", ".parquet"))
 
 
 def read_table(
