@@ -147,7 +147,7 @@ def worth_between(
         return 0.0
     share = width_uj / room_uj  # of the way from `low` to full
     fall = 1.0 if share == 1.0 else -math.expm1((k + 1.0) * math.log1p(-share))
-    mean = (room_uj / f_max_uj) ** k * fall / ((k + 1.0) * share)
+    mean = math.pow(room_uj / f_max_uj, k) * fall / ((k + 1.0) * share)
     return width_uj / UJ_PER_J * (v_min_per_j + (v_max_per_j - v_min_per_j) * mean)
 
 
@@ -157,4 +157,4 @@ def worth_at(
     """Worth of the next Joule at a filling, v(F), money per J; inf where nothing is for sale."""
     if free_uj <= 0:
         return math.inf
-    return v_min_per_j + (v_max_per_j - v_min_per_j) * ((f_max_uj - free_uj) / f_max_uj) ** k
+    return v_min_per_j + (v_max_per_j - v_min_per_j) * math.pow(1.0 - free_uj / f_max_uj, k)
