@@ -75,22 +75,21 @@ def main(out: Path) -> str:
         3,
         size=(10.5, 4),
     ) as (left, middle, right):
-        for i, (name, colour) in enumerate(zip(("first", "thin cable", "third"), (BLUE, RED, GREEN),
-                                               strict=True)):  # fmt: skip
+        for i, colour in enumerate((BLUE, RED, GREEN)):
             left.plot(IDLE_H, earned[:, i], color=colour)
-            if i < 2:
-                text = name if i else "first and third"
-                label(left, 48, earned[-1, i], text, colour, dx=0, dy=9, ha="right")
+        for i, name, colour in ((0, "first and third", GREEN), (1, "thin cable", RED)):
+            label(left, 48, earned[-1, i], name, colour, dx=0, dy=9, ha="right")
         axes(left, "Hours that the store has idled", "Three hops: each trader earns, ct")
         times = np.array([d * 24 + i / 24 * 6 for d in range(DAYS) for i in range(2 * LOTS)])
         middle.step(np.append(0, times + 24), held, color=BLUE, where="post")
         middle.set_xticks(range(0, 24 * DAYS + 25, 24), [str(d) for d in range(DAYS + 2)])
         axes(middle, "Days", "The pump: energy in the store, kWh", low=0)
-        right.step(np.append(0, times + 24), pumped, color=RED, where="post")
-        right.step(np.append(0, times + 24), honest, color=SOFT, where="post")
-        right.set_xticks(range(0, 24 * DAYS + 25, 24), [str(d) for d in range(DAYS + 2)])
-        label(right, 24, pumped[-1], "from a store\nthat perishes", RED, dx=0, ha="left")
-        label(right, 135, 0, "from one that keeps: 0", SOFT, dx=0, dy=9, ha="right")
+        for money, colour in ((pumped, RED), (honest, SOFT)):
+            right.plot(range(DAYS + 1), money[:: 2 * LOTS], color=colour, marker="o")
+        label(
+            right, 3, pumped[6 * LOTS], "from a store\nthat perishes", RED, dx=-8, dy=12, ha="right"
+        )
+        label(right, 5, honest[-1], "from one that keeps", SOFT, dx=0, dy=12, ha="right")
         axes(right, "Days", "The pump: the trader's money, ct")
     return (
         f"three hops earn {', '.join(f'{e:.1f}' for e in earned[-1])} ct after two days; the pump "

@@ -71,9 +71,9 @@ def main(out: Path) -> str:
         size=(10.5, 4),
     ) as (left, middle, right):
         left.step(HOURS, price, color=RED, where="mid")
-        for level, text in ((30, "the utility sells"), (8, "the utility buys")):
+        for level, text, dy in ((30, "the utility sells", 8), (8, "the utility buys", -9)):
             left.axhline(level, color=SOFT, linewidth=1, linestyle=":")
-            label(left, 23, level, text, SOFT, dx=0, dy=8, ha="right")
+            label(left, 23, level, text, SOFT, dx=0, dy=dy, ha="right")
         axes(left, "Hour of the day", "Price at home, ct/kWh", low=0)
         middle.bar(HOURS[battery > 0], bought[battery > 0], color=GREEN, width=0.8)
         middle.bar(HOURS[battery < 0], battery[battery < 0], color=AMBER, width=0.8)
