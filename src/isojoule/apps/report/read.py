@@ -42,7 +42,7 @@ class Drawn:
     x, y
         Shape (nodes,), nan if not given.
     utility
-        Index of the node where the utility sits.
+        Index of the node where the utility sits; -1 off the grid.
     """
 
     nodes: tuple[str, ...]
@@ -77,8 +77,8 @@ class RunFiles:
         The run folder.
     summary
         `summary.json`.
-    timezone
-        IANA name of the scenario's zone.
+    scenario
+        The whole scenario, also where a part of it was run.
     grid
         The grid.
     devices
@@ -89,14 +89,28 @@ class RunFiles:
 
     folder: Path
     summary: dict[str, Any]
-    timezone: str
+    scenario: Scenario
     grid: Drawn
     devices: tuple[Device, ...]
     inputs: dict[str, str]
 
+    @property
+    def timezone(self) -> str:
+        """IANA name of the scenario's zone."""
+        return self.scenario.timezone
+
+    @property
+    def has_machines(self) -> bool:
+        """Whether something computes in this world."""
+        return bool(self.scenario.machines)
+
+    def table(self, world: str, name: str) -> pl.DataFrame:
+        """A whole table of "market" or "baseline", ordered as it was written."""
+        return self._scan(world, name).collect()
+
     def intervals(self, world: str) -> pl.DataFrame:
         """The table of intervals of "market" or "baseline", ordered as it was written."""
-        return self._scan(world, "intervals").collect()
+        return self.table(world, "intervals")
 
     def matrix(
         self,
@@ -166,8 +180,11 @@ def read_run(folder: Path) -> RunFiles:
         )
     from isojoule.apps.files.scenario_files import read_scenario
 
-    summary = json.loads(path.read_text(encoding="utf-8"))
-    scenario = read_scenario(folder / "scenario")
+    return open_run(folder, read_scenario(folder / "scenario"))
+
+
+def open_run(folder: Path, scenario: Scenario) -> RunFiles:
+    """A run folder whose scenario is at hand; its copy in the folder is hashed, not read."""
     inputs = {
         p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest()
         for p in sorted((folder / "scenario").rglob("*"))
@@ -175,8 +192,8 @@ def read_run(folder: Path) -> RunFiles:
     }
     return RunFiles(
         folder=folder,
-        summary=summary,
-        timezone=scenario.timezone,
+        summary=json.loads((folder / "summary.json").read_text(encoding="utf-8")),
+        scenario=scenario,
         grid=drawn(scenario.grid, scenario.utility_node),
         devices=devices_of(scenario),
         inputs=inputs,

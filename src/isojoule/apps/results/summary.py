@@ -18,7 +18,7 @@ from isojoule.apps.results.machine_tables import Work, work_of
 from isojoule.apps.results.participants import Works, participants, person_summary
 from isojoule.apps.results.power import power_summary
 from isojoule.apps.results.worlds import Outcome
-from isojoule.core.units import NANO_PER_UNIT
+from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT
 from isojoule.microworld.audit import audit, totals
 from isojoule.microworld.scenario import Period, Scenario
 
@@ -200,31 +200,55 @@ def _orders(works: Works, world: str, names: list[str]) -> dict[str, float]:
 
 
 def headline(scenario: Scenario, document: dict[str, Any]) -> str:
-    """One sentence on who saved what."""
+    """One sentence on who saved what; off the grid also on who was served."""
     audit_, total = document["total"]["audit"], document["total"]
     people = len(document["participants"])
     saving = audit_["saving"]
     days = total["intervals"] * scenario.interval_s / 86400
     span = f"{days:.0f} days" if days >= 2 else f"{days * 24:.0f} hours"
     title = scenario.title or scenario.name
-    verb = "saved" if saving >= 0 else "lost"
     losers = audit_["losers"]
     loses = "none loses" if not losers else "1 loses" if losers == 1 else f"{losers} lose"
     who = f"{audit_['gainers']} of {people} participants gain and {loses}"
     operator = document["operator"]["market"] - document["operator"]["baseline"]
     people_saved = sum(p["saving"] for p in document["participants"])
+    digits = 2 if abs(saving) >= 1 or not scenario.machines else 4
     kept = ""
-    alone = "with the utility alone" if scenario.baseline == "utility-only" else "living alone"
     if operator > 0.1 * abs(saving):
         did = "saved" if people_saved >= 0 else "lost"
         kept = (
-            f" (households together {did} {abs(people_saved):,.2f}, the operator's account gained "
-            f"{operator:,.2f})"
+            f" (households together {did} {abs(people_saved):,.{digits}f}, the operator's account "
+            f"gained {operator:,.{digits}f})"
         )
-    if scenario.network_fee_per_j == 0 and scenario.has_utility:
-        kept += ", before network fees"
+    amount = f"{abs(saving):,.{digits}f} {scenario.currency} ({abs(audit_['saving_share']):.1%})"
+    orders = ""
+    if scenario.machines:
+        orders = (
+            f"{total['market']['orders_finished']} of {total['market']['orders']} Orders were "
+            f"finished instead of {total['baseline']['orders_finished']}"
+        )
+    if scenario.has_utility:
+        verb = "saved" if saving >= 0 else "lost"
+        alone = "with the utility alone" if scenario.baseline == "utility-only" else "living alone"
+        if scenario.network_fee_per_j == 0:
+            kept += ", before network fees"
+        return (
+            f"{title}: in {span} the community {verb} {amount} by trading with neighbours instead "
+            f"of {alone}{kept}; {orders}{'; ' if orders else ''}{who}."
+        )
+    shares = [total[world]["served_share"] for world in ("market", "baseline")]
+    told, counted = [], []
+    if None not in shares:
+        told.append(f"{shares[0]:.1%} of the need was served instead of {shares[1]:.1%}")
+        cost = scenario.unserved_cost_per_j * J_PER_KWH
+        counted.append(f"need at {cost:,.2f} {scenario.currency} a kWh")
+    if orders:
+        told.append(orders)
+        counted.append("Orders at their worth")
+    better = "better" if saving >= 0 else "worse"
     return (
-        f"{title}: in {span} the community {verb} {abs(saving):,.2f} {scenario.currency} "
-        f"({abs(audit_['saving_share']):.1%}) by trading with neighbours instead of "
-        f"{alone}{kept}; {who}."
+        f"{title}: in {span}, trading with neighbours instead of living alone, "
+        f"{' and '.join(told) or 'nothing was needed'}; counting "
+        f"{' and '.join(counted) or 'what is left in batteries'}, the community "
+        f"is {better} off by {amount}{kept}; {who}."
     )
