@@ -49,7 +49,7 @@ def main(out: Path) -> str:
         for x, colour in ((14, BLUE), (20, PURPLE)):
             ax.plot([x], [0], "o", color=colour, clip_on=False, zorder=3)
         label(ax, 14, 0, "worth 14 ct to itself", BLUE, dx=-8, dy=10, ha="right")
-        label(ax, 20, 0, "worth 20 ct to itself", PURPLE, dx=14, dy=10)
+        label(ax, 20, 0, "worth 20 ct to itself", PURPLE, dx=20, dy=10)
         axes(ax, "What a buyer offers, ct/kWh", "What the battery sells, of 8 kWh", low=0)
     return "8 kWh: asks 14 ct with nothing promised, 20 ct with 3 kWh promised; sells 5 of 8 then"
 

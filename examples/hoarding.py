@@ -45,13 +45,14 @@ def main(out: Path) -> str:
     with picture(
         out, "hoarding", "Hoarding: each Joule sold makes the next one dearer", 2, size=(9.4, 4.3)
     ) as (left, right):
-        spots = {0.5: (3, 8), 1: (5.25, 8), 2: (6.6, 7), 4: (6.5, -9)}
+        spots = {0.5: (3, 8), 1: (5.25, 8), 2: (6.6, 7), 4: (6.5, 9)}
         for k, colour in zip(prices, (AMBER, RED, GREEN, BLUE), strict=True):
             left.plot(sold[1:], prices[k], color=colour)
             right.plot(sold[:41], bills[k][:41], color=colour)
             x, dy = spots[k]
-            side = "right" if k < 4 else "left"
-            label(left, x, prices[k][int(x / LOT_KWH)], f"k = {k:g}", colour, dx=-4, dy=dy, ha=side)
+            label(
+                left, x, prices[k][int(x / LOT_KWH)], f"k = {k:g}", colour, dx=-4, dy=dy, ha="right"
+            )
             label(right, 10, bills[k][40], f"k = {k:g}", colour)
         left.axvspan(10, 11, color=SOFT, alpha=0.15, linewidth=0)
         label(left, 10.5, 20, "reserve: not for sale", SOFT, dx=0, ha="center")
