@@ -98,6 +98,21 @@ def verify_tip(tip: Tip, last: Line | None, *, name: str = "") -> None:
         raise VerificationError(f"the log ends here, its tip says {tip.length}", place=place)
 
 
+def follow(tip: Tip, lines: Iterable[Line]) -> Tip:
+    """Check that lines lead on from a tip, each from the one before; return the tip reached.
+
+    Raises
+    ------
+    VerificationError
+        Names the first entry that does not follow.
+    """
+    for line in lines:
+        if append(tip, line.entry) != line:
+            raise VerificationError("does not follow", place=f"entry {tip.length + 1}")
+        tip = line.tip
+    return tip
+
+
 def audit(name: str, lines: Iterable[Line], tip: Tip | None = None) -> Tip:
     """Check every line of a log, and its tip if one is given; return the tip that it has.
 
@@ -106,11 +121,7 @@ def audit(name: str, lines: Iterable[Line], tip: Tip | None = None) -> Tip:
     VerificationError
         Names the first entry that does not follow from those before it.
     """
-    at = start(name)
-    for line in lines:
-        if append(at, line.entry) != line:
-            raise VerificationError("does not follow", place=f"entry {at.length + 1}")
-        at = line.tip
+    at = follow(start(name), lines)
     if tip is not None and tip != at:
         raise VerificationError(
             f"the log has {at.length} entries and another head than its tip, of {tip.length}",

@@ -135,9 +135,14 @@ def revive(text: str, *, root: str | None = None, place: str = "") -> MachineSta
     return state
 
 
+def work_rows(work: Iterable[Work]) -> list[list[str | int]]:
+    """The unfinished work as plain data, by name of the Order, whatever the order given."""
+    return [[w.order, str(w.operations), w.steps] for w in sorted(work)]
+
+
 def work_root(work: Iterable[Work]) -> str:
-    """Digest of the unfinished work, by name of the Order, whatever the order given."""
-    return digest([[w.order, str(w.operations), w.steps] for w in sorted(work)])
+    """Digest of the unfinished work."""
+    return digest(work_rows(work))
 
 
 def check_work(state: MachineState, work: Iterable[Work], *, place: str = "") -> None:
