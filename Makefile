@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
-.PHONY: help run test check bench format clean
+.PHONY: help run test check bench pictures format clean
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
@@ -31,6 +31,9 @@ check: $(VENV)/dev.stamp  ## format, lint, strict types, import layers
 
 bench: $(VENV)/dev.stamp  ## measure how fast books clear, beside a peer
 	@$(BIN)/python -m benchmarks.run $(ARGS)
+
+pictures: $(VENV)/dev.stamp  ## run the examples and draw their pictures again
+	@for script in examples/[a-z]*.py; do $(BIN)/python $$script docs/img/examples || exit; done
 
 format: $(VENV)/dev.stamp  ## put the code into the one format, and fix what can be fixed
 	@$(BIN)/ruff format .

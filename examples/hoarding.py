@@ -45,7 +45,7 @@ def main(out: Path) -> str:
     with picture(
         out, "hoarding", "Hoarding: each Joule sold makes the next one dearer", 2, size=(9.4, 4.3)
     ) as (left, right):
-        spots = {0.5: (3, 8), 1: (5.25, 8), 2: (6.6, 7), 4: (6.5, 9)}
+        spots = {0.5: (3, 8), 1: (5.25, 8), 2: (6.6, 7), 4: (7.1, 6)}
         for k, colour in zip(prices, (AMBER, RED, GREEN, BLUE), strict=True):
             left.plot(sold[1:], prices[k], color=colour)
             right.plot(sold[:41], bills[k][:41], color=colour)
