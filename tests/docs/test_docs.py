@@ -21,6 +21,7 @@ SPEC = {
     "certificate": "C",
     "audit": "A",
     "run": "R",
+    "machine": "X",
 }
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.M | re.S)
