@@ -31,7 +31,10 @@ ABOUT = {
     "devices": "Loads, solar roofs (PV) and batteries.",
     "profiles": "One row an interval. Further columns are profiles: pure numbers that multiply a "
     "device's power.",
-    "prices": "The utility's two prices. Each row holds until the next; one row is enough.",
+    "prices": "The utility's two prices. Each row holds until the next; one row is enough.\n"
+    "Off the grid there is none.",
+    "machines": "Nodes that compute ([X1](spec/machine.md)). May be missing.",
+    "orders": "Jobs that pay machines for compute ([X1](spec/machine.md)). May be missing.",
 }
 
 

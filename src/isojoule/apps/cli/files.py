@@ -78,6 +78,7 @@ def check_path(path: Path) -> dict[str, Any]:
                 "links": s.grid.link_count,
                 "participants": len(s.participants),
                 "devices": len(s.devices.ids),
+                **({"machines": len(s.machines), "orders": len(s.orders)} if s.machines else {}),
                 "intervals": len(s.times_s),
                 "periods": len(s.periods),
             },

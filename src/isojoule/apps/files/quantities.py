@@ -44,6 +44,7 @@ _NUMBER = re.compile(
     r"\s*([+-]?(?:\d+(?:_\d+)*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*", re.DOTALL
 )
 _WORD = re.compile(r"[^\W\d_]+")
+_BYTE = re.compile(r"([A-Za-z]*?)(?:B|bytes?)")
 # Products and quotients of words, with at most one digit of exponent: pint computes what it reads,
 # and 9**9**9**9 would keep it busy for good.
 _UNIT = re.compile(r"(?:[^\W\d_]|[%°/*· ]|(?:\*\*|\^)-?\d(?!\s*(?:\*\*|\^|\d)))+")
@@ -56,6 +57,8 @@ _EXAMPLES = {
     "ohm": "0.1 ohm",
     "V": "400 V",
     "kg/J": "380 g/kWh",
+    "byte": "16 GB",
+    "1/s": "2 GHz",
     "1": "0.02",
 }
 
@@ -87,8 +90,8 @@ def parse_quantity(value: Any, unit: str, *, place: str = "", currency: str | No
     value
         A number (SI already) or a text of a number and a unit.
     unit
-        The SI unit wanted: "W", "J", "s", "V", "ohm", "money", "money/J", "kg/J", or "1" for a
-        pure number.
+        The SI unit wanted: "W", "J", "s", "V", "ohm", "money", "money/J", "kg/J", "byte", "1/s",
+        or "1" for a pure number.
     place
         Where the value stands, for the error.
     currency
@@ -167,6 +170,7 @@ def _registry() -> UnitRegistry[Any]:
     registry: UnitRegistry[Any] = UnitRegistry(non_int_type=Fraction, cache_folder=None)
     registry.define("isojoule_money = [isojoule_money]")
     registry.define("isojoule_cent = isojoule_money / 100")
+    registry.define("isojoule_byte = [isojoule_byte]")  # pint's byte is a pure number
     return registry
 
 
@@ -193,9 +197,13 @@ def _factor(text: str, unit: str, currency: str | None) -> Factor | tuple[str, s
         word = match[0]
         if word in codes:
             return "isojoule_money"
+        byte = _BYTE.fullmatch(word)
+        if byte:
+            return f"{byte[1]}isojoule_byte"
         return "isojoule_cent" if wants_money and word in ("ct", "cent", "cents") else word
 
-    wanted = unit.replace("money", "isojoule_money") if unit != "1" else "dimensionless"
+    wanted = unit.replace("money", "isojoule_money").replace("byte", "isojoule_byte")
+    wanted = "dimensionless" if unit == "1" else wanted
     registry = _registry()
     try:
         ratio = registry.Quantity(Fraction(1), registry.parse_units(_WORD.sub(in_words, text))).to(

@@ -62,6 +62,30 @@ PRICES = (
     Column("buys_at_per_j", "money/J", True, "the utility buys at"),
     Column("carbon_kg_per_j", "kg/J", False, "carbon dioxide of what it sells"),
 )
+MACHINES = (
+    Column("machine", "text", True, "name, unique"),
+    Column("device", "text", True, "the battery that feeds it, and nothing else but it"),
+    Column("operations_per_s", "1/s", True, "what it computes"),
+    Column("energy_per_operation_j", "J", True, "measured, above what it draws idle"),
+    Column("memory_byte", "byte", False, "what it can hold for one step; 0 if empty"),
+    Column("energy_per_byte_second_j", "J", False, "to hold a byte for a second; 0 if empty"),
+    Column("energy_per_byte_j", "J", False, "to move a byte in or out; 0 if empty"),
+    Column("idle_w", "W", False, "drawn while awake, whatever it does; 0 if empty"),
+)
+ORDERS = (
+    Column("order", "text", True, "name, unique"),
+    Column("time", "time", True, "when it arrives"),
+    Column("deadline", "time", True, "when it must be done"),
+    Column("participant", "text", True, "the customer, who pays"),
+    Column("node", "text", True, "where it arrives"),
+    Column("operations", "1", True, "in all, a whole number"),
+    Column("memory_byte", "byte", False, "held while it computes; 0 if empty"),
+    Column(
+        "transfer_byte", "byte", False, "input and results, carried to another node; 0 if empty"
+    ),
+    Column("value", "money", True, "worth to the customer when all of it is done"),
+    Column("critical", "text", False, "true or 1: taken by a machine short of energy, too"),
+)
 TABLES: dict[str, tuple[Column, ...]] = {
     "nodes": NODES,
     "links": LINKS,
@@ -69,11 +93,13 @@ TABLES: dict[str, tuple[Column, ...]] = {
     "devices": DEVICES,
     "profiles": PROFILES,
     "prices": PRICES,
+    "machines": MACHINES,
+    "orders": ORDERS,
 }
 """All tables by name. `profiles` has further columns: one a profile, pure numbers."""
 
-OPTIONAL = frozenset({"prices"})
-"""Tables that may be missing: `prices` off the grid."""
+OPTIONAL = frozenset({"prices", "machines", "orders"})
+"""Tables that may be missing: `prices` off the grid, the others where nobody computes."""
 
 LOAD_COLUMNS = frozenset({"profile", "power_w", "power_factor", "lost_load_per_j"})
 PV_COLUMNS = frozenset({"profile", "power_w", "power_factor", "spill_value_per_j"})

@@ -18,6 +18,7 @@ from isojoule.apps.files.quantities import parse_quantity
 from isojoule.apps.files.scenario_columns import OPTIONAL, TABLES
 from isojoule.apps.files.scenario_devices import read_devices, some_index_of
 from isojoule.apps.files.scenario_doc import ScenarioDoc, read_scenario_doc
+from isojoule.apps.files.scenario_machines import read_machines, read_orders
 from isojoule.apps.files.scenario_new import new_scenario
 from isojoule.apps.files.scenario_times import read_periods, read_times, steps
 from isojoule.apps.files.scenario_write import write_scenario
@@ -78,6 +79,9 @@ def read_scenario(path: Path) -> Scenario:
     devices = read_devices(tables["devices"], participants, grid, profile_names, lost_load_per_j)
     times_s = read_times(tables["profiles"], tz, interval_s)
     periods = read_periods(doc, lines, tz, times_s, interval_s, tables["profiles"])
+    machines, machine_device = read_machines(tables.get("machines"), doc, lines, devices)
+    span_s = int(times_s[0]), int(times_s[-1]) + interval_s
+    orders = read_orders(tables.get("orders"), tz, participants, grid, span_s, len(machines))
     prices = _prices(tables.get("prices"), doc, folder, tz, times_s)
     scenario_lines = {"": lines.place()}
     with located(scenario_lines.get):
@@ -117,6 +121,9 @@ def read_scenario(path: Path) -> Scenario:
                 doc, lines, "unserved_cost", 0.0 if doc.utility else lost_load_per_j
             ),
             stored_value_per_j=_stored_value(doc, lines),
+            machines=machines,
+            machine_device=machine_device,
+            orders=orders,
         )
 
 

@@ -18,11 +18,18 @@ from isojoule.microworld.scenario import Period
 Times = NDArray[np.int64]
 
 
-def _epochs(table: Table, tz: ZoneInfo) -> Times:
+def epochs(table: Table, tz: ZoneInfo, column: str = "time") -> Times:
+    """A column of times, epoch seconds, shape (rows,), in the table's order.
+
+    Raises
+    ------
+    InputError
+        A cell that is empty or no time.
+    """
     times = np.empty(table.rows, dtype=np.int64)
-    for row, value in enumerate(table.times["time"]):
+    for row, value in enumerate(table.times[column]):
         if value is None or value == "":
-            raise InputError("no time", place=table.place(row), remedy="fill in the time")
+            raise InputError(f"no {column}", place=table.place(row), remedy=f"fill in the {column}")
         if not isinstance(value, str) and not hasattr(value, "tzinfo"):
             raise InputError(
                 f"{value!r} is not a time",
@@ -30,6 +37,11 @@ def _epochs(table: Table, tz: ZoneInfo) -> Times:
                 remedy="store times as text or as timestamps, not as numbers",
             )
         times[row] = epoch_s(value, tz, place=table.place(row))
+    return times
+
+
+def _rising(table: Table, tz: ZoneInfo) -> Times:
+    times = epochs(table, tz)
     if table.rows == 0:
         raise InputError("no rows", place=table.place(), remedy="add at least one row")
     for before in np.flatnonzero(np.diff(times) <= 0):
@@ -52,7 +64,7 @@ def read_times(table: Table, tz: ZoneInfo, interval_s: int) -> Times:
     InputError
         A time that is none, stands twice, goes back, or lies within an interval.
     """
-    times = _epochs(table, tz)
+    times = _rising(table, tz)
     for row in np.flatnonzero(np.diff(times) < interval_s):
         now = int(row) + 1
         raise InputError(
@@ -143,7 +155,7 @@ def steps(table: Table, tz: ZoneInfo, times_s: Times) -> NDArray[np.intp]:
     InputError
         The table begins after the first time.
     """
-    starts = _epochs(table, tz)
+    starts = _rising(table, tz)
     if starts[0] > times_s[0]:
         raise InputError(
             f"the table begins at {local_text(int(starts[0]), tz)}, after the first interval "

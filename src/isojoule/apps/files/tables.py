@@ -36,6 +36,8 @@ SUFFIX = {
     "ohm": "_ohm",
     "kg/J": "_kg_per_j",
     "s": "_s",
+    "byte": "_byte",
+    "1/s": "_per_s",
 }
 _EXAMPLE = {
     "W": "kW",
@@ -45,6 +47,8 @@ _EXAMPLE = {
     "ohm": "mohm",
     "kg/J": "kg/kWh",
     "s": "d",
+    "byte": "GB",
+    "1/s": "GHz",
     "1": "%",
 }
 _HEADER = re.compile(r"\s*([^\[\]]+?)\s*(?:\[\s*([^\[\]]*?)\s*\])?\s*")
