@@ -73,6 +73,13 @@ def test_payment_of_an_amount_by_hand() -> None:
     assert paid in (200_500_000_000, 200_500_000_001)
 
 
+def test_a_payment_is_rounded_up_once() -> None:
+    """X4: 1 J at 0.3 nano-units is one nano-unit, 10 J are three, and nothing costs nothing."""
+    pack = battery(1.0, v_min_per_j=0.3e-9, v_max_per_j=0.3e-9)
+    h = Host.begin(machine(), "bo", pack, Stage.NORMAL, 0, DT)
+    assert [h.payment_nano(j * 10**6) for j in (0, 1, 10, 11)] == [0, 1, 3, 4]
+
+
 @given(
     st.integers(0, 10**9),
     st.integers(0, 10**9),

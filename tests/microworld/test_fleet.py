@@ -99,11 +99,15 @@ def test_a_long_order_moves_to_where_energy_is_cheapest() -> None:
     assert ("o", "moves") in told(turns)[1]
 
 
-def test_it_stays_where_moving_costs_more_than_it_saves() -> None:
-    """X15: 1000 operations are 0.1 apart, so 100 in money; to carry 1000 J twice is more."""
-    pair = [machine("a", energy_per_byte_j=1.0), machine("b", energy_per_byte_j=1.0)]
+@pytest.mark.parametrize(
+    ("out_j", "in_j", "moves"), [(1.0, 0.0, False), (0.0, 1.0, False), (0.3, 0.0, True)]
+)
+def test_both_ways_of_carrying_count(out_j: float, in_j: float, moves: bool) -> None:
+    """X15: at 0.3 and 0.2 a step is 300 or 200; 1000 bytes out at 1 J are 300 more, in 200."""
+    pair = [machine("a", energy_per_byte_j=out_j), machine("b", energy_per_byte_j=in_j)]
     f = fleet(pair, [order(operations=3000, memory_byte=1000)])
-    assert ran_on(play(f, [[0.9, 0.8], [0.8, 0.9]])) == [["a"], ["a"]]
+    expected = ["a", "b"] if moves else ["a"]
+    assert ran_on(play(f, [[0.9, 0.7], [0.8, 0.9]])) == [["a"], expected]
 
 
 def test_a_machine_without_the_energy_to_hand_over_keeps_its_orders() -> None:
@@ -216,6 +220,14 @@ def test_unfinished_orders_wait_asleep_and_resume() -> None:
     ] * 2
     assert turns[1].state.machines[0].work == (("o", 1000, 1),)
     assert turns[-1].state.orders[0].status is Status.DONE
+
+
+def test_finished_orders_are_no_work_to_wake_up_to() -> None:
+    """X13."""
+    f = fleet([machine()], [order(), order("p", operations=9000)])
+    turns = play(f, [[0.9], [0.01]])
+    assert turns[0].state.orders[0].status is Status.DONE
+    assert turns[1].state.machines[0].work == (("p", 500, 1),)
 
 
 def test_an_order_given_up_while_its_machine_slept_does_not_stop_the_revival() -> None:
