@@ -95,6 +95,29 @@ class Certificate:
     gap: float
 
 
+class Trade(NamedTuple):
+    """What two neighbours traded over a link in all, where a rule makes trades.
+
+    Attributes
+    ----------
+    link
+        Position of the link.
+    seller, buyer
+        Positions of the nodes.
+    sent_uj, received_uj
+        Energy that the seller's node sent and the buyer's received, microjoules.
+    payment_nano
+        What the seller's node is paid by the buyer's, nano-units, the link's price excluded.
+    """
+
+    link: int
+    seller: int
+    buyer: int
+    sent_uj: int
+    received_uj: int
+    payment_nano: int
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Clearing:
     """The outcome of one book.
@@ -120,6 +143,10 @@ class Clearing:
         See `Certificate`.
     state
         What the next interval needs.
+    trades
+        Where the rule makes them.
+    notes
+        What a mechanism tells about itself; plain data that JSON can hold.
     """
 
     mechanism: str
@@ -136,6 +163,8 @@ class Clearing:
     operator: dict[str, int]
     certificate: Certificate
     state: State = field(default_factory=dict)
+    trades: tuple[Trade, ...] = ()
+    notes: dict[str, Any] = field(default_factory=dict)
 
     @property
     def surplus_nano(self) -> int:
