@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from isojoule.core.errors import VerificationError
 from isojoule.grid import Grid
 from isojoule.market import Book, Clearing, Refusal
+from isojoule.market.apart import apart_of, owners_of
 from isojoule.market.mechanisms import get
-from isojoule.market.mechanisms.autarky import apart_of, owners_of
 from isojoule.market.verify import check_clearing
 from isojoule.valuation import KINDS, Battery, Load, Offer, Utility
 from tests.market.books import (

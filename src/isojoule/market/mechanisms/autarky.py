@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
-from typing import ClassVar, NamedTuple
+from dataclasses import asdict, dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,32 +16,24 @@ from isojoule.kernels.prices import PEAK, fill
 from isojoule.market.allocation import (
     DUST_J,
     NotSolved,
-    allocate,
     columns_of,
     proven,
     reach_of,
     rounding_of,
     supporting_prices,
 )
+from isojoule.market.apart import Apart, apart_of, best_alone, load_of, own_book, sun_of
 from isojoule.market.book import NETWORKS, Book
 from isojoule.market.contract import Certificate, Claim, Clearing, Refusal, State, Traits
 from isojoule.market.mechanisms.equilibrium import refuse_unfit
 from isojoule.market.optimum import Columns
 from isojoule.valuation import KINDS
-from isojoule.valuation.battery import PIECES
 from isojoule.valuation.curve import integral, inverse
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 BATTERY = KINDS.index("battery")
-OVERFLOW, SHORT = 1, 2
-"""Pieces of a battery, by position: energy above the wall, and what is physically missing."""
-FAR = 100.0
-"""Energy is sent to the own load, and sun to the own battery, while this share of it, inverted,
-arrives of the next Joule."""
-KEPT = 0.05
-"""So much above its curve, as a share of the dearest one, a stored Joule counts."""
 MARGIN = 1e-9
 SAME = 1e-6
 """Prices that differ by less than this share support the same energies."""
@@ -84,7 +76,7 @@ class Autarky:
         if refusal is not None:
             return refusal
         apart = apart_of(book, grid)
-        found = allocate(own_book(book, apart), apart.grid)
+        found = best_alone(book, apart)
         if isinstance(found, NotSolved):
             return Refusal(self.name, found.reason, found.remedy)
         flow, loss, standing = np.zeros((3, grid.link_count), np.int64)
@@ -132,140 +124,6 @@ class Autarky:
         return _clearing(self, book, grid, c.energy_uj, c.flow_uj, c.loss_uj, c.standing_uj, c.seed)
 
 
-class Apart(NamedTuple):
-    """A grid cut into what belongs to each.
-
-    Attributes
-    ----------
-    grid
-        A node for each participant at each node, and the open links, which cost nothing.
-    offer_node
-        Node of each offer there, shape (offers,).
-    links
-        Rows of the open links in the whole grid, in the order of `grid`.
-    places
-        Participant and node of the whole grid, for each node of `grid`.
-    """
-
-    grid: Grid
-    offer_node: NDArray[np.int32]
-    links: Ints
-    places: tuple[tuple[str, int], ...]
-
-
-def apart_of(book: Book, grid: Grid) -> Apart:
-    """What belongs to whom, kept with the grid once made: the next book may have it, too."""
-    kept: tuple[Book, Apart] | None = grid.__dict__.get("_apart")
-    if kept is not None and all(
-        np.array_equal(getattr(book, name), getattr(kept[0], name))
-        for name in ("network", "participants", "offer_participant", "offer_node")
-    ):
-        return kept[1]
-    apart = _cut(book, grid)
-    grid.__dict__["_apart"] = (book, apart)
-    return apart
-
-
-def owners_of(book: Book, grid: Grid) -> list[str]:
-    """The participant to whom each node belongs; "" if none, or several."""
-    found: list[set[str]] = [set() for _ in grid.node_ids]
-    links: list[set[str]] = [set() for _ in grid.node_ids]
-    for who, node in zip(book.offer_participant, book.offer_node, strict=True):
-        found[node].add(book.participants[who])
-    for owner, *ends in zip(grid.owner, grid.link_from, grid.link_to, strict=True):
-        for node in ends:
-            links[node].add(owner)
-    every = [offers or owners for offers, owners in zip(found, links, strict=True)]
-    return [next(iter(names)) if len(names) == 1 else "" for names in every]
-
-
-def _cut(book: Book, grid: Grid) -> Apart:
-    wires = book.network == "transport"
-    owner = owners_of(book, grid)
-    same = [a if owner[a] == owner[b] and owner[a] else -1
-            for a, b in zip(grid.link_from, grid.link_to, strict=True)]  # fmt: skip
-    links = np.flatnonzero(np.array(same, np.int64) >= 0) if wires else np.zeros(0, np.int64)
-    number: dict[tuple[str, int], int] = {}
-
-    def node_of(who: str, node: int) -> int:
-        # on a copperplate there is one node, where each is alone
-        return number.setdefault((who, node if wires else 0), len(number))
-
-    offer_node = [
-        node_of(book.participants[who], node)
-        for who, node in zip(book.offer_participant, book.offer_node.tolist(), strict=True)
-    ]
-    tail, head = (
-        np.array([node_of(owner[v], v) for v in end[links].tolist()], np.int32)
-        for end in (grid.link_from, grid.link_to)
-    )
-    own = Grid(
-        tuple(str(i) for i in range(max(len(number), 1))),
-        tuple(grid.link_ids[e] for e in links),
-        tail,
-        head,
-        grid.capacity_w[links],
-        grid.loss_ppb[links],
-        grid.resistance_ohm[links],
-        grid.reactance_ohm[links],
-        grid.voltage_v[links],
-        grid.standing_loss_w[links],
-    )
-    return Apart(own, np.array(offer_node, np.int32), links, tuple(number))
-
-
-def own_book(book: Book, apart: Apart) -> Book:
-    """The book on the grid cut apart, with worths by which load comes first and sun last.
-
-    From dear to cheap: load, and what a battery physically lacks; what batteries keep, along
-    their curves, which share between batteries of one owner; sun that would be spilled. Other
-    offers keep their prices among each other: what is dearer than some load stays so.
-    """
-    p = book.pieces
-    role = _role(book)
-    sun, load = sun_of(book), _load_of(book)
-    kept = (book.offer_kind == BATTERY)[book.piece_offer] & ~sun & ~load & (p.hi > p.lo)
-    level = p.a + p.b * np.maximum(p.c0, 0.0) ** p.k
-    dearest = float(np.max(np.abs(level), initial=0.0)) or 1.0
-    stored = float(np.max(level[kept], initial=0.0))
-    lift = KEPT * stored if stored > 0 else dearest / FAR
-    first = load | ((role < 0) & ~sun & (p.a >= np.min(p.a[load], initial=np.inf)))
-    a = np.where(kept, p.a + lift, np.where(first, p.a + FAR * (stored + lift), p.a))
-    b = p.b
-    if sun.any():
-        least, most = float(p.a[sun].min()), float(level[sun].max())
-        scale = lift / FAR / ((most - least) or 1.0)
-        a = np.where(sun, lift / FAR + scale * (p.a - least), a)
-        b = np.where(sun, scale * p.b, b)
-    return replace(
-        book, network="transport", offer_node=apart.offer_node, pieces=p._replace(a=a, b=b)
-    )
-
-
-def _role(book: Book) -> Ints:
-    """Position of each piece in its battery; -1 for pieces of other offers."""
-    first = np.searchsorted(book.piece_offer, book.piece_offer)
-    role = np.arange(book.piece_offer.size) - first
-    return np.where((book.offer_kind == BATTERY)[book.piece_offer], role % PIECES, -1)
-
-
-def sun_of(book: Book) -> Bools:
-    """Pieces of energy that is lost if nobody takes it; not of offers that also buy."""
-    p = book.pieces
-    buys = np.bincount(book.piece_offer, p.hi > 0, book.offer_count) > 0
-    lost = (book.spill1 > 0) & ~buys & (book.offer_kind != BATTERY)
-    sun: Bools = (lost[book.piece_offer] & (p.lo < 0)) | ((_role(book) == OVERFLOW) & (p.lo < 0))
-    return sun
-
-
-def _load_of(book: Book) -> Bools:
-    """Pieces that must be served: loads, and what batteries physically lack."""
-    p = book.pieces
-    short = (book.short1 > 0) & (book.offer_kind != BATTERY)
-    load: Bools = (short[book.piece_offer] | (_role(book) == SHORT)) & (p.hi > 0)
-    return load
-
-
 def _clearing(
     mechanism: Autarky, book: Book, grid: Grid, energy: Ints, flow: Ints, loss: Ints,
     standing: Ints, seed: bytes,
@@ -309,7 +167,7 @@ def _check_own(book: Book, grid: Grid, apart: Apart, clearing: Clearing) -> None
     p, offer = book.pieces, book.piece_offer.astype(np.int64)
     x = fill(offer, p.lo, p.hi, clearing.energy_uj / UJ_PER_J)
     node = apart.offer_node[offer]
-    battery = (book.offer_kind == BATTERY)[offer] & ~sun_of(book) & ~_load_of(book)
+    battery = (book.offer_kind == BATTERY)[offer] & ~sun_of(book) & ~load_of(book)
 
     def at_meter(which: Bools, rest: Floats) -> Floats:
         return np.bincount(node[which], rest[which], apart.grid.node_count).astype(np.float64)
@@ -317,7 +175,7 @@ def _check_own(book: Book, grid: Grid, apart: Apart, clearing: Clearing) -> None
     finite = np.abs(np.concatenate([p.lo, p.hi]))
     largest = float(np.max(finite[np.isfinite(finite)], initial=0.0))
     slack = 4e-6 * (2 + np.bincount(node, minlength=apart.grid.node_count)) + MARGIN * largest
-    unserved = at_meter(_load_of(book), p.hi - x) > slack
+    unserved = at_meter(load_of(book), p.hi - x) > slack
     spilled = at_meter(sun_of(book), x - p.lo) > slack
     gives = at_meter(battery, x - p.lo) > slack
     takes = at_meter(battery, p.hi - x) > slack
