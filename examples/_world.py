@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -102,12 +103,17 @@ class Outcome:
 
 
 def clear(
-    offers: Mapping[str, Spec], grid: Grid, *, minutes: float = 60, mechanism: str = "equilibrium"
+    offers: Mapping[str, Spec],
+    grid: Grid,
+    *,
+    minutes: float = 60,
+    mechanism: str = "equilibrium",
+    **parameters: Any,
 ) -> Outcome:
-    """Clear one interval."""
+    """Clear one interval by a mechanism with these parameters."""
     rows = [Offer(name, name.split("/")[0], spec, id=name) for name, spec in offers.items()]
     book = Book.from_offers(rows, grid, interval=Interval(0, minutes * 60.0))
-    c = get(mechanism).clear(book, grid)
+    c = get(mechanism, **parameters).clear(book, grid)
     assert not isinstance(c, Refusal), str(c)
     ids = book.offer_ids
     return Outcome(

@@ -90,6 +90,7 @@ def main(out: Path) -> str:
             right, 3, pumped[6 * LOTS], "from a store\nthat perishes", RED, dx=-8, dy=12, ha="right"
         )
         label(right, 5, honest[-1], "from one that keeps", SOFT, dx=0, dy=-13, ha="right")
+        right.set_ylim(-60, 95)
         axes(right, "Days", "The pump: the trader's money, ct")
     return (
         f"three hops earn {', '.join(f'{e:.1f}' for e in earned[-1])} ct after two days; the pump "

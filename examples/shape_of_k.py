@@ -150,8 +150,8 @@ def main(out: Path) -> str:
         for k, colour in COLOURS.items():
             level, _ = two_days(k)
             days.plot(range(49), level, color=colour)
-            label(days, 32, level[32], f"k = {k:g}", colour, dx=0, dy=7)
-        label(days, 45, 8.6, "storm:\nlines cut", SOFT, dx=0, ha="center")
+            label(days, 28, level[28], f"k = {k:g}", colour, dx=0, dy=7)
+        label(days, 45, 9, "storm:\nlines cut", SOFT, dx=0, ha="center")
         days.set_xticks(range(0, 49, 12))
         axes(days, "Hours", "A battery through two days, kWh", low=0)
     sold = {k: two_days(k)[1] for k in SHAPES}
