@@ -32,7 +32,7 @@ def epochs(table: Table, tz: ZoneInfo, column: str = "time") -> Times:
             raise InputError(f"no {column}", place=table.place(row), remedy=f"fill in the {column}")
         if not isinstance(value, str) and not hasattr(value, "tzinfo"):
             raise InputError(
-                f"{value!r} is not a time",
+                f"{value} is not a time",
                 place=table.place(row),
                 remedy="store times as text or as timestamps, not as numbers",
             )
