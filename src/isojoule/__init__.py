@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from isojoule.core.errors import InputError, IsojouleError, VerificationError
     from isojoule.core.interval import Interval
     from isojoule.grid import Grid
+    from isojoule.machine import Machine, Order
     from isojoule.market import Book, Clearing, Mechanism, Refusal
     from isojoule.valuation import Battery, Bundle, Load, Offer, Step, Steps, Utility
 
@@ -36,8 +37,10 @@ _WHERE = {
     "Interval": "isojoule.core.interval",
     "IsojouleError": "isojoule.core.errors",
     "Load": "isojoule.valuation",
+    "Machine": "isojoule.machine",
     "Mechanism": "isojoule.market",
     "Offer": "isojoule.valuation",
+    "Order": "isojoule.machine",
     "Refusal": "isojoule.market",
     "Step": "isojoule.valuation",
     "Steps": "isojoule.valuation",
@@ -60,8 +63,10 @@ __all__ = [
     "Interval",
     "IsojouleError",
     "Load",
+    "Machine",
     "Mechanism",
     "Offer",
+    "Order",
     "Refusal",
     "Step",
     "Steps",
