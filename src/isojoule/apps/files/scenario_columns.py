@@ -64,7 +64,7 @@ PRICES = (
 )
 MACHINES = (
     Column("machine", "text", True, "name, unique"),
-    Column("device", "text", True, "the battery that feeds it, and nothing else but it"),
+    Column("device", "text", True, "the battery that feeds it, and no other machine"),
     Column("operations_per_s", "1/s", True, "what it computes"),
     Column("energy_per_operation_j", "J", True, "measured, above what it draws idle"),
     Column("memory_byte", "byte", False, "what it can hold for one step; 0 if empty"),
