@@ -1,8 +1,8 @@
 """The one style of all pictures, and how a script runs.
 
-Colours are those of Okabe and Ito, told apart by people who see red and green alike. A curve is
-named where it ends, an axis says its unit, the headline is the claim. The same numbers give the
-same file: no date, no random names, text stays text.
+Colours follow those of Okabe and Ito: told apart also by people who see red and green alike, dark
+enough for text. A curve is named where it ends, an axis says its unit, the headline is the claim.
+The same numbers give the same file: no date, no random names, text stays text.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 INK, SOFT, LINE = "#1d2733", "#5b6876", "#d5dbe1"
 BLUE, RED, GREEN, AMBER, PURPLE, SKY = (
-    "#0072b2", "#d55e00", "#00896b", "#e69f00", "#b04a84", "#56b4e9",
+    "#0072b2", "#d55e00", "#00896b", "#c07c00", "#b04a84", "#56b4e9",
 )  # fmt: skip
 STYLE = {
     "svg.fonttype": "none",

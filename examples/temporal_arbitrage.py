@@ -80,7 +80,7 @@ def main(out: Path) -> str:
         middle.axhline(0, color=SOFT, linewidth=1)
         middle.margins(y=0.12)
         label(middle, 10, bought.max(), "buys", GREEN, dx=0, dy=8, ha="center")
-        label(middle, 20, battery.min(), "sells", "#9a6a00", dx=0, dy=-8, ha="center")
+        label(middle, 20, battery.min(), "sells", AMBER, dx=0, dy=-8, ha="center")
         axes(middle, "Hour of the day", "What the battery gets, kWh")
         right.plot(efficiencies * 100, gains, color=BLUE)
         right.axvline(800 / 30, color=SOFT, linewidth=1, linestyle=":")
