@@ -34,7 +34,7 @@ ABOUT = {
     "prices": "The utility's two prices. Each row holds until the next; one row is enough.\n"
     "Off the grid there is none.",
     "machines": "Nodes that compute ([X1](spec/machine.md)). May be missing.",
-    "orders": "Jobs that pay machines for compute ([X1](spec/machine.md)). May be missing.",
+    "orders": "Jobs that pay machines for compute ([X2](spec/machine.md)). May be missing.",
 }
 
 
@@ -70,7 +70,8 @@ def tables() -> str:
         lines = [f"### {name}", "", ABOUT[name], ""]
         lines += ["| Column | Or with a unit | Kind | | What it says |", "|---|---|---|---|---|"]
         for column in columns:
-            bare = f"`{column.bare} [...]`" if column.bare != column.name else ""
+            unit = column.bare != column.name or column.kind == "money"
+            bare = f"`{column.bare} [...]`" if unit else ""
             kind = {"1": "number"}.get(column.kind, column.kind)
             need = "required" if column.required else ""
             lines.append(f"| `{column.name}` | {bare} | {kind} | {need} | {column.text} |")
