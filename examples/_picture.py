@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from isojoule.core.errors import InputError, IsojouleError
 
@@ -22,7 +22,7 @@ INK, SOFT, LINE = "#1d2733", "#5b6876", "#d5dbe1"
 BLUE, RED, GREEN, AMBER, PURPLE, SKY = (
     "#0072b2", "#d55e00", "#00896b", "#c07c00", "#b04a84", "#56b4e9",
 )  # fmt: skip
-STYLE = {
+STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "isojoule",
     "font.family": ["DejaVu Sans", "sans-serif"],  # the first comes with matplotlib
@@ -77,14 +77,15 @@ def picture(
     try:
         import matplotlib as mpl
         from matplotlib.figure import Figure
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ModuleNotFoundError as error:
         raise InputError(
             "pictures need matplotlib, which is not installed",
             remedy="install the extra: .venv/bin/pip install -e '.[examples]'",
         ) from error
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=size, layout="constrained")
-        figure.get_layout_engine().set(w_pad=0.12, h_pad=0.08)  # type: ignore[union-attr]
+        layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.08)
+        figure = Figure(figsize=size, layout=layout)
         row = figure.subplots(1, panels, squeeze=False, width_ratios=widths)[0]
         figure.suptitle(headline, x=0.012, ha="left", fontsize=13, fontweight="bold")
         yield list(row)

@@ -83,9 +83,17 @@ def grid_of(
     )
 
 
-def path(nodes: Sequence[str], **more: float | Sequence[float]) -> Grid:
+def square(side: int) -> tuple[list[str], list[tuple[str, str]]]:
+    """Names `rowcolumn` and links of a square, side at most 10."""
+    names = [f"{row}{column}" for row in range(side) for column in range(side)]
+    right = [(n, f"{n[0]}{int(n[1]) + 1}") for n in names if int(n[1]) < side - 1]
+    below = [(n, f"{int(n[0]) + 1}{n[1]}") for n in names if int(n[0]) < side - 1]
+    return names, right + below
+
+
+def path(nodes: Sequence[str], **more: Any) -> Grid:
     """Nodes in a row."""
-    return grid_of(nodes, list(pairwise(nodes)), **more)  # type: ignore[arg-type]
+    return grid_of(nodes, list(pairwise(nodes)), **more)
 
 
 @dataclass(frozen=True)
@@ -142,4 +150,4 @@ def worth(battery: Battery, energy_kwh: float | None = None) -> float:
     low, high = battery.v_min_per_j / CT_PER_KWH, battery.v_max_per_j / CT_PER_KWH
     reserve = battery.reserve_uj / KWH_UJ
     share = (energy - reserve) / (battery.capacity_uj / KWH_UJ - reserve)
-    return (low + (high - low) * (1 - share) ** battery.k) * battery.factor
+    return float(low + (high - low) * (1 - share) ** battery.k) * battery.factor

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from _picture import AMBER, BLUE, GREEN, PURPLE, RED, SOFT, axes, label, picture, run
-from _world import clear, grid_of, path, store
+from _world import clear, grid_of, path, square, store
 
 from isojoule.core.chance import uniform
 from isojoule.grid import Grid
@@ -26,15 +26,13 @@ World = tuple[dict[str, Battery], Grid]
 
 def free_worlds() -> dict[str, World]:
     """Batteries between a fifth and four fifths, on cables without limit and loss."""
-    names = [f"{i // 4}{i % 4}" for i in range(16)]
+    names, links = square(4)
     stores = {n: store(2 + 6 * uniform(b"diffusion", n)) for n in names}
-    right = [(n, f"{n[0]}{int(n[1]) + 1}") for n in names if int(n[1]) < 3]
-    below = [(n, f"{int(n[0]) + 1}{n[1]}") for n in names if int(n[0]) < 3]
     up = [(names[(i - 1) // 2], names[i]) for i in range(1, 16)]
     return {
         "path": (stores, path(names)),
         "tree": (stores, grid_of(names, up)),
-        "mesh": (stores, grid_of(names, right + below)),
+        "mesh": (stores, grid_of(names, links)),
     }
 
 

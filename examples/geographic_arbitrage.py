@@ -14,21 +14,18 @@ from pathlib import Path
 
 import numpy as np
 from _picture import BLUE, GREEN, INK, RED, axes, label, picture, run
-from _world import Outcome, clear, grid_of, path, store, uj
+from _world import Outcome, clear, grid_of, path, square, store, uj
 
 SIDE, LOSS = 7, 0.03
 HOPS = range(1, 26)
 
 
-def square() -> tuple[list[str], list[tuple[str, str]], Outcome]:
+def corners() -> tuple[list[str], list[tuple[str, str]], Outcome]:
     """Clear an hour on the square: names `rowcolumn`, links, and the outcome."""
-    names = [f"{row}{column}" for row in range(SIDE) for column in range(SIDE)]
-    right = [(n, f"{n[0]}{int(n[1]) + 1}") for n in names if int(n[1]) < SIDE - 1]
-    below = [(n, f"{int(n[0]) + 1}{n[1]}") for n in names if int(n[0]) < SIDE - 1]
+    names, links = square(SIDE)
     far = {name: int(name[0]) + int(name[1]) for name in names}
     homes = {name: store(10 * (1 - far[name] / (2 * SIDE - 2))) for name in names}
     homes["00"] = replace(homes["00"], inflow_uj=uj(6))
-    links = right + below
     grid = grid_of(names, links, capacity_kw=4, loss=LOSS)
     return names, links, clear(homes, grid)
 
@@ -41,7 +38,7 @@ def delivered(hops: int, loss: float) -> float:
 
 def main(out: Path) -> str:
     """Draw the square with its flows, and how far trade reaches."""
-    names, links, got = square()
+    names, links, got = corners()
     for a, b in links:
         sent = got.sent[f"{a}-{b}"]
         assert sent > -1e-9  # from the cheap corner outwards, never back
@@ -67,9 +64,9 @@ def main(out: Path) -> str:
         for a, b in links:
             width = 1.6 * got.sent[f"{a}-{b}"]
             if width > 0.02:
-                ends = {"xy": (int(b[1]), -int(b[0])), "xytext": (int(a[1]), -int(a[0]))}
                 arrow = {"arrowstyle": "-|>", "color": INK, "linewidth": width, "shrinkA": 7}
-                left.annotate("", **ends, arrowprops={**arrow, "shrinkB": 8})
+                end, begin = ((int(n[1]), -int(n[0])) for n in (b, a))
+                left.annotate("", end, xytext=begin, arrowprops={**arrow, "shrinkB": 8})
         across, down = np.meshgrid(np.arange(SIDE), np.arange(SIDE))
         left.scatter(across, -down, c=price, cmap="cividis_r", s=190, zorder=3)
         label(left, 0, 0, f"sun\n{price[0, 0]:.0f} ct", dx=-10, dy=4, ha="right")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from _picture import BLUE, RED, SOFT, axes, label, picture, run
-from _world import clear, grid_of, moved, store, worth
+from _world import clear, grid_of, moved, square, store, worth
 
 from isojoule.core.chance import uniform
 
@@ -22,10 +22,8 @@ STEPS = 12
 
 def main(out: Path) -> str:
     """Let them trade for three hours; draw levels on the square, and all worths over time."""
-    names = [f"{row}{column}" for row in range(SIDE) for column in range(SIDE)]
-    right = [(n, f"{n[0]}{int(n[1]) + 1}") for n in names if int(n[1]) < SIDE - 1]
-    below = [(n, f"{int(n[0]) + 1}{n[1]}") for n in names if int(n[0]) < SIDE - 1]
-    grid = grid_of(names, right + below, capacity_kw=1.2)
+    names, links = square(SIDE)
+    grid = grid_of(names, links, capacity_kw=1.2)
     sizes = np.array([4 + 8 * uniform(b"balance", name, "size") for name in names])
     batteries = {
         name: store(size * uniform(b"balance", name, "level"), size)

@@ -15,6 +15,7 @@ from _picture import AMBER, BLUE, GREEN, RED, SOFT, axes, label, picture, run
 from _world import CT_PER_KWH, KWH_UJ, asks, clear, grid_of, moved, path, store, uj, worth
 
 from isojoule.valuation import Load
+from isojoule.valuation.offer import Spec
 
 SHAPES = (0.5, 1.0, 2.0, 4.0)
 COLOURS = dict(zip(SHAPES, (AMBER, RED, GREEN, BLUE), strict=True))
@@ -25,7 +26,7 @@ CAPACITY, STORM = 10.0, 42
 def value(energy_kwh: float, k: float) -> float:
     """What the first kWh in a battery are worth together, ct: the integral of v from 0."""
     rest = (1 - energy_kwh / CAPACITY) ** (k + 1)
-    return 10 * energy_kwh + 20 * CAPACITY / (k + 1) * (1 - rest)
+    return float(10 * energy_kwh + 20 * CAPACITY / (k + 1) * (1 - rest))
 
 
 def street(k: float, mine_kwh: float) -> list[float]:
@@ -63,7 +64,7 @@ def two_days(k: float) -> tuple[list[float], list[float]]:
         calm = hour < STORM
         lamps = {"street": 0.5 + 0.9 * (17 <= hour % 24 < 23)} if calm else {"mine/lamps": 0.6}
         loads = {name: Load(uj(use), 100 * CT_PER_KWH) for name, use in lamps.items()}
-        offers = {**stores, **loads, "street/sun": asks(sun, 0, spill=0)}
+        offers: dict[str, Spec] = {**stores, **loads, "street/sun": asks(sun, 0, spill=0)}
         got = clear(offers, whole if calm else cut)
         stores = {name: moved(b, got.received_uj[name]) for name, b in stores.items()}
         level.append(stores["mine"].energy_uj / KWH_UJ)

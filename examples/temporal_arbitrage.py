@@ -15,6 +15,7 @@ from _picture import AMBER, BLUE, GREEN, RED, SOFT, axes, label, picture, run
 from _world import CT_PER_KWH, Outcome, asks, bids, clear, grid_of, moved, store, uj
 
 from isojoule.valuation import Utility
+from isojoule.valuation.offer import Spec
 
 HOURS = np.arange(24)
 SUN_KWH = np.maximum(0, 2.6 * np.sin((HOURS - 6) * np.pi / 12)).round(3)
@@ -30,7 +31,7 @@ def day(round_trip: float) -> tuple[list[Outcome], float]:
     for _ in range(40):
         before, outcomes = battery.energy_uj, []
         for sun, use in zip(SUN_KWH, USE_KWH, strict=True):
-            offers = {
+            offers: dict[str, Spec] = {
                 "home/battery": battery,
                 "home/sun": asks(sun, 0, spill=0),
                 "home/lamps": bids(use, 100),
