@@ -19,7 +19,7 @@ from isojoule.kernels.diffusion import FIRST as PIECES_FIRST
 from isojoule.kernels.diffusion import HIGH as NODE_HIGH
 from isojoule.kernels.diffusion import LOW as NODE_LOW
 from isojoule.kernels.diffusion_order import colours
-from isojoule.kernels.diffusion_sweep import sweep
+from isojoule.kernels.diffusion_sweep import DUST_UJ, sweep
 from isojoule.kernels.money import payments
 from isojoule.kernels.prices import fill
 from isojoule.market.allocation import bounds_uj, price_between
@@ -32,8 +32,8 @@ from isojoule.valuation.curve import Pieces, integral, marginal
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-REST_UJ = 4
-"""A kink or wall that is no further counts as reached when the sweeps have ended."""
+REST_UJ = DUST_UJ
+"""A kink or wall that is no further counts as reached when the sweeps have ended (D8)."""
 WALL_UJ = 2.0**61
 KEPT = 4
 EXACT_NANO = 1e-3
@@ -154,9 +154,14 @@ def run(
         if endless or not moved:
             break
     energy = np.zeros(count, np.int64) if endless else _whole(book, grid, columns, curves, z, x)
-    bid, ask, _ = stand(*curves.packed, z, REST_UJ)
+    bid, ask, _ = stands_at(curves, z)
     return Outcome(energy, flow, z, x, own_j, own_price, profit, received, bid, ask, made,
                    endless)  # fmt: skip
+
+
+def stands_at(curves: Curves, z_uj: Ints) -> tuple[Floats, Floats, Floats]:
+    """Bid and ask of every node, money per J, and where pieces stand, J, once sweeps have ended."""
+    return stand(*curves.packed, z_uj, REST_UJ)
 
 
 def _endless(book: Book, curves: Curves, grid: Grid, link: int) -> str:
