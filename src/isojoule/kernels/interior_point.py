@@ -33,6 +33,9 @@ Index = NDArray[np.int64]
 
 MAX_STEPS = 200
 CURVATURE_FLOOR = 1e-10
+PATIENCE = 80
+"""Steps without progress before it gives up. Where energy has no worth, or quadratic losses are
+slight, early steps can lead far off; it comes back after 30 or so."""
 LEAST_SLACK = 1e-40
 """Distance kept from a bound, scaled. Slacks are kept beside y, which has not their digits."""
 
@@ -261,7 +264,11 @@ def maximise(program: Program, pattern: Pattern, tolerance: float) -> Solution:
             best_y[:], best_lam[:], best_zl[:], best_zu[:] = y, lam, zl, zu
             best_sl[:], best_su[:] = sl, su
         stalled += 1
-        if best < tolerance or stalled > (25 if best > 1e-9 else 4) or not math.isfinite(worst):
+        if (
+            best < tolerance
+            or stalled > (PATIENCE if best > 1e-9 else 4)
+            or not math.isfinite(worst)
+        ):
             break
 
         # node matrix
