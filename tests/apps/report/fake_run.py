@@ -227,6 +227,7 @@ def write_world(
         "operator": float(operator.sum()),
         "congestion_rent": 0.0,
         "loss_rent": float(operator.sum()),
+        "served_share": 1.0,
         "self_sufficiency": 1 - sums["import_j"] / served,
         "self_consumption": 1 - sums["export_j"] / max(sums["generated_j"], 1.0),
         "peak_import_w": float(imports.max() / INTERVAL_S),

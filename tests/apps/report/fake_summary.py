@@ -63,7 +63,7 @@ def write_summary(
     for world in ("market", "baseline"):
         sides = [p[world] for p in periods]
         total[world] = {k: sum(s[k] for s in sides) for k in sides[0]}
-        for key in ("self_sufficiency", "self_consumption", "price_mean_per_j"):
+        for key in ("self_sufficiency", "self_consumption", "served_share", "price_mean_per_j"):
             total[world][key] /= len(sides)
         for key in ("peak_import_w", "peak_export_w", "price_max_per_j"):
             total[world][key] = max(s[key] for s in sides)
@@ -90,6 +90,7 @@ def write_summary(
             }
             if name == "total":
                 row |= cell
+                row |= {"unserved_market_j": 0.0, "unserved_baseline_j": 0.0}
                 row |= {"bought_j": 9e8, "sold_j": 3e8 if i < shape.pv else 0.0}
                 row |= {"pv_w": 8e3 if i < shape.pv else 0.0, "periods": []}
                 row |= {"battery_j": 10 * KWH if i < shape.batteries else 0.0}
@@ -117,6 +118,8 @@ def write_summary(
     summary = {
         "isojoule": 1,
         "run": folder.name,
+        "baseline": "utility-only",
+        "orders": None,
         "scenario": "fake",
         "title": "A made-up feeder",
         "attribution": "Made by a seeded generator, for tests only.",

@@ -8,11 +8,11 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from isojoule.apps.report import sections
+from isojoule.apps.report import machines, offgrid, saving, sections
 from isojoule.apps.report.payload import payload
 from isojoule.apps.report.people import people
 from isojoule.apps.report.powerflow import network
-from isojoule.apps.report.read import read_run
+from isojoule.apps.report.read import RunFiles, read_run
 from isojoule.apps.report.words import text
 
 SCRIPTS = ("data.js", "feeder.js", "charts.js", "people.js", "main.js")
@@ -32,14 +32,19 @@ def build_report(run_dir: Path) -> str:
     InputError
         The folder is not a run, or a table is missing.
     """
-    run = read_run(run_dir)
+    return page(read_run(run_dir))
+
+
+def page(run: RunFiles) -> str:
+    """The report of an open run."""
     facts, tables, whole = payload(run)
     return Template(asset("template.html")).substitute(
         title=text(run.summary["title"]),
         style=asset("style.css"),
         headline=sections.headline(run),
         long_run=sections.long_run(run, whole),
-        audit=sections.audit(run),
+        audit=saving.audit(run),
+        stories=offgrid.dark(run) + (machines.section(run) if run.has_machines else ""),
         people=people(run),
         network=network(run),
         reproduce=sections.reproduce(run),

@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 
 from isojoule.apps.report import svg
-from isojoule.apps.report.read import Floats, Index, RunFiles, read_run
+from isojoule.apps.report.plot import MOST_POINTS, Plot, blocks
+from isojoule.apps.report.read import Index, RunFiles, read_run
 from isojoule.apps.report.words import (
     A_CENT,
+    A_SPECK,
+    alone_head,
     energy,
     money,
     number,
@@ -27,25 +30,43 @@ from isojoule.apps.report.words import (
 )
 from isojoule.core.units import J_PER_KWH, UJ_PER_J
 
-TERMS = ("netting", "dispatch", "losses", "storage", "fees")
+TERMS = ("netting", "dispatch", "losses", "served", "orders", "storage", "fees")
+ALWAYS = {"netting", "dispatch", "losses", "storage", "fees"}
+"""Terms that are shown beside a utility even where they are 0."""
 TERM_NAMES = {
     "netting": "Trading next door",
     "dispatch": "Better use of batteries",
     "losses": "Losses in the lines",
+    "served": "Need that is served",
+    "orders": "Orders that are finished",
     "storage": "Energy left in batteries",
     "fees": "Network fees",
     "rest": "Not explained",
 }
-MOST_POINTS = 370
 
 
-def terms_of(audit: dict[str, Any]) -> list[tuple[str, float]]:
-    """The audit's terms and their amounts, with what they leave unexplained, if anything."""
-    out = [(name, float(audit.get(name) or 0.0)) for name in TERMS]
-    rest = audit["saving"] - sum(v for _, v in out)
+def terms_of(audit: dict[str, Any], shown: set[str] | None = None) -> list[tuple[str, float]]:
+    """The audit's terms and their amounts, with what they leave unexplained, if anything.
+
+    Parameters
+    ----------
+    shown
+        Terms to keep even where they are 0; those beside a utility, if not given.
+    """
+    keep = ALWAYS if shown is None else shown
+    every = [(name, float(audit.get(name) or 0.0)) for name in TERMS]
+    out = [(name, v) for name, v in every if name in keep or abs(v) >= A_SPECK]
+    rest = audit["saving"] - sum(v for _, v in every)
     if abs(rest) > max(A_CENT, 1e-6 * abs(audit["baseline_cost"])):
         out.append(("rest", rest))
     return out
+
+
+def shown_terms(summary: dict[str, Any]) -> set[str]:
+    """Terms that this run's pictures and tables have in common: those that change something."""
+    entries = [summary["total"], *summary["periods"]]
+    found = {t for e in entries for t in TERMS if abs(float(e["audit"].get(t) or 0.0)) >= A_SPECK}
+    return found | ALWAYS if summary["baseline"] == "utility-only" else found
 
 
 def waterfall(summary: dict[str, Any], name: str = "total", width: float = 620) -> str:
@@ -64,7 +85,7 @@ def waterfall(summary: dict[str, Any], name: str = "total", width: float = 620) 
     base, market = audit["baseline_cost"], audit["market_cost"]
     rows: list[tuple[str, float, float, str, str]] = []
     reached = base
-    for term, amount in terms_of(audit):
+    for term, amount in terms_of(audit, shown_terms(summary)):
         colour = "good" if amount >= 0 else "bad"
         label = money(-amount, currency, sign=True)
         rows.append((TERM_NAMES[term], reached, reached - amount, colour, label))
@@ -76,7 +97,7 @@ def waterfall(summary: dict[str, Any], name: str = "total", width: float = 620) 
     high = max(high, 0.0)
     rows.insert(
         0,
-        ("Utility alone", low if broken else 0.0, base, "base", money(base, currency)),
+        (alone_head(summary), low if broken else 0.0, base, "base", money(base, currency)),
     )
     last = (
         "With the market",
@@ -159,23 +180,11 @@ def savings(summary: dict[str, Any], width: float = 720) -> str:
     return svg.picture(width, height, "".join(parts), told)
 
 
-def blocks(table: Any, column: str, most: int, how: str = "mean") -> Floats:
-    """A column of intervals shortened to at most `most` points."""
-    values = table[column].to_numpy().astype(np.float64)
-    size = max(1, -(-len(values) // most))
-    if 24 <= size < 96:
-        size = 96
-    cut = np.append(values, np.full(-len(values) % size, np.nan)).reshape(-1, size)
-    if how == "min":
-        return np.asarray(np.nanmin(cut, axis=1))
-    return np.asarray(np.nanmax(cut, axis=1) if how == "max" else np.nanmean(cut, axis=1))
-
-
 def energy_balance(run: RunFiles | Path, width: float = 720) -> str:
     """Where energy came from (above) and where it went (below), as mean power, whole run."""
     run = read_run(run) if isinstance(run, Path) else run
     table = run.intervals("market")
-    to_w = 1.0 / (UJ_PER_J * run.summary["interval_s"])
+    to_kw = 1e-3 / (UJ_PER_J * run.summary["interval_s"])
     layers_up = [
         ("generated", "sun"),
         ("discharged", "battery"),
@@ -184,11 +193,15 @@ def energy_balance(run: RunFiles | Path, width: float = 720) -> str:
     ]
     layers_down = [("consumed", "use"), ("charged", "charge"), ("export", "export")]
     layers_down += [("loss", "loss"), ("spilled", "spill")]
-    up = [(c, blocks(table, f"{n}_uj", MOST_POINTS) * to_w / 1e3) for n, c in layers_up]
-    down = [(c, -blocks(table, f"{n}_uj", MOST_POINTS) * to_w / 1e3) for n, c in layers_down]
+    up = [(c, blocks(table, f"{n}_uj", MOST_POINTS) * to_kw) for n, c in layers_up]
+    down = [(c, -blocks(table, f"{n}_uj", MOST_POINTS) * to_kw) for n, c in layers_down]
     high, low = float(sum(v for _, v in up).max()), float(sum(v for _, v in down).min())
+    unit = "kW"
+    if max(high, -low) < 1:
+        unit, high, low = "W", 1e3 * high, 1e3 * low
+        up, down = ([(c, 1e3 * v) for c, v in side] for side in (up, down))
     plot = Plot(width, 240.0, low, max(high, low + 1e-9))
-    parts = [plot.axis("kW")]
+    parts = [plot.axis(unit)]
     for stack in (up, down):
         reached = np.zeros(len(stack[0][1]))
         for colour, values in stack:
@@ -196,16 +209,18 @@ def energy_balance(run: RunFiles | Path, width: float = 720) -> str:
             reached = reached + values
     parts.append(plot.level(0.0))
     total = run.summary["total"]["market"]
+    grid = run.grid.utility >= 0
+    bought = f", imported {energy(total['import_j'])}" if grid else ""
+    sold = f", exported {energy(total['export_j'])}" if grid else ""
     told = (
-        f"Energy balance over the run. In: generated {energy(total['generated_j'])}, imported "
-        f"{energy(total['import_j'])}. Out: consumed {energy(total['consumed_j'])}, exported "
-        f"{energy(total['export_j'])}, lost {energy(total['loss_j'])}."
+        f"Energy balance over the run. In: generated {energy(total['generated_j'])}{bought}. "
+        f"Out: consumed {energy(total['consumed_j'])}{sold}, lost {energy(total['loss_j'])}."
     )
     return svg.picture(width, 240, "".join(parts), told)
 
 
 def prices(run: RunFiles | Path, width: float = 720) -> str:
-    """Lowest to highest nodal price over time, and the utility's two prices."""
+    """Lowest to highest nodal price over time, and the utility's two prices, if there is one."""
     run = read_run(run) if isinstance(run, Path) else run
     table = run.intervals("market")
     unit, scale = price_unit(run.summary["currency"])
@@ -215,64 +230,17 @@ def prices(run: RunFiles | Path, width: float = 720) -> str:
     mean = blocks(table, "price_mean_per_j", MOST_POINTS) * scale
     sells, buys = (blocks(table, f"{n}_at_per_j", MOST_POINTS) * scale for n in ("sells", "buys"))
     every = np.concatenate([lowest, highest, sells, buys])
-    plot = Plot(width, 200.0, min(0.0, float(np.nanmin(every))), float(np.nanmax(every)) * 1.05)
-    parts = [plot.axis(unit), plot.area(lowest, highest, "export")]
-    parts += [
-        plot.line(mean, "grid"),
-        plot.line(sells, "bad", "5 3"),
-        plot.line(buys, "soft", "5 3"),
-    ]
-    told = (
-        f"Prices over the run, from {number(float(np.nanmin(lowest)), 1)} to "
-        f"{number(float(np.nanmax(highest)), 1)} {unit}."
-    )
+    every = every[np.isfinite(every)] if np.isfinite(every).any() else np.zeros(1)
+    plot = Plot(width, 200.0, min(0.0, float(every.min())), float(every.max()) * 1.05)
+    parts = [plot.axis(unit), plot.area(lowest, highest, "export"), plot.line(mean, "grid")]
+    if np.isfinite(sells).any():
+        parts += [plot.line(sells, "bad", "5 3"), plot.line(buys, "soft", "5 3")]
+    known = [v[np.isfinite(v)] for v in (lowest, highest)]
+    told = "No prices."
+    if known[0].size:
+        least, most = float(known[0].min()), float(known[1].max())
+        told = f"Prices over the run, from {number(least, 1)} to {number(most, 1)} {unit}."
     return svg.picture(width, 200, "".join(parts), told)
-
-
-class Plot:
-    """A plot over time: scales, axis, areas, lines."""
-
-    def __init__(self, width: float, height: float, low: float, high: float) -> None:
-        self.left, self.right = 46.0, width - 6
-        self.top, self.bottom = 18.0, height - 8
-        self.low, self.high = low, high
-
-    def x(self, count: int) -> Floats:
-        """Horizontal places of so many points."""
-        return np.linspace(self.left, self.right, count)
-
-    def y(self, value: Floats) -> Floats:
-        """Vertical places; a missing value lies at the bottom."""
-        share = (np.nan_to_num(value, nan=self.low) - self.low) / (self.high - self.low)
-        out: Floats = self.bottom - share * (self.bottom - self.top)
-        return out
-
-    def axis(self, unit: str) -> str:
-        """Lines at round numbers, and the unit."""
-        parts = [svg.words(4, 11, unit, colour="soft")]
-        for tick in svg.ticks(self.low, self.high):
-            y = float(self.y(np.array(tick)))
-            parts.append(svg.rule(self.left, y, self.right, y))
-            label = number(abs(tick), 0 if self.high - self.low > 4 else 1)
-            parts.append(svg.words(self.left - 6, y + 4, label, anchor="end", colour="soft"))
-        return "".join(parts)
-
-    def area(self, lower: Floats, upper: Floats, colour: str) -> str:
-        """The area between two series."""
-        x = self.x(len(lower))
-        points = list(zip(x, self.y(upper), strict=True))
-        points += list(zip(x[::-1], self.y(lower)[::-1], strict=True))
-        return f'<path d="{svg.path(points, close=True)}" {svg.fill(colour)}/>'
-
-    def line(self, values: Floats, colour: str, dash: str = "") -> str:
-        """A series as a line."""
-        points = list(zip(self.x(len(values)), self.y(values), strict=True))
-        return f'<path d="{svg.path(points)}" {svg.stroke(colour, 1.5, dash)}/>'
-
-    def level(self, value: float) -> str:
-        """A level line."""
-        y = float(self.y(np.array(value)))
-        return svg.rule(self.left, y, self.right, y, "ink")
 
 
 def violations(
@@ -311,26 +279,23 @@ def summary_html(folder: Path) -> str:
     """A short HTML summary for notebooks: a sentence, a table and two figures."""
     run = read_run(folder)
     summary = run.summary
+    served = summary["baseline"] != "utility-only"
     rows = []
     for entry in [*summary["periods"], summary["total"]]:
-        audit, currency = entry["audit"], summary["currency"]
+        audit, currency, market = entry["audit"], summary["currency"], entry["market"]
         cells = [
             period_name(entry["name"]),
             money(audit["baseline_cost"], currency),
             money(audit["market_cost"], currency),
             f"{money(audit['saving'], currency)} ({percent(audit['saving_share'])})",
-            percent(entry["market"]["self_sufficiency"]),
-            power(entry["market"]["peak_import_w"]),
+            percent(market["served_share"] if served else market["self_sufficiency"]),
+            percent(entry["baseline"]["served_share"])
+            if served
+            else power(market["peak_import_w"]),
         ]
         rows.append("<tr>" + "".join(f"<td>{text(c)}</td>" for c in cells) + "</tr>")
-    heads = [
-        "Period",
-        "Utility alone",
-        "Market",
-        "Saving",
-        "Self-sufficiency",
-        "Peak import",
-    ]
+    last = ["Need served", "Living alone"] if served else ["Self-sufficiency", "Peak import"]
+    heads = ["Period", alone_head(summary), "Market", "Saving", *last]
     head = "".join(f"<th>{h}</th>" for h in heads)
     return (
         f"<div><h3>{text(summary['title'])}</h3><p>{text(verdict(summary))}</p>"

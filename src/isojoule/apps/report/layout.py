@@ -18,7 +18,7 @@ MOST_ON_MAP = 2000
 
 
 class Tree(NamedTuple):
-    """A tree drawn straight: step from the utility and row of each node; which links it uses."""
+    """A tree drawn straight: step from its root and row of each node; which links it uses."""
 
     depth: NDArray[np.int64]
     row: NDArray[np.int64]
@@ -30,7 +30,8 @@ def straighten(grid: Drawn) -> Tree:
 
     Branches never cross: those that leave far out are placed first, and each takes the first
     rows that are free along its whole length. Links that close a ring are left out of the tree
-    and drawn across. Parts without a way to the utility stand below, each from its first node.
+    and drawn across. Parts without a way to the utility stand below, each from its first node. Off
+    the grid the first part begins at the node with most links.
     """
     count = len(grid.nodes)
     near: list[list[tuple[int, int]]] = [[] for _ in range(count)]
@@ -43,7 +44,9 @@ def straighten(grid: Drawn) -> Tree:
     reach = np.zeros(count, np.int64)
     row = np.zeros(count, np.int64)
     next_row = 0
-    for root in [grid.utility, *range(count)]:
+    joined = np.array([len(n) for n in near])
+    first = grid.utility if grid.utility >= 0 else int(joined.argmax())
+    for root in [first, *range(count)]:
         if depth[root] >= 0:
             continue
         depth[root] = 0

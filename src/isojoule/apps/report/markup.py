@@ -24,3 +24,11 @@ def two_widths(wide: str, narrow: str) -> str:
 def toned(value: float, body: str) -> str:
     """A text in the colour of a gain or a loss."""
     return f'<span class="{"good" if value >= 0 else "bad"}">{body}</span>'
+
+
+def key_of(entries: list[tuple[str, str]]) -> str:
+    """What the colours of a picture mean; names of CSS variables, and words."""
+    return "".join(
+        f'<span class="key"><i style="background:var(--{colour})"></i>{name}</span>'
+        for colour, name in entries
+    )

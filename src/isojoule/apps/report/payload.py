@@ -12,6 +12,8 @@ from isojoule.apps.report.layout import crowded, on_map, straighten
 from isojoule.apps.report.pack import pack
 from isojoule.apps.report.read import Floats, Index, RunFiles
 from isojoule.apps.report.windows import Window, choose_windows
+from isojoule.apps.report.words import alone
+from isojoule.apps.report.work import read_work
 from isojoule.core.units import J_PER_KWH, UJ_PER_J
 
 POWERS = [
@@ -25,6 +27,7 @@ POWERS = [
     "loss",
     "standing_loss",
     "spilled",
+    "computed",
 ]
 PRICES = ["price_min", "price_mean", "price_max", "sells_at", "buys_at"]
 
@@ -60,6 +63,8 @@ def payload(run: RunFiles) -> tuple[dict[str, Any], dict[str, dict[str, Any]], b
         "device_power": pack(gather("devices", names, "energy_uj") / interval_s, 1.0),
         "device_stored": pack(gather("devices", packs, "stored_uj"), J_PER_KWH / 1e3),
     }
+    if run.has_machines:
+        tables["stage"] = pack(stages(run, windows), 1.0)
     tree, place = straighten(grid), on_map(grid)
     facts: dict[str, Any] = {
         "currency": summary["currency"],
@@ -70,6 +75,11 @@ def payload(run: RunFiles) -> tuple[dict[str, Any], dict[str, dict[str, Any]], b
         ],
         "nodes": list(grid.nodes),
         "utility": grid.utility,
+        "alone": alone(summary),
+        "machines": [
+            [m.name, int(device)]
+            for m, device in zip(run.scenario.machines, run.scenario.machine_device, strict=True)
+        ],
         "links": list(grid.links),
         "from": grid.link_from.tolist(),
         "to": grid.link_to.tolist(),
@@ -87,6 +97,14 @@ def payload(run: RunFiles) -> tuple[dict[str, Any], dict[str, dict[str, Any]], b
         facts["map"] = [np.round(axis, 5).tolist() for axis in place]
         facts["crowded"] = crowded(*place)
     return facts, tables, whole
+
+
+def stages(run: RunFiles, windows: list[Window]) -> Floats:
+    """Stage of each machine with the market, shape (machines, times)."""
+    work = read_work(run, "market")
+    rows = [np.searchsorted(work.times_s, w.times_s) for w in windows]
+    out: Floats = np.ascontiguousarray(work.stage[np.concatenate(rows)].T, np.float64)
+    return out
 
 
 def summed(run: RunFiles, world: str, windows: list[Window]) -> Floats:

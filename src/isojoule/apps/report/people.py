@@ -9,9 +9,22 @@ import numpy as np
 from isojoule.apps.report import figures
 from isojoule.apps.report.markup import table, toned, two_widths
 from isojoule.apps.report.read import RunFiles
-from isojoule.apps.report.words import A_CENT, energy, money, number, percent, text
+from isojoule.apps.report.words import (
+    A_CENT,
+    alone_head,
+    energy,
+    money,
+    number,
+    percent,
+    stated_cost,
+    text,
+    while_alone,
+)
 
 MOST_ROWS = 5000
+FEW = 5
+"""So few participants have no spread worth a table."""
+UNSERVED = ("unserved_baseline_j", "unserved_market_j")
 
 
 def people(run: RunFiles) -> str:
@@ -40,7 +53,7 @@ def people(run: RunFiles) -> str:
                     *(money(float(m), currency) for m in marks),
                 ]
             )
-    spread = table(
+    spread = "<h3>How even is it?</h3>" + table(
         [
             "Participants",
             "How many",
@@ -52,6 +65,8 @@ def people(run: RunFiles) -> str:
         ],
         rows,
     )
+    if len(everyone) < FEW:
+        spread = ""
     if losers:
         named = ", ".join(
             f"{text(p['label'])} ({money(p['saving'], currency)})" for p in losers[:12]
@@ -64,18 +79,27 @@ def people(run: RunFiles) -> str:
     held = (
         f"<p>The operator's account pays for losses, and takes what full lines leave over between "
         f"buyers and sellers. It ends at {money(operator['market'], currency)} with the market and "
-        f"at {money(operator['baseline'], currency)} with the utility alone.</p>"
+        f"at {money(operator['baseline'], currency)} {while_alone(summary)}.</p>"
     )
+    told = ""
+    if not run.scenario.has_utility:
+        more = ", and what the Orders are worth that are finished" if run.has_machines else ""
+        told = (
+            "<p>What a participant gains is what it earns less what it pays, need that is served "
+            f"where it was not, at {stated_cost(run)}{more}. Who lived well alone may lose.</p>"
+        )
     picture = two_widths(figures.savings(summary, 980), figures.savings(summary, 340))
     return (
-        f"<figure>{picture}<figcaption>Saving of each participant in {text(currency)}, largest "
-        f"first. {keys}</figcaption></figure>{lost}{held}<h3>How even is it?</h3>{spread}"
-        f"<h3>Everybody</h3>{people_table(ranked, currency)}"
+        f"{told}<figure>{picture}<figcaption>Saving of each participant in {text(currency)}, "
+        f"largest first. {keys}</figcaption></figure>{lost}{held}{spread}"
+        f"<h3>Everybody</h3>{people_table(ranked, summary)}"
     )
 
 
-def people_table(ranked: list[dict[str, Any]], currency: str) -> str:
+def people_table(ranked: list[dict[str, Any]], summary: dict[str, Any]) -> str:
     """The table that can be searched and sorted; `data-v` holds the number to sort by."""
+    currency = summary["currency"]
+    short = any(p["unserved_baseline_j"] or p["unserved_market_j"] for p in ranked)
     rows = []
     for person in ranked[:MOST_ROWS]:
         base, market = person["baseline_cost"], person["market_cost"]
@@ -90,15 +114,23 @@ def people_table(ranked: list[dict[str, Any]], currency: str) -> str:
             (market, money(market, currency)),
             (person["bought_j"], energy(person["bought_j"])),
             (person["sold_j"], energy(person["sold_j"])),
+            *((person[key], energy(person[key])) for key in UNSERVED if short),
             ("", owns),
             ("", text(person["node"])),
         ]
         body = "".join(
-            f'<td data-v="{v:.6g}">{c}</td>' if v != "" else f"<td>{c}</td>" for v, c in cells
+            f'<td data-v="{v:.6g}">{c}</td>' if v != "" else f'<td class="word">{c}</td>'
+            for v, c in cells
         )
         rows.append(f'<tr><th scope="row">{text(person["label"])}</th>{body}</tr>')
-    heads = ["Name", "Saving", "Share", "Utility alone", "Market", "Bought", "Sold", "Owns", "Node"]
-    head = "".join(f'<th scope="col" aria-sort="none"><button>{h}</button></th>' for h in heads)
+    missed = ["Lacked alone", "Lacked, market"] if short else []
+    heads = ["Name", "Saving", "Share", alone_head(summary), "Market", "Bought", "Sold", *missed]
+    words = ["Owns", "Node"]
+    head = "".join(
+        f'<th scope="col" aria-sort="none"{mark}><button>{h}</button></th>'
+        for names, mark in ((heads, ""), (words, ' class="word"'))
+        for h in names
+    )
     cut = ""
     if len(ranked) > MOST_ROWS:
         cut = f"<p>The table shows the first {number(MOST_ROWS)} of {number(len(ranked))}.</p>"

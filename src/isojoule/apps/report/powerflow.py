@@ -1,4 +1,4 @@
-"""The section on the network: violations, worst values, losses."""
+"""The section on the network: violations, worst values, losses; off the grid, full links."""
 
 from __future__ import annotations
 
@@ -6,14 +6,25 @@ from typing import Any
 
 from isojoule.apps.report import figures
 from isojoule.apps.report.layout import straighten
+from isojoule.apps.report.links import full_links
 from isojoule.apps.report.markup import table
 from isojoule.apps.report.read import RunFiles
-from isojoule.apps.report.words import count, energy, number, percent, text
+from isojoule.apps.report.words import (
+    alone_head,
+    count,
+    energy,
+    number,
+    percent,
+    text,
+    while_alone,
+)
 
 
 def network(run: RunFiles) -> str:
     """The AC power flow: violations counted and placed, worst values, losses."""
     ac = run.summary.get("ac")
+    if not run.scenario.has_utility:
+        return full_links(run)
     if not ac:
         return "<p>This run has no AC power flow: the scenario gives no lines to calculate.</p>"
     market, base = ac["market"], ac["baseline"]
@@ -23,8 +34,8 @@ def network(run: RunFiles) -> str:
         told = "All voltages and all lines stayed within their limits, with the market and without."
     else:
         told = (
-            f"With the market, limits were left {count(found, 'time')}; with the utility alone, "
-            f"{count(before, 'time')}."
+            f"With the market, limits were left {count(found, 'time')}; "
+            f"{while_alone(run.summary)}, {count(before, 'time')}."
         )
     sides = (market, base)
 
@@ -69,7 +80,7 @@ def network(run: RunFiles) -> str:
     failed = [int(s.get("failed_intervals") or 0) for s in sides]
     if any(failed):
         rows.append(["Intervals without a solution", *(number(f) for f in failed)])
-    sums = table(["Check", "With the market", "Utility alone"], rows)
+    sums = table(["Check", "With the market", alone_head(run.summary)], rows)
     return (
         f"<p>{told} Every one of {count(ac['intervals'], 'interval')} was calculated again with "
         "an AC power flow, which knows voltages. It takes the three phases as equally loaded: "
@@ -82,7 +93,7 @@ def places(run: RunFiles, ac: dict[str, Any]) -> str:
     """Where limits were left: a picture and a table for each world that has any."""
     out = []
     tree = straighten(run.grid)
-    for world, name in (("market", "With the market"), ("baseline", "Utility alone")):
+    for world, name in (("market", "With the market"), ("baseline", alone_head(run.summary))):
         side = ac[world]
         if not side["nodes"] and not side["links"]:
             continue

@@ -73,6 +73,11 @@ def bar(x: float, y: float, width: float, height: float, colour: str, title: str
     )
 
 
+def dot(x: float, y: float, radius: float, colour: str) -> str:
+    """A filled circle."""
+    return f'<circle cx="{at(x)}" cy="{at(y)}" r="{radius:g}" {fill(colour)}/>'
+
+
 def rule(x1: float, y1: float, x2: float, y2: float, colour: str = "line", dash: str = "") -> str:
     """A straight line."""
     return (

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from datetime import datetime
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from isojoule.core.units import J_PER_KWH
+
+if TYPE_CHECKING:
+    from isojoule.apps.report.read import RunFiles
 
 DASH = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -22,6 +25,25 @@ HUNDREDTHS = {
     "CHF": "Rp",
 }
 A_CENT = 0.005
+SMALL = 0.1
+"""Amounts below this are shown in hundredths of the currency."""
+A_SPECK = 1e-6
+"""Amounts below this are what rounding leaves."""
+
+
+def alone(summary: dict[str, Any]) -> str:
+    """How the world beside the market is called: each with the utility alone, or just alone."""
+    return "utility alone" if summary["baseline"] == "utility-only" else "living alone"
+
+
+def alone_head(summary: dict[str, Any]) -> str:
+    """The same as a heading."""
+    return alone(summary).capitalize()
+
+
+def while_alone(summary: dict[str, Any]) -> str:
+    """The same within a sentence."""
+    return "with the utility alone" if summary["baseline"] == "utility-only" else "living alone"
 
 
 def text(value: object) -> str:
@@ -44,9 +66,29 @@ def number(value: float | None, digits: int = 0, *, sign: bool = False) -> str:
 
 
 def money(value: float | None, currency: str, *, sign: bool = False) -> str:
-    """An amount; cents only where they matter."""
+    """An amount; cents only where they matter, and parts of a cent where there is no more.
+
+    >>> [money(v, c).split() for v, c in ((0.0312, "EUR"), (0.0312, "JPY"), (12.3, "EUR"))]
+    [['3.1', 'ct'], ['0.031', 'JPY'], ['12.30', 'EUR']]
+    """
+    if value is not None and A_SPECK <= abs(value) < SMALL:
+        if currency in HUNDREDTHS:
+            return f"{fine(100 * value, sign=sign)}{SPACE}{HUNDREDTHS[currency]}"
+        return f"{fine(value, sign=sign)}{SPACE}{currency}"
     digits = 2 if value is None or abs(value) < 1000 else 0
     return f"{number(value, digits, sign=sign)}{SPACE}{currency}"
+
+
+def fine(value: float, *, sign: bool = False) -> str:
+    """A number by its first two digits, all before the point.
+
+    >>> fine(0.01234), fine(3.21), fine(456.0), fine(0.0)
+    ('0.012', '3.2', '456', '0')
+    """
+    if not math.isfinite(value) or value == 0:
+        return number(value)
+    digits = max(0, 1 - math.floor(math.log10(abs(value)) + 1e-9))
+    return number(value, min(digits, 12), sign=sign)
 
 
 def percent(value: float | None, digits: int = 1) -> str:
@@ -57,17 +99,27 @@ def percent(value: float | None, digits: int = 1) -> str:
 
 
 def energy(value_j: float | None) -> str:
-    """An energy in kWh, or MWh where it is large."""
+    """An energy in Wh, kWh or MWh, by its size.
+
+    >>> [energy(v).split() for v in (4.4424e7, 16416.0, 0.0)]
+    [['12.3', 'kWh'], ['4.6', 'Wh'], ['0', 'kWh']]
+    """
     if value_j is None or not math.isfinite(value_j):
         return DASH
     kwh = value_j / J_PER_KWH
     if abs(kwh) >= 10_000:
         return f"{number(kwh / 1e3, 1)}{SPACE}MWh"
+    if abs(kwh) < 1e-6:
+        return f"0{SPACE}kWh"
+    if abs(kwh) < 1:
+        return f"{fine(1e3 * kwh)}{SPACE}Wh"
     return f"{number(kwh, 0 if abs(kwh) >= 100 else 1)}{SPACE}kWh"
 
 
 def power(value_w: float | None) -> str:
-    """A power in kW."""
+    """A power in W or kW, by its size."""
+    if value_w is not None and 1e-6 <= abs(value_w) < 100:
+        return f"{fine(value_w)}{SPACE}W"
     return f"{number(None if value_w is None else value_w / 1e3, 1)}{SPACE}kW"
 
 
@@ -106,6 +158,12 @@ def period_name(name: str) -> str:
     return (name[:1].upper() + name[1:]) if name else "The run"
 
 
+def stated_cost(run: RunFiles) -> str:
+    """What the scenario says a kWh of need costs that is not served."""
+    cost = run.scenario.unserved_cost_per_j * J_PER_KWH
+    return f"{money(cost, run.summary['currency'])} a kWh" if cost else "no stated cost"
+
+
 NOTABLE = 0.1
 """The operator's part of a saving is said if it is more than this share."""
 
@@ -114,6 +172,8 @@ def verdict(summary: dict[str, Any]) -> str:
     """One plain sentence on the total, whatever its sign."""
     audit, currency = summary["total"]["audit"], summary["currency"]
     saving, homes = audit["saving"], len(summary["participants"])
+    if summary["baseline"] != "utility-only":
+        return verdict_alone(summary)
     if abs(saving) < A_CENT:
         return "The market neither saved nor cost this neighbourhood anything."
     amount = money(abs(saving), currency)
@@ -139,3 +199,21 @@ def verdict(summary: dict[str, Any]) -> str:
         f"Trading among themselves saved the community {amount}{share}{kept}; "
         f"{who} came out ahead of dealing with the utility alone."
     )
+
+
+def verdict_alone(summary: dict[str, Any]) -> str:
+    """The sentence where the comparison is everybody alone: who was served, what was finished."""
+    total, currency = summary["total"], summary["currency"]
+    market, base, saving = total["market"], total["baseline"], total["audit"]["saving"]
+    told = []
+    if summary["orders"] is not None:
+        told.append(
+            f"finished {number(market['orders_finished'])} of {count(market['orders'], 'Order')} "
+            f"instead of {number(base['orders_finished'])}"
+        )
+    shares = (market["served_share"], base["served_share"])
+    if None not in shares and (not told or percent(shares[0]) != percent(shares[1])):
+        told.append(f"served {percent(shares[0])} of the need instead of {percent(shares[1])}")
+    better = "better" if saving >= 0 else "worse"
+    off = f"left the community {better} off by {money(abs(saving), currency)}"
+    return f"Trading with neighbours {' and '.join([', '.join(told), off] if told else [off])}."

@@ -125,7 +125,7 @@ class Chart {
   }
 }
 
-const POWERS = ["generated", "import", "discharged", "unserved", "consumed", "export", "charged", "loss", "standing_loss", "spilled"];
+const POWERS = ["generated", "import", "discharged", "unserved", "consumed", "export", "charged", "loss", "standing_loss", "spilled", "computed"];
 const IN = [["generated", "--sun", "sun"], ["discharged", "--battery", "from batteries"], ["import", "--grid", "from the utility"],
   ["unserved", "--full", "need not served"]];
 const OUT = [["consumed", "--use", "used"], ["charged", "--charge", "into batteries"], ["export", "--export", "to the utility"],
@@ -134,11 +134,17 @@ const OUT = [["consumed", "--use", "used"], ["charged", "--charge", "into batter
 class Charts {
   constructor(tables, seek) {
     this.t = tables;
-    this.balance = new Chart("balance", "kW", seek);
+    let most = 0;
+    for (let row = 0; row < POWERS.length; row++)
+      for (let i = 0; i < tables.powers.times; i++) most = Math.max(most, tables.powers.at(row, i) || 0);
+    [this.unit, this.watts] = powerUnit(most);
+    this.balance = new Chart("balance", this.unit, seek);
     this.price = new Chart("price", priceUnit, seek);
     this.hasBatteries = facts.batteries.length > 0;
     if (this.hasBatteries) {
-      this.stored = new Chart("stored", "kWh", seek);
+      this.size = facts.batteries.reduce((sum, d) => sum + (facts.devices[d][4] || 0), 0);
+      [this.storedUnit, this.joules] = energyUnit(this.size);
+      this.stored = new Chart("stored", this.storedUnit, seek);
       this.seek = seek;
     } else {
       $$("stored-figure").hidden = $$("heat-figure").hidden = true;
@@ -156,7 +162,7 @@ class Charts {
   }
 
   drawBalance(window) {
-    const get = (name) => this.t.powers.row(POWERS.indexOf(name), window.first, window.count).map((v) => (v || 0) / 1000);
+    const get = (name) => this.t.powers.row(POWERS.indexOf(name), window.first, window.count).map((v) => (v || 0) / this.watts);
     this.kw = Object.fromEntries(POWERS.map((name) => [name, get(name)]));
     this.kw.losses = this.kw.loss.map((v, i) => v + this.kw.standing_loss[i]);
     const stack = (layers, sign) => {
@@ -170,7 +176,7 @@ class Charts {
     const up = stack(IN, 1), down = stack(OUT, -1);
     const high = Math.max(...up.at(-1)[1]), low = Math.min(...down.at(-1)[1]);
     this.balance.begin(window, low * 1.02, high * 1.02,
-      `Energy balance in kilowatts. Most at once: ${digits(high, 0)} kW. Sources are drawn upward, uses downward.`);
+      `Energy balance in ${this.unit === "kW" ? "kilowatts" : "watts"}. Most at once: ${digits(high, 0)} ${this.unit}. Sources are drawn upward, uses downward.`);
     for (const [a, b, tone] of [...up, ...down]) this.balance.area(a, b, tone);
     this.balance.rule(LEFT, this.balance.y(0), this.balance.width - RIGHT, this.balance.y(0), "--ink");
     this.balance.end();
@@ -182,22 +188,24 @@ class Charts {
     const every = [...low, ...high, ...sells, ...buys].filter(Number.isFinite);
     const top = every.reduce((a, b) => Math.max(a, b), 0), bottom = every.reduce((a, b) => Math.min(a, b), 0);
     this.price.begin(window, bottom, top * 1.06,
-      `Prices in ${priceUnit}, from ${digits(Math.min(...low.filter(Number.isFinite)), 1)} to ${digits(Math.max(...high.filter(Number.isFinite)), 1)}, ` +
-      "between the prices at which the utility buys and sells.");
+      `Prices in ${priceUnit}, from ${digits(Math.min(...low.filter(Number.isFinite)), 1)} to ${digits(Math.max(...high.filter(Number.isFinite)), 1)}` +
+      (offGrid ? "." : ", between the prices at which the utility buys and sells."));
     this.price.area(low, high, "--export");
     this.price.line(mean, "--grid");
-    this.price.line(sells, "--bad", "6 3");
-    this.price.line(buys, "--soft", "6 3");
+    if (!offGrid) {
+      this.price.line(sells, "--bad", "6 3");
+      this.price.line(buys, "--soft", "6 3");
+    }
     this.price.end();
     Object.assign(this, { low, mean, high, sells, buys });
   }
 
   drawStored(window) {
     const [market, alone] = [0, 1].map((row) =>
-      this.t.stored.row(row, window.first, window.count).map((v) => v / 3.6e6));
-    const size = facts.batteries.reduce((sum, d) => sum + (facts.devices[d][4] || 0), 0) / 3.6e6;
+      this.t.stored.row(row, window.first, window.count).map((v) => v / this.joules));
+    const size = this.size / this.joules;
     const top = Math.max(size, ...market, ...alone);
-    this.stored.begin(window, 0, top * 1.02, `Energy stored in all ${facts.batteries.length} batteries, at most ${digits(Math.max(...market), 0)} of ${digits(size, 0)} kWh.`);
+    this.stored.begin(window, 0, top * 1.02, `Energy stored in all ${facts.batteries.length} batteries, at most ${digits(Math.max(...market), 0)} of ${digits(size, 0)} ${this.storedUnit}.`);
     this.stored.area(new Float64Array(window.count), market, "--charge");
     this.stored.line(market, "--battery");
     this.stored.line(alone, "--soft", "6 3");
@@ -241,19 +249,19 @@ class Charts {
     this.price.move(i);
     const some = (name) => this.kw[name].some((v) => v > 1e-6);
     this.balance.key([...IN, ...OUT].filter(([name]) => some(name))
-      .map(([name, tone, text]) => [tone, `${text} ${digits(this.kw[name][i], 1)} kW`]));
+      .map(([name, tone, text]) => [tone, `${text} ${digits(this.kw[name][i], 1)} ${this.unit}`]));
     this.price.key([
       ["--export", `lowest to highest ${digits(this.low[i], 1)}\u2013${digits(this.high[i], 1)} ${priceUnit}`],
       ["--grid", `middle ${digits(this.mean[i], 1)}`],
-      ["--bad", `utility sells at ${digits(this.sells[i], 1)}`],
-      ["--soft", `utility buys at ${digits(this.buys[i], 1)}`],
+      ...(offGrid ? [] : [["--bad", `utility sells at ${digits(this.sells[i], 1)}`],
+        ["--soft", `utility buys at ${digits(this.buys[i], 1)}`]]),
     ]);
     if (!this.hasBatteries) return;
     this.stored.move(i);
     this.stored.key([
-      ["--battery", `with the market ${digits(this.levels.market[i], 1)} kWh`],
-      ["--soft", `utility alone ${digits(this.levels.alone[i], 1)} kWh`],
-      ["--ink", `all full ${digits(this.levels.size, 0)} kWh`],
+      ["--battery", `with the market ${digits(this.levels.market[i], 1)} ${this.storedUnit}`],
+      ["--soft", `${facts.alone} ${digits(this.levels.alone[i], 1)} ${this.storedUnit}`],
+      ["--ink", `all full ${digits(this.levels.size, 0)} ${this.storedUnit}`],
     ]);
     for (const cell of this.cells) {
       cell.cursor.style.left = `${(100 * (i + 0.5)) / this.window.count}%`;
@@ -264,18 +272,21 @@ class Charts {
   // The moment in plain sentences.
   sentence(i, full) {
     const kw = Object.fromEntries(Object.entries(this.kw).map(([k, v]) => [k, v[i]]));
-    const amount = (v) => `${digits(v, 1)}\u00a0kW`;
+    const amount = (v) => `${digits(v, 1)}\u00a0${this.unit}`;
     const parts = [];
     if (kw.generated > 0.05) parts.push(`the sun gives ${amount(kw.generated)}`);
     if (kw.discharged > 0.05) parts.push(`batteries give ${amount(kw.discharged)}`);
     if (kw.import > 0.05) parts.push(`${amount(kw.import)} come from the utility`);
     if (kw.charged > 0.05) parts.push(`batteries take ${amount(kw.charged)}`);
     if (kw.export > 0.05) parts.push(`${amount(kw.export)} go to the utility`);
+    if (kw.computed > 0.05) parts.push(`machines draw ${amount(kw.computed)} from theirs`);
     const [low, high] = [digits(this.low[i], 1), digits(this.high[i], 1)];
     const price = low === high ? `${low} ${priceUnit} everywhere` : `${low} to ${high} ${priceUnit}`;
     const lines = full === 0 ? "" : full === 1 ? " One link is full." : ` ${full} links are full.`;
     const short = kw.unserved > 1e-6 ? ` ${amount(kw.unserved)} of need cannot be served.` : "";
-    return `Homes use ${amount(kw.consumed)}; ${parts.join(", ")}. Energy costs ${price}.${lines}${short}`;
+    const uses = facts.machines.length ? `Loads use ${amount(kw.consumed)}` : `Homes use ${amount(kw.consumed)}`;
+    const costs = Number.isFinite(this.low[i]) ? ` Energy costs ${price}.` : " Nobody trades.";
+    return `${[uses, parts.join(", ")].filter(Boolean).join("; ")}.${costs}${lines}${short}`;
   }
 }
 

@@ -3,6 +3,7 @@
 const facts = JSON.parse(document.getElementById("facts").textContent);
 const packed = JSON.parse(document.getElementById("tables").textContent);
 const MISSING = -32768;
+const offGrid = facts.utility < 0;
 const $$ = (id) => document.getElementById(id);
 
 class Table {
@@ -78,9 +79,14 @@ const priceNumber = (perKwh) => digits(perKwh * priceScale, subunit ? 1 : 3);
 const priceText = (perKwh) =>
   Number.isFinite(perKwh) ? `${priceNumber(perKwh)}\u00a0${priceUnit}` : "no price";
 const powerText = (w) =>
-  Math.abs(w) < 9.95 && w !== 0 ? `${digits(w, Math.abs(w) < 1 ? 2 : 1)}\u00a0W`
+  Math.abs(w) < (offGrid ? 999.5 : 9.95) && w !== 0 ? `${digits(w, Math.abs(w) < 1 ? 2 : Math.abs(w) < 99.5 ? 1 : 0)}\u00a0W`
     : `${digits(w / 1000, Math.abs(w) < 1e3 ? 2 : 1)}\u00a0kW`;
-const energyText = (j) => `${digits(j / 3.6e6, 1)}\u00a0kWh`;
+const energyText = (j) =>
+  j && Math.abs(j) < (offGrid ? 3.6e6 : 3.6e5) ? `${digits(j / 3.6e3, Math.abs(j) < 3.6e4 ? 1 : 0)}\u00a0Wh`
+    : `${digits(j / 3.6e6, 1)}\u00a0kWh`;
+// Units of pictures by what is largest in them: [unit, size].
+const powerUnit = (most) => (most < 1000 ? ["W", 1] : ["kW", 1000]);
+const energyUnit = (most) => (most < 3.6e6 ? ["Wh", 3600] : ["kWh", 3.6e6]);
 const percentText = (share) => `${digits(100 * share, 0)}\u00a0%`;
 
 const SVG = "http://www.w3.org/2000/svg";

@@ -1,5 +1,7 @@
 // The network, drawn: nodes coloured by price, links with arrows as wide as the power they carry.
 
+const STAGES = ["normal", "saving", "critical", "asleep", "dead"];
+
 class Feeder {
   constructor(tables, onPick) {
     this.t = tables;
@@ -141,6 +143,10 @@ class Feeder {
       shape.setAttribute("stroke-width", i === facts.utility ? 1.6 : 0.7);
       return shape;
     });
+    if (!offGrid) this.nameUtility();
+  }
+
+  nameUtility() {
     const u = facts.utility;
     const label = make("text", { y: this.y[u] - this.radius * 1.5 - 5 }, this.svg, "utility");
     const end = this.x[u] > this.width - 60;
@@ -169,7 +175,7 @@ class Feeder {
       ink(make("path", { d: "M15 2V16M19 2V16", "stroke-width": 2 }, s), "--full");
     }, "full");
     key((s) => ink(make("circle", { cx: 17, cy: 9, r: 7, "stroke-width": 2 }, s), "--sun"), "solar panels");
-    key((s) => ink(make("rect", { x: 11, y: 3, width: 12, height: 12 }, s)), "battery");
+    if (facts.batteries.length || !offGrid) key((s) => ink(make("rect", { x: 11, y: 3, width: 12, height: 12 }, s)), "battery");
     if (facts.map === null) $$("layout").parentElement.hidden = true;
   }
 
@@ -310,6 +316,8 @@ class Feeder {
         told = power > 0 ? `charges with ${powerText(power)}` : power < 0 ? `gives ${powerText(-power)}` : "rests";
         told += `, holds ${energyText(stored)}`;
         if (capacity) told += ` of ${energyText(capacity)} (${percentText(stored / capacity)})`;
+        const machine = facts.machines.findIndex((m) => m[1] === d);
+        if (machine >= 0) told += `; feeds ${facts.machines[machine][0]}: ${STAGES[this.t.stage.at(machine, this.time)]}`;
       }
       html("div", { class: "dim" }, item, `${kind === "pv" ? "solar panels" : kind}: ${told}`);
     }

@@ -47,7 +47,8 @@ async function start() {
     let best = Math.floor(window.count / 2), most = 0;
     for (let i = 0; i < window.count; i++) {
       const at = (name) => tables.powers.at(POWERS.indexOf(name), window.first + i) || 0;
-      const served = Math.min(at("generated") + at("discharged"), at("consumed") + at("charged"));
+      const given = at("generated") + (offGrid ? 0 : at("discharged"));
+      const served = Math.min(given, at("consumed") + at("charged"));
       if (served > most) [best, most] = [i, served];
     }
     return best;
