@@ -83,11 +83,12 @@ def waterfall(summary: dict[str, Any], name: str = "total", width: float = 620) 
     entry = next(e for e in [summary["total"], *summary["periods"]] if e["name"] == name)
     audit = entry["audit"]
     base, market = audit["baseline_cost"], audit["market_cost"]
+    size = max(abs(base), abs(market))
     rows: list[tuple[str, float, float, str, str]] = []
     reached = base
     for term, amount in terms_of(audit, shown_terms(summary)):
         colour = "good" if amount >= 0 else "bad"
-        label = money(-amount, currency, sign=True)
+        label = money(-amount, currency, sign=True, among=size)
         rows.append((TERM_NAMES[term], reached, reached - amount, colour, label))
         reached -= amount
     levels = [base, market, *(r[1] for r in rows), *(r[2] for r in rows)]
@@ -97,14 +98,20 @@ def waterfall(summary: dict[str, Any], name: str = "total", width: float = 620) 
     high = max(high, 0.0)
     rows.insert(
         0,
-        (alone_head(summary), low if broken else 0.0, base, "base", money(base, currency)),
+        (
+            alone_head(summary),
+            low if broken else 0.0,
+            base,
+            "base",
+            money(base, currency, among=size),
+        ),
     )
     last = (
         "With the market",
         low if broken else 0.0,
         market,
         "grid",
-        money(market, currency),
+        money(market, currency, among=size),
     )
     rows.append(last)
     narrow = width < 480
@@ -150,6 +157,7 @@ def savings(summary: dict[str, Any], width: float = 720) -> str:
     people = sorted(summary["participants"], key=lambda p: (-p["saving"], p["participant"]))
     currency = summary["currency"]
     values = [p["saving"] for p in people]
+    size = max((abs(v) for v in values), default=0.0)
     height, left, top, bottom = 250.0, 52.0, 14.0, 32.0
     high, low = max([*values, 0.0]), min([*values, 0.0])
     if high == low:
@@ -166,7 +174,7 @@ def savings(summary: dict[str, Any], width: float = 720) -> str:
     for i, person in enumerate(people):
         tall = abs(person["saving"]) * scale
         y = zero - tall if person["saving"] >= 0 else zero
-        title = f"{person['label']}: {money(person['saving'], currency, sign=True)}"
+        title = f"{person['label']}: {money(person['saving'], currency, sign=True, among=size)}"
         gap = 0.2 * step if step > 3 else 0.0
         parts.append(
             svg.bar(left + i * step + gap / 2, y, step - gap, tall, kind_of(person), title)
@@ -174,8 +182,8 @@ def savings(summary: dict[str, Any], width: float = 720) -> str:
     parts.append(svg.rule(left, zero, width - 8, zero, "ink"))
     parts.append(svg.words(4, height - 8, f"{currency} saved by each", colour="soft"))
     lost = sum(v < -A_CENT for v in values)
-    most = money(values[0], currency) if values else "0"
-    least = money(values[-1], currency) if values else "0"
+    most = money(values[0], currency, among=size) if values else "0"
+    least = money(values[-1], currency, among=size) if values else "0"
     told = f"Savings of {len(people)} participants, from {most} to {least}; {lost} lost money."
     return svg.picture(width, height, "".join(parts), told)
 

@@ -41,6 +41,7 @@ def people(run: RunFiles) -> str:
             ("battery", "with a battery"),
         )
     )
+    size = size_of(everyone)
     rows = []
     for kind, name in figures.KINDS.items():
         saved = [p["saving"] for p in everyone if figures.kind_of(p) == kind]
@@ -50,7 +51,7 @@ def people(run: RunFiles) -> str:
                 [
                     f"With {name}",
                     number(len(saved)),
-                    *(money(float(m), currency) for m in marks),
+                    *(money(float(m), currency, among=size) for m in marks),
                 ]
             )
     spread = "<h3>How even is it?</h3>" + table(
@@ -69,7 +70,7 @@ def people(run: RunFiles) -> str:
         spread = ""
     if losers:
         named = ", ".join(
-            f"{text(p['label'])} ({money(p['saving'], currency)})" for p in losers[:12]
+            f"{text(p['label'])} ({money(p['saving'], currency, among=size)})" for p in losers[:12]
         )
         more = f" and {len(losers) - 12} more (see the table)" if len(losers) > 12 else ""
         lost = f"<p><b>Who loses:</b> {named}{more}.</p>"
@@ -96,9 +97,15 @@ def people(run: RunFiles) -> str:
     )
 
 
+def size_of(everyone: list[dict[str, Any]]) -> float:
+    """The largest cost of a participant: the size of the amounts in the tables."""
+    costs = (abs(p[key]) for p in everyone for key in ("baseline_cost", "market_cost"))
+    return max(costs, default=0.0)
+
+
 def people_table(ranked: list[dict[str, Any]], summary: dict[str, Any]) -> str:
     """The table that can be searched and sorted; `data-v` holds the number to sort by."""
-    currency = summary["currency"]
+    currency, size = summary["currency"], size_of(ranked)
     short = any(p["unserved_baseline_j"] or p["unserved_market_j"] for p in ranked)
     rows = []
     for person in ranked[:MOST_ROWS]:
@@ -108,10 +115,13 @@ def people_table(ranked: list[dict[str, Any]], summary: dict[str, Any]) -> str:
         if owns == "battery" and (person.get("pv_w") or 0) > 0:
             owns = "panels, battery"
         cells = [
-            (person["saving"], toned(person["saving"], money(person["saving"], currency))),
+            (
+                person["saving"],
+                toned(person["saving"], money(person["saving"], currency, among=size)),
+            ),
             (share or 0, percent(share)),
-            (base, money(base, currency)),
-            (market, money(market, currency)),
+            (base, money(base, currency, among=size)),
+            (market, money(market, currency, among=size)),
             (person["bought_j"], energy(person["bought_j"])),
             (person["sold_j"], energy(person["sold_j"])),
             *((person[key], energy(person[key])) for key in UNSERVED if short),

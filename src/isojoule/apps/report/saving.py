@@ -12,6 +12,7 @@ from isojoule.apps.report.read import RunFiles
 from isojoule.apps.report.words import (
     A_CENT,
     A_SPECK,
+    LARGE,
     alone_head,
     energy,
     money,
@@ -70,7 +71,7 @@ def audit(run: RunFiles) -> str:
     meanings = "".join(
         f"<div><dt>{figures.TERM_NAMES[name]} "
         f'<span class="{"good" if change >= 0 else "bad"}">'
-        f"{effect(change, currency, A_CENT if digits == 2 else A_SPECK)}</span></dt>"
+        f"{effect(change, currency, digits)}</span></dt>"
         f"<dd>{meaning(run, name)}</dd></div>"
         for name, change in terms
     )
@@ -195,11 +196,12 @@ def beside(run: RunFiles) -> str:
     )
 
 
-def effect(value: float, currency: str, least: float = A_CENT) -> str:
-    """What a term of the audit does; amounts below `least` do nothing."""
-    if abs(value) < least:
+def effect(value: float, currency: str, digits: int = 2) -> str:
+    """What a term of the audit does, where amounts are told with so many digits."""
+    if abs(value) < (A_CENT if digits == 2 else A_SPECK):
         return "changes nothing"
-    return f"{'saves' if value > 0 else 'costs'} {money(abs(value), currency)}"
+    among = LARGE if digits == 2 else 0.0
+    return f"{'saves' if value > 0 else 'costs'} {money(abs(value), currency, among=among)}"
 
 
 def fees(summary: dict[str, Any]) -> str:

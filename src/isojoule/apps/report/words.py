@@ -27,6 +27,8 @@ HUNDREDTHS = {
 A_CENT = 0.005
 SMALL = 0.1
 """Amounts below this are shown in hundredths of the currency."""
+LARGE = 10.0
+"""Beside amounts of this size they are not."""
 A_SPECK = 1e-6
 """Amounts below this are what rounding leaves."""
 
@@ -65,13 +67,18 @@ def number(value: float | None, digits: int = 0, *, sign: bool = False) -> str:
     return (MINUS if value < 0 else "+" if sign else "") + body
 
 
-def money(value: float | None, currency: str, *, sign: bool = False) -> str:
+def money(value: float | None, currency: str, *, sign: bool = False, among: float = 0.0) -> str:
     """An amount; cents only where they matter, and parts of a cent where there is no more.
+
+    Parameters
+    ----------
+    among
+        Size of the amounts that it is read together with: beside large ones it keeps their unit.
 
     >>> [money(v, c).split() for v, c in ((0.0312, "EUR"), (0.0312, "JPY"), (12.3, "EUR"))]
     [['3.1', 'ct'], ['0.031', 'JPY'], ['12.30', 'EUR']]
     """
-    if value is not None and A_SPECK <= abs(value) < SMALL:
+    if value is not None and among < LARGE and A_SPECK <= abs(value) < SMALL:
         if currency in HUNDREDTHS:
             return f"{fine(100 * value, sign=sign)}{SPACE}{HUNDREDTHS[currency]}"
         return f"{fine(value, sign=sign)}{SPACE}{currency}"
