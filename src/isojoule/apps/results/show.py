@@ -60,11 +60,14 @@ def print_run(run: Run, console: Console | None = None) -> None:
     grid, total = s["baseline"] == "utility-only", s["total"]
     alone = "with the utility alone" if grid else "living alone"
 
+    cents = _cents(total)
+    unit, per = _energy_unit(total)
+
     def part(label: str, name: str) -> None:
         if any(abs(stretch["audit"][name]) >= A_CENT for stretch in stretches) or grid:
-            row(f"  {label}", "audit", name, scale=-1)
+            row(f"  {label}", "audit", name, scale=-1, digits=cents)
 
-    row(f"cost {alone}, {currency}", "audit", "baseline_cost")
+    row(f"cost {alone}, {currency}", "audit", "baseline_cost", digits=cents)
     for label, name in (
         ("trading next door", "netting"),
         ("better use of batteries", "dispatch"),
@@ -72,13 +75,13 @@ def print_run(run: Run, console: Console | None = None) -> None:
     ):
         part(label, name)
     if total["audit"]["served"]:
-        row("  need that is served", "audit", "served", scale=-1)
+        row("  need that is served", "audit", "served", scale=-1, digits=cents)
     if s["orders"] is not None:
-        row("  Orders that are finished", "audit", "orders", scale=-1)
-    row("  energy left in batteries", "audit", "storage", scale=-1)
+        row("  Orders that are finished", "audit", "orders", scale=-1, digits=cents)
+    row("  energy left in batteries", "audit", "storage", scale=-1, digits=cents)
     part("network fees", "fees")
-    row(f"cost with the market, {currency}", "audit", "market_cost")
-    row(f"saving, {currency}", "audit", "saving", style="bold")
+    row(f"cost with the market, {currency}", "audit", "market_cost", digits=cents)
+    row(f"saving, {currency}", "audit", "saving", style="bold", digits=cents)
     row("saving", "audit", "saving_share", scale=100, digits=1, suffix=" %", style="bold")
     row("participants who gain", "audit", "gainers", digits=0)
     row("participants who lose", "audit", "losers", digits=0)
@@ -88,21 +91,20 @@ def print_run(run: Run, console: Console | None = None) -> None:
         row("self-sufficiency", "market", "self_sufficiency", scale=100, digits=1, suffix=" %")
         row("peak import, kW", "market", "peak_import_w", scale=1e-3, digits=1)
     if s["orders"] is not None:
-        for world, label in (("market", "Orders finished"), ("baseline", f"  {alone}")):
+        finished = f"Orders finished, of {total['market']['orders']:,}"
+        for world, label in (("market", finished), ("baseline", f"  {alone}")):
             row(label, world, "orders_finished", digits=0)
-        row("energy for Orders and idling, kWh", "market", "computed_j", scale=1 / J_PER_KWH,
-            digits=3)  # fmt: skip
-        row(f"  {alone}", "baseline", "computed_j", scale=1 / J_PER_KWH, digits=3)
+        row(f"energy for Orders and idling, {unit}", "market", "computed_j", scale=per, digits=1)
+        row(f"  {alone}", "baseline", "computed_j", scale=per, digits=1)
     if not grid and total["market"]["served_share"] is not None:
         for world, label in (("market", "need served"), ("baseline", f"  {alone}")):
             row(label, world, "served_share", scale=100, digits=1, suffix=" %")
-    row("lost in the lines, kWh", "market", "loss_j", scale=1 / J_PER_KWH, digits=1)
+    row(f"lost in the lines, {unit}", "market", "loss_j", scale=per, digits=1)
     if total["market"]["standing_loss_j"]:
-        row("drawn by transformer iron, kWh", "market", "standing_loss_j", scale=1 / J_PER_KWH,
-            digits=1)  # fmt: skip
+        row(f"drawn by transformer iron, {unit}", "market", "standing_loss_j", scale=per, digits=1)
     for key, word in (("spilled_j", "spilled"), ("unserved_j", "unserved")):
-        row(f"{word}, kWh", "market", key, scale=1 / J_PER_KWH, digits=1)
-        row(f"  {alone}", "baseline", key, scale=1 / J_PER_KWH, digits=1)
+        row(f"{word}, {unit}", "market", key, scale=per, digits=1)
+        row(f"  {alone}", "baseline", key, scale=per, digits=1)
     row("prices from, ct/kWh", "market", "price_min_per_j", scale=100 * J_PER_KWH, digits=1)
     row("prices to, ct/kWh", "market", "price_max_per_j", scale=100 * J_PER_KWH, digits=1)
     row("links full (link-intervals)", "market", "saturated_link_intervals", digits=0)
@@ -127,6 +129,18 @@ def print_run(run: Run, console: Console | None = None) -> None:
     out.print(f"\n[bold]{s['headline']}[/bold]\n", soft_wrap=True)
     out.print(f"Report:  {run.report}", soft_wrap=True, highlight=False)
     out.print(f"Check:   isojoule verify {run.folder}", soft_wrap=True, highlight=False)
+
+
+def _cents(total: dict[str, Any]) -> int:
+    """Digits of money: four where all of it is small change."""
+    audit = total["audit"]
+    return 4 if abs(audit["baseline_cost"]) < 10 and abs(audit["saving"]) < 1 else 2
+
+
+def _energy_unit(total: dict[str, Any]) -> tuple[str, float]:
+    """Unit of energies by what the world moves, and how many of it a Joule is."""
+    most = max(total["market"][key] for key in ("generated_j", "consumed_j", "computed_j"))
+    return ("Wh", 1e3 / J_PER_KWH) if most < 10 * J_PER_KWH else ("kWh", 1 / J_PER_KWH)
 
 
 def _cell(
