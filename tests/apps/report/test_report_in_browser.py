@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from isojoule.apps.report import write_report
+from isojoule.apps.report.build import page
 from tests.apps.report.fake_run import Shape, make_fake_run
+from tests.apps.report.worlds_alone import household, simulated, village
 from tests.conftest import need
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -166,3 +168,51 @@ def test_without_scripts_the_sums_are_still_there(
     assert "Where the saving comes from" in page.inner_text("main")
     assert page.is_visible("#no-data")
     assert not page.is_visible("#live")
+
+
+@pytest.fixture(scope="module")
+def off_grid(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Reports of a village and of a household of machines."""
+    paths = []
+    for name, scenario in (("hamlet", village(6, 2)), ("household", household(20, lamp_w=3.0))):
+        folder = tmp_path_factory.mktemp("runs") / name
+        text = page(simulated(folder, scenario))
+        paths.append(folder / "report.html")
+        paths[-1].write_text(text, encoding="utf-8")
+    return paths[0], paths[1]
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+@pytest.mark.parametrize("which", [0, 1])
+def test_off_the_grid_nothing_moving_names_a_utility(
+    opened: Callable[..., Opened], off_grid: tuple[Path, Path], which: int, width: int
+) -> None:
+    seen = opened(viewport={"width": width, "height": 900})
+    page_ = seen.open(off_grid[which])
+    root = "document.documentElement"
+    assert page_.evaluate(f"{root}.scrollWidth <= {root}.clientWidth")
+    for moment in ("0", "40", "120"):
+        page_.locator("#slider").fill(moment)
+        assert "utility" not in page_.inner_text("main").lower()
+    page_.select_option("#layout", "tree")
+    page_.select_option("#pick", "node 1")
+    assert "ct/kWh" in page_.inner_text("#panel")
+    assert "NaN" not in page_.inner_text("main")
+    labels = page_.evaluate("[...document.querySelectorAll('svg')].map(s => s.ariaLabel).join()")
+    assert "utility" not in labels.lower()
+    assert "NaN" not in labels
+    assert seen.errors == []
+    assert seen.requests == []
+
+
+def test_a_battery_tells_what_it_feeds(
+    opened: Callable[..., Opened], off_grid: tuple[Path, Path]
+) -> None:
+    seen = opened(viewport={"width": 1200, "height": 900})
+    page_ = seen.open(off_grid[1])
+    page_.locator("#slider").fill("0")
+    page_.select_option("#pick", "node 1")
+    assert "feeds laptop: normal" in page_.inner_text("#panel")
+    assert "Wh" in page_.inner_text("#panel")
+    assert page_.locator("#balance text").first.text_content() == "W"
+    assert seen.errors == []
