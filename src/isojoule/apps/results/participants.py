@@ -15,14 +15,19 @@ from isojoule.microworld.scenario import DeviceKind, Scenario
 
 Works = dict[tuple[str, str], Work]
 """What became of the Orders, by world and period."""
+Starts = dict[tuple[str, str], list[int]]
+"""Energy in the batteries at the start, microjoules, by world and period."""
 
 
-def participants(folder: Path, scenario: Scenario, works: Works) -> list[dict[str, Any]]:
+def participants(
+    folder: Path, scenario: Scenario, works: Works, start_uj: Starts
+) -> list[dict[str, Any]]:
     """Cost, energy bought and sold of every participant in every period and world.
 
     Cost is what is paid for energy and for compute, less what is earned; need that is not served,
-    at the scenario's stated cost; Orders that are not finished, at their worth; and the network
-    fee, shared in proportion to the energy that a participant buys.
+    at the scenario's stated cost; Orders that are not finished, at their worth; less what its
+    batteries hold more at the end; and the network fee, shared in proportion to the energy that a
+    participant buys.
     """
     found: dict[str, dict[str, dict[str, Any]]] = {}
     local: dict[str, float] = {}
@@ -45,6 +50,7 @@ def participants(folder: Path, scenario: Scenario, works: Works) -> list[dict[st
             person.setdefault(row["period"], {})[world] = row
     earned = _link_owners(folder, scenario)
     unserved = unserved_j(folder, scenario)
+    kept = stored_worth(folder, scenario, start_uj)
     if scenario.network_fee_per_j > 0:
         local = _local_trade(folder)
     bought_all: dict[str, int] = {}
@@ -74,6 +80,7 @@ def participants(folder: Path, scenario: Scenario, works: Works) -> list[dict[st
                 / NANO_PER_UNIT
                 + scenario.unserved_cost_per_j * unserved.get((world, p.name, name), 0.0)
                 + works[world, p.name].undone.get(name, 0.0)
+                - kept.get((world, p.name, name), 0.0)
                 for world in ("market", "baseline")
             }
             market, baseline = paid["market"] + fee, paid["baseline"]
@@ -120,6 +127,41 @@ def _local_trade(folder: Path) -> dict[str, float]:
         .collect()
     )
     return {row[0]: row[1] / UJ_PER_J for row in frame.iter_rows()}
+
+
+def stored_worth(
+    folder: Path, scenario: Scenario, start_uj: Starts
+) -> dict[tuple[str, str, str], float]:
+    """Worth of what batteries hold more at the end, by world, period and participant, money.
+
+    A Joule is worth the scenario's `stored_value`, or the utility's mean buying price of the
+    period.
+    """
+    d = scenario.devices
+    batteries = np.flatnonzero(d.kind == DeviceKind.BATTERY)
+    worth: dict[tuple[str, str, str], float] = {}
+    for (world, name), start in start_uj.items():
+        period = next(p for p in scenario.periods if p.name == name)
+        last = (
+            pl.scan_parquet(folder / world / "devices" / "*.parquet")
+            .filter(
+                (pl.col("period") == name)
+                & (pl.col("time_s") == period.end_s - scenario.interval_s)
+                & pl.col("stored_uj").is_not_null()
+            )
+            .select("device", "stored_uj")
+            .collect()
+        )
+        end = dict(last.iter_rows())
+        per_j = scenario.stored_value_per_j
+        if per_j is None:
+            buys = scenario.buys_at_per_j[scenario.rows(period)]
+            per_j = float(np.mean(buys)) if scenario.has_utility else 0.0
+        for i, before in zip(batteries, start, strict=True):
+            key = (world, name, scenario.participants[int(d.participant[i])])
+            change = (end[d.ids[i]] - int(before)) / UJ_PER_J
+            worth[key] = worth.get(key, 0.0) + change * per_j
+    return worth
 
 
 def unserved_j(folder: Path, scenario: Scenario) -> dict[tuple[str, str, str], float]:

@@ -90,7 +90,9 @@ def summarise(
         for world in ("market", "baseline")
         for p in scenario.periods
     }
-    people = participants(folder, scenario, works)
+    people = participants(
+        folder, scenario, works, {key: value["start_uj"] for key, value in facts.items()}
+    )
     names = [p.name for p in scenario.periods]
     changes = {key: value["stored_change_uj"] for key, value in facts.items()}
     periods = []
@@ -239,7 +241,9 @@ def headline(scenario: Scenario, document: dict[str, Any]) -> str:
     shares = [total[world]["served_share"] for world in ("market", "baseline")]
     told, counted = [], []
     if None not in shares:
-        told.append(f"{shares[0]:.1%} of the need was served instead of {shares[1]:.1%}")
+        need = [f"{share:.1%}" for share in shares]
+        if need[0] != need[1] or not orders:
+            told.append(f"{need[0]} of the need was served instead of {need[1]}")
         cost = scenario.unserved_cost_per_j * J_PER_KWH
         counted.append(f"need at {cost:,.2f} {scenario.currency} a kWh")
     if orders:
