@@ -1,9 +1,10 @@
-"""Make the bundled scenarios from SimBench, by the importer that users have.
+"""Make the bundled scenarios, by the importers and generators that users have.
 
     python tools/build_scenarios.py [FOLDER]
 
-writes `rural` and `strained` into src/isojoule/scenarios (or FOLDER), replacing what is there.
-Needs the extra `import`. Nothing is drawn at random: the same versions give the same tables.
+writes `rural` and `strained` (from SimBench, needs the extra `import`), `village` and `machines`
+(by rule, from seed 1) into src/isojoule/scenarios (or FOLDER), replacing what is there. The same
+versions give the same tables.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from isojoule.apps.files.scenario_files import read_scenario, write_scenario
+from isojoule.apps.importers.machines import generate_machines
 from isojoule.apps.importers.simbench_code import attribution_text, convert, load_net
+from isojoule.apps.importers.village import generate_village
 
 CODE = "1-LV-rural3--2-no_sw"
 WEEKS = ("winter=2016-01-11", "spring=2016-04-11", "summer=2016-07-11", "autumn=2016-10-10")
@@ -111,7 +114,22 @@ def _append(table: Any, row: Any) -> None:
 
 
 def build(folder: Path) -> None:
-    """Write both scenarios."""
+    """Write all scenarios."""
+    generate(folder)
+    from_simbench(folder)
+
+
+def generate(folder: Path) -> None:
+    """Write those that follow from a seed."""
+    for name, make in (("village", generate_village), ("machines", generate_machines)):
+        target = folder / name
+        if target.exists():
+            shutil.rmtree(target)
+        _tell(make(target))
+
+
+def from_simbench(folder: Path) -> None:
+    """Write those that are made of SimBench."""
     for about, change in ((RURAL, None), (STRAINED, strain)):
         net = load_net(CODE)
         if change is not None:
@@ -122,11 +140,15 @@ def build(folder: Path) -> None:
             shutil.rmtree(target)
         write_scenario(target, {**made.doc, **about}, made.tables)
         (target / "ATTRIBUTION.md").write_text(attribution_text(CODE), encoding="utf-8")
-        scenario = read_scenario(target)
-        size = sum(file.stat().st_size for file in target.iterdir())
-        print(f"{target}: {scenario.devices.count} devices, {size} bytes")
+        _tell(target)
         for warning in made.warnings:
             print(f"  {warning}")
+
+
+def _tell(folder: Path) -> None:
+    scenario = read_scenario(folder)
+    size = sum(file.stat().st_size for file in folder.iterdir())
+    print(f"{folder}: {scenario.devices.count} devices, {size} bytes")
 
 
 if __name__ == "__main__":

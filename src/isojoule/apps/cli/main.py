@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from isojoule.apps.cli import books, files, worlds
+from isojoule.apps.cli import books, files, generate, worlds
 from isojoule.apps.cli.app import app
 
 app.command("clear")(books.clear)
@@ -13,6 +13,7 @@ app.command("scenarios")(worlds.scenarios)
 app.command("new")(worlds.new)
 app.command("run")(worlds.run)
 app.add_typer(worlds.imports, name="import")
+app.add_typer(generate.generates, name="generate")
 
 
 def main() -> None:
