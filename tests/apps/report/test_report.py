@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from isojoule.apps.report import build_report, figures, write_report
-from isojoule.apps.report.layout import crowded, straighten
+from isojoule.apps.report.layout import CROWDED_ALONE, crowded, straighten
 from isojoule.apps.report.pack import pack, unpack
 from isojoule.apps.report.read import Drawn, read_run
 from isojoule.apps.report.windows import choose_windows
@@ -248,6 +248,8 @@ def test_crowded_maps_are_noticed() -> None:
     spread = np.linspace(0, 1, 20)
     assert not crowded(spread, spread)
     assert crowded(np.append(spread, spread + 0.001), np.append(spread, spread))
+    assert not crowded(np.append(spread, 0.001), np.append(spread, 0.0), CROWDED_ALONE)
+    assert crowded(np.append(spread, 0.001), np.append(spread, 0.0))
 
 
 def test_waterfall_names_what_is_not_explained(run: Path) -> None:

@@ -218,6 +218,9 @@ def test_story_follows_from_the_tables(run: RunFiles, works: tuple[Work, Work]) 
     assert f"{len(away)} ran at least in part on a neighbour" in told
     asleep = np.count_nonzero(works[1].stage[:, 0] >= Stage.SHUTDOWN) * 300 / HOUR_S
     assert f"laptop {asleep:.1f} hours alone" in told
+    done, before = (w.operations[~lit][:, m].sum() for w in works)
+    assert f"Alone, {run.scenario.machines[m].name.replace(chr(39), '&#x27;')} did " in told
+    assert f"did {percent(before / done, 0)} of that" in told
 
 
 def test_table_of_machines_counts_orders(run: RunFiles, works: tuple[Work, Work]) -> None:

@@ -76,7 +76,7 @@ def off_grid_cards(run: RunFiles) -> list[str]:
             "good" if better else "bad",
         )
     ]
-    if market["served_share"] is not None:
+    if market["served_share"] is not None and max(market["unserved_j"], base["unserved_j"]) >= 1:
         out.append(
             card(
                 "Need served",

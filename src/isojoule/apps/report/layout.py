@@ -14,6 +14,8 @@ TOO_CLOSE = 0.011
 """Share of the picture's width below which two nodes cannot be told apart."""
 CROWDED = 0.01
 """Share of the nodes that may be too close before the straightened drawing is shown first."""
+CROWDED_ALONE = 0.2
+"""The same off the grid, where there is no feeder that a straight drawing would show."""
 MOST_ON_MAP = 2000
 
 
@@ -119,10 +121,10 @@ def on_map(grid: Drawn) -> tuple[Floats, Floats] | None:
     return (x - x.min()) / size, (y.max() - y) / size
 
 
-def crowded(x: Floats, y: Floats) -> bool:
+def crowded(x: Floats, y: Floats, share: float = CROWDED) -> bool:
     """Whether too many nodes lie so close together that a map cannot be read."""
     if len(x) > MOST_ON_MAP:
         return True
     apart = np.hypot(x[:, None] - x, y[:, None] - y)
     np.fill_diagonal(apart, np.inf)
-    return float((apart.min(axis=1, initial=np.inf) < TOO_CLOSE).mean()) > CROWDED
+    return float((apart.min(axis=1, initial=np.inf) < TOO_CLOSE).mean()) > share

@@ -15,6 +15,7 @@ from isojoule.apps.report.machine_figures import (
     lanes,
     orders_chart,
     price_unit_of,
+    runs_of,
     tone_of,
 )
 from isojoule.apps.report.markup import key_of, table, two_widths
@@ -80,7 +81,7 @@ def ended(run: RunFiles, world: str) -> str:
 
 def story(run: RunFiles, market: Work, alone: Work) -> str:
     """What happened, in sentences that follow from the tables."""
-    out = [*by_light(run, market), *asleep(run, market, alone), *moved(run, market)]
+    out = [*by_light(run, market, alone), *asleep(run, market, alone), *moved(run, market)]
     return f"<p>{' '.join(out)}</p>" if out else ""
 
 
@@ -93,47 +94,51 @@ def sunlit(run: RunFiles, work: Work) -> NDArray[np.bool_]:
     return lit
 
 
-def by_light(run: RunFiles, work: Work) -> list[str]:
-    """Which machine did most of the work in the sun, and which without it."""
-    lit = sunlit(run, work)
-    if work.operations.sum() == 0:
+def by_light(run: RunFiles, market: Work, alone: Work) -> list[str]:
+    """Which machines did most of the work in the sun, and which without it."""
+    lit = sunlit(run, market)
+    if market.operations.sum() == 0:
         return ["With the market no machine did any work."]
     if not lit.any() or lit.all():
-        most, share = leading(work.operations)
-        return [f"{percent(share, 0)} of the work was done by {name(run, most)}."]
-    zone = ZoneInfo(run.timezone)
-    first, last = (int(np.flatnonzero(lit)[i]) for i in (0, -1))
-    start = datetime.fromtimestamp(int(work.times_s[first]), zone)
-    end = datetime.fromtimestamp(int(work.times_s[last]) + run.scenario.interval_s, zone)
-    one_day = int(work.times_s[-1] - work.times_s[0]) < 86_400
-    hours = f" ({start:%H:%M} to {end:%H:%M})" if one_day and lit[first : last + 1].all() else ""
-    out = []
-    day, night = work.operations[lit], work.operations[~lit]
+        return [f"With the market {leading(run, market.operations)}."]
+    day, night = market.operations[lit], market.operations[~lit]
+    parts = []
     if day.sum() > 0:
-        most, share = leading(day)
-        out.append(
-            f"With the market, while the sun shone{hours}, {percent(share, 0)} of the work ran on "
-            f"{name(run, most)}"
-        )
+        parts.append(f"while the sun shone{daylight(run, market, lit)}, {leading(run, day)}")
     if night.sum() > 0:
-        other, share = leading(night)
-        same = out and other == leading(day)[0]
-        joined = "still" if same else ""
-        out.append(
-            f"without sun {joined + ' ' if joined else ''}{percent(share, 0)} of it on "
-            f"{name(run, other)}"
-        )
+        parts.append(f"without sun {leading(run, night)}")
     else:
-        out.append("without sun none did any")
-    told = "; ".join(out) + "."
-    return [told[0].upper() + told[1:]]
+        parts.append("without sun none did any")
+    out = [f"With the market, {'; '.join(parts)}."]
+    most = int(night.sum(0).argmax())
+    done, before = float(night[:, most].sum()), float(alone.operations[~lit][:, most].sum())
+    if night.sum() > 0 and before < 0.9 * done:
+        amount = f"did {percent(before / done, 0)} of that" if before > 0 else "did nothing then"
+        out.append(f"Alone, {text(run.scenario.machines[most].name)} {amount}.")
+    return out
 
 
-def leading(operations: Floats) -> tuple[int, float]:
-    """The machine that did most, and its share."""
-    sums = operations.sum(0)
-    most = int(sums.argmax())
-    return most, float(sums[most] / sums.sum())
+def daylight(run: RunFiles, work: Work, lit: NDArray[np.bool_]) -> str:
+    """From when to when the sun shone, if that is one stretch of one day."""
+    stretches = [(a, b) for a, b, some in runs_of(lit.astype(np.int8)) if some]
+    first, end = max(stretches, key=lambda s: s[1] - s[0])
+    if end - first < 0.9 * lit.sum():
+        return ""
+    zone = ZoneInfo(run.timezone)
+    start = datetime.fromtimestamp(int(work.times_s[first]), zone)
+    until = datetime.fromtimestamp(int(work.times_s[end - 1]) + run.scenario.interval_s, zone)
+    return f" ({start:%H:%M} to {until:%H:%M})"
+
+
+def leading(run: RunFiles, operations: Floats) -> str:
+    """The machines that did most of some work, up to more than half of it, with their shares."""
+    shares = operations.sum(0) / operations.sum()
+    order = np.argsort(-shares, kind="stable").tolist()
+    most = [m for i, m in enumerate(order) if shares[order[:i]].sum() <= 0.5]
+    first, *others = most
+    told = [f"{percent(shares[first], 0)} of the work ran on {name(run, first)}"]
+    told += [f"{percent(shares[m], 0)} on {name(run, m)}" for m in others]
+    return ", ".join(told[:-1]) + (" and " if others else "") + told[-1]
 
 
 def name(run: RunFiles, machine: int) -> str:
@@ -149,13 +154,11 @@ def asleep(run: RunFiles, market: Work, alone: Work) -> list[str]:
     for m, machine in enumerate(run.scenario.machines):
         a, b = (float((w.stage[:, m] >= ASLEEP).sum()) * hours for w in (alone, market))
         if max(a, b) >= hours:
-            parts.append(
-                f"{text(machine.name)} {number(a, 1)} hours alone and {number(b, 1)} with the "
-                "market"
-            )
+            spans = [f"{number(h, 1)} hours" if h else "not at all" for h in (a, b)]
+            parts.append(f"{text(machine.name)} {spans[0]} alone, {spans[1]} with the market")
     if not parts:
         return ["No machine ever ran so low that it fell asleep."]
-    return [f"Asleep for want of energy were: {'; '.join(parts)}."]
+    return [f"Asleep for want of energy: {'; '.join(parts)}."]
 
 
 def moved(run: RunFiles, work: Work) -> list[str]:

@@ -89,8 +89,9 @@ def told(run: RunFiles, people: list[Person]) -> str:
         f"{while_alone(summary).capitalize()}, {number(len(before))} of {number(everyone)} went "
         f"without something, {energy(total['baseline']['unserved_j'])} in all. With the market "
     )
+    but = "but" if len(now) > len(before) else "and"
     first += (
-        f"it was {number(len(now))}, and {energy(total['market']['unserved_j'])}."
+        f"it was {number(len(now))}, {but} {energy(total['market']['unserved_j'])} in all."
         if now
         else "nobody did."
     )

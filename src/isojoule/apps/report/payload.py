@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from isojoule.apps.report.layout import crowded, on_map, straighten
+from isojoule.apps.report.layout import CROWDED, CROWDED_ALONE, crowded, on_map, straighten
 from isojoule.apps.report.pack import pack
 from isojoule.apps.report.read import Floats, Index, RunFiles
 from isojoule.apps.report.windows import Window, choose_windows
@@ -95,7 +95,8 @@ def payload(run: RunFiles) -> tuple[dict[str, Any], dict[str, dict[str, Any]], b
     }
     if place is not None:
         facts["map"] = [np.round(axis, 5).tolist() for axis in place]
-        facts["crowded"] = crowded(*place)
+        share = CROWDED_ALONE if grid.utility < 0 else CROWDED
+        facts["crowded"] = crowded(*place, share)
     return facts, tables, whole
 
 

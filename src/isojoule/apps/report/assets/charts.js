@@ -284,9 +284,11 @@ class Charts {
     const price = low === high ? `${low} ${priceUnit} everywhere` : `${low} to ${high} ${priceUnit}`;
     const lines = full === 0 ? "" : full === 1 ? " One link is full." : ` ${full} links are full.`;
     const short = kw.unserved > 1e-6 ? ` ${amount(kw.unserved)} of need cannot be served.` : "";
-    const uses = facts.machines.length ? `Loads use ${amount(kw.consumed)}` : `Homes use ${amount(kw.consumed)}`;
+    const who = facts.machines.length ? "Loads" : "Homes";
+    const uses = kw.consumed > 0.05 || !facts.machines.length ? `${who} use ${amount(kw.consumed)}` : "";
     const costs = Number.isFinite(this.low[i]) ? ` Energy costs ${price}.` : " Nobody trades.";
-    return `${[uses, parts.join(", ")].filter(Boolean).join("; ")}.${costs}${lines}${short}`;
+    const told = [uses, parts.join(", ")].filter(Boolean).join("; ") || "Nothing flows";
+    return `${told[0].toUpperCase()}${told.slice(1)}.${costs}${lines}${short}`;
   }
 }
 

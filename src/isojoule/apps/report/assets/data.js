@@ -86,7 +86,7 @@ const energyText = (j) =>
     : `${digits(j / 3.6e6, 1)}\u00a0kWh`;
 // Units of pictures by what is largest in them: [unit, size].
 const powerUnit = (most) => (most < 1000 ? ["W", 1] : ["kW", 1000]);
-const energyUnit = (most) => (most < 3.6e6 ? ["Wh", 3600] : ["kWh", 3.6e6]);
+const energyUnit = (most) => (most < 3.6e7 ? ["Wh", 3600] : ["kWh", 3.6e6]);
 const percentText = (share) => `${digits(100 * share, 0)}\u00a0%`;
 
 const SVG = "http://www.w3.org/2000/svg";
