@@ -74,7 +74,7 @@ MACHINES = (
     Kind("laptop", "ada", 60.0, 0.50, 60.0, 4e10, 4.0e-10, 16 * GB, 5e-8, 5.0),
     Kind("phone", "ada", 15.0, 0.50, 15.0, 1e10, 3.5e-10, 2 * GB, 1e-7, 0.4),
     Kind("server", "ada", 500.0, 0.40, 180.0, 4e10, 4.5e-10, 16 * GB, 2e-8, 6.0),
-    Kind("ben-server", "ben", 1200.0, 0.28, 150.0, 6e10, 4.5e-10, 32 * GB, 2e-8, 13.0),
+    Kind("ben-server", "ben", 1200.0, 0.28, 150.0, 6e10, 4.5e-10, 32 * GB, 2e-8, 9.0),
 )
 ENERGY_PER_BYTE_SECOND_J = 4e-11
 
@@ -114,7 +114,7 @@ STREAMS = (
     Work("photos", "ada", "phone", 8, 25, 1.0, 6.0e12, GB, 300 * MB, 8.0, (0.3, 0.9)),
     Work("alive", "ada", "server", 6, 30, 0.7, 2.0e11, 50 * MB, MB, 0.5, (4.0, 4.0), critical=True),
     Work("mail", "ben", "ben-server", 6, 30, 0.8, 3.0e12, GB, 50 * MB, 3.0, (0.6, 1.6)),
-    Work("film", "ben", "ben-server", 16, 28, 1.4, 4.0e13, GB, GB, 6.0, (0.3, 1.2)),
+    Work("film", "ben", "ben-server", 16, 28, 1.4, 1.0e14, GB, GB, 6.0, (0.4, 1.6)),
     Work(
         "alive", "ben", "ben-server", 6, 30, 0.7, 2e11, 50 * MB, MB, 0.5, (4.0, 4.0), critical=True
     ),
@@ -315,7 +315,7 @@ def _doc(seed: int) -> dict[str, Any]:
         "baseline": "autarky",
         "lost_load": "1 EUR/kWh",
         "unserved_cost": "1 EUR/kWh",
-        "stored_value": "0.20 EUR/kWh",
+        "stored_value": "0.30 EUR/kWh",
         "periods": [
             {
                 "name": "day",
