@@ -239,3 +239,19 @@ def test_table_of_machines_counts_orders(run: RunFiles, works: tuple[Work, Work]
 def test_stretches_of_equal_values() -> None:
     assert runs_of(np.array([2, 2, 0, 1, 1])) == [(0, 2, 2), (2, 3, 0), (3, 5, 1)]
     assert runs_of(np.array([4])) == [(0, 1, 4)]
+
+
+def test_machines_beside_a_utility_are_told_with_it(tmp_path: Path) -> None:
+    s = household(10)
+    prices = np.full(s.times_s.size, 0.3 / 3.6e6)
+    grid = replace(s.grid, resistance_ohm=np.full(4, 0.01), voltage_v=np.full(4, 400.0))
+    s = replace(
+        s, grid=grid, utility_node=4, baseline="utility-only", sells_at_per_j=prices,
+        buys_at_per_j=prices / 3,
+    )  # fmt: skip
+    run = simulated(tmp_path / "both", s)
+    words = " ".join(Page(page(run)).words)
+    for told in ("Utility alone", "Orders finished", "Self-sufficiency", "Price of compute"):
+        assert told in words
+    assert "living alone" not in words
+    assert "Orders were finished instead of" in run.summary["headline"]

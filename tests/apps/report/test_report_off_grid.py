@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from isojoule.apps.report import build_report, figures
 from isojoule.apps.report.build import page
+from isojoule.apps.report.cards import cards, dark_card, gainers_card
 from isojoule.apps.report.layout import straighten
 from isojoule.apps.report.links import full_counts, full_figure
 from isojoule.apps.report.offgrid import (
@@ -24,6 +26,7 @@ from isojoule.apps.report.offgrid import (
 )
 from isojoule.apps.report.plot import block_size, calendar, shorten
 from isojoule.apps.report.read import RunFiles
+from isojoule.apps.report.sections import long_run
 from isojoule.apps.report.words import energy, money, percent, verdict
 from isojoule.core.units import J_PER_KWH
 from tests.apps.report.fake_run import make_fake_run
@@ -159,6 +162,37 @@ def test_waterfall_keeps_what_changes_something(hamlet: RunFiles) -> None:
     assert "Need that is served" in picture
     for name in ("Trading next door", "Better use of batteries", "Not explained", "Network fees"):
         assert name not in picture
+
+
+def test_long_runs_are_told_without_the_utilitys_prices(hamlet: RunFiles) -> None:
+    told = long_run(hamlet, whole=False)
+    assert Page(told).open == []
+    assert "utility" not in told.lower()
+    assert "range of prices" in told
+    assert long_run(hamlet, whole=True) == ""
+
+
+def test_big_figures_name_the_worst_off(hamlet: RunFiles) -> None:
+    worst = max(hamlet.summary["participants"], key=lambda p: p["unserved_market_j"])
+    told = dark_card(hamlet.summary)
+    assert f'<div class="value">{energy(worst["unserved_market_j"])}</div>' in told
+    assert worst["label"] in told
+    summary = copy.deepcopy(hamlet.summary)
+    for person in summary["participants"]:
+        person["unserved_market_j"] = 0.0
+    assert '<div class="value">Nobody</div>' in dark_card(summary)
+    both = cards(hamlet)
+    audit = hamlet.summary["total"]["audit"]
+    assert money(audit["saving"], "USD") in both
+    assert f"{audit['losers']} lose" in gainers_card(hamlet.summary)
+
+
+def test_table_of_people_tells_what_each_lacked(hamlet: RunFiles, told: Page) -> None:
+    words = " ".join(told.words)
+    assert "Lacked alone" in words
+    for person in hamlet.summary["participants"]:
+        assert energy(person["unserved_baseline_j"]) in words
+        assert energy(person["unserved_market_j"]) in words
 
 
 def test_a_world_of_watts_is_told_in_watts(tmp_path: Path) -> None:

@@ -2,9 +2,12 @@
 
 Theory of operation: `read` takes the stored files of a run and nothing else. `windows` chooses the
 intervals that the slider walks through. `payload` packs them into small tables inside the page,
-`layout` places the nodes, `sections` writes the text, tables and still pictures, and `build` puts
-all of it into `template.html`. The scripts in `assets` draw what moves. The same run folder gives
-the same bytes: no clock, no chance.
+`layout` places the nodes, and `build` puts all of it into `template.html`: the head (`sections`,
+`cards`), what was saved and by whom (`saving`, `people`), the network (`powerflow`, off the grid
+`links`), who went without (`offgrid`) and what machines did (`machines`, from `work`), each only
+where the run has it. Still pictures are SVG (`figures`, `machine_figures`, drawn with `plot` and
+`svg`). The scripts in `assets` draw what moves. The same run folder gives the same bytes: no clock,
+no chance.
 """
 
 from __future__ import annotations

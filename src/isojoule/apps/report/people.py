@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from isojoule.apps.report import figures
-from isojoule.apps.report.markup import table, toned, two_widths
+from isojoule.apps.report.markup import key_of, table, toned, two_widths
 from isojoule.apps.report.read import RunFiles
 from isojoule.apps.report.words import (
     A_CENT,
@@ -33,14 +33,13 @@ def people(run: RunFiles) -> str:
     currency, everyone = summary["currency"], summary["participants"]
     ranked = sorted(everyone, key=lambda p: (-p["saving"], p["participant"]))
     losers = [p for p in reversed(ranked) if p["saving"] < -A_CENT]
-    keys = "".join(
-        f'<span class="key"><i style="background:var(--{colour})"></i>{name}</span>'
-        for colour, name in (
-            ("use", "without panels or battery"),
-            ("sun", "with solar panels"),
-            ("battery", "with a battery"),
-        )
+    kinds = {figures.kind_of(p) for p in everyone}
+    named_kinds = (
+        ("use", "without panels or battery"),
+        ("sun", "with solar panels"),
+        ("battery", "with a battery"),
     )
+    keys = key_of([entry for entry in named_kinds if entry[0] in kinds])
     size = size_of(everyone)
     rows = []
     for kind, name in figures.KINDS.items():

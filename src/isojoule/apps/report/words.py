@@ -27,7 +27,7 @@ HUNDREDTHS = {
 A_CENT = 0.005
 SMALL = 0.1
 """Amounts below this are shown in hundredths of the currency."""
-LARGE = 10.0
+LARGE = 2.0
 """Beside amounts of this size they are not."""
 A_SPECK = 1e-6
 """Amounts below this are what rounding leaves."""
