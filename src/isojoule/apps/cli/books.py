@@ -101,18 +101,30 @@ def verify_path(path: Path, progress: bool = False) -> list[str]:
     """Check a clearing file or a run folder; what was checked, in words."""
     if path.is_dir():
         from isojoule.apps.results.show import progress_bar
+        from isojoule.apps.results.store import Run
         from isojoule.apps.results.verify import verify_run
+        from isojoule.market.mechanisms import get
 
         with progress_bar(progress) as report:
             found = verify_run(path, report)
+        run = Run(path)
+        rule = get(run.manifest["mechanism"], **run.manifest["parameters"])
+        proof = (
+            f"follow from the rule of {rule.name}"
+            if hasattr(rule, "audit")
+            else "prove the optimum by their prices"
+        )
+        parts = ["totals", "audit"]
+        parts += ["AC power flow"] if run.summary["ac"] is not None else []
+        parts += ["Orders"] if run.summary["orders"] is not None else []
         return [
             f"{found['files']} files have the hashes that the manifest states",
             (
                 f"{found['intervals']:,} intervals (market and baseline) keep limits, losses and "
-                "balances to the microjoule, and their prices prove the optimum"
+                f"balances to the microjoule; those of the market {proof}"
             ),
-            f"{found['payments']:,} payments follow from prices and energies to the nano-unit",
-            "totals, audit and AC power flow follow from the tables",
+            f"{found['payments']:,} payments follow from rule and energies to the nano-unit",
+            f"{', '.join(parts[:-1])} and {parts[-1]} follow from the tables",
         ]
     from isojoule.apps.files.clearing_files import read_clearing
     from isojoule.core.errors import VerificationError
