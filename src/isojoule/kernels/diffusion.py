@@ -77,6 +77,14 @@ def _moves(piece: Floats, i: int, dear: float, cheap: float) -> bool:
     )
 
 
+@inline
+def _yields(piece: Floats, i: int, price: float) -> float:
+    """How far curved piece i moves with the price, but for the sign, J per money per J."""
+    above = max(price - piece[i, A], 1e-300)
+    t = (above / piece[i, B]) ** (1.0 / piece[i, K])
+    return float(t / (piece[i, K] * piece[i, C1] * above))
+
+
 @kernel
 def lay_out(piece: Floats, node: Ints) -> tuple[Floats, Ints, int]:
     """Lay out the curve of every node. Fills the columns of the stretches in `node`.
@@ -259,8 +267,7 @@ def share_out(piece: Floats, stretch: Floats, moving: Ints, node: Ints, v: int, 
             continue
         elif moving[s] == SEVERAL and _moves(piece, i, dear, cheap):
             x[i] = least_at(piece, i, price)
-            down += piece[i, LO] - x[i]
-            up += piece[i, HI] - x[i]
+            up += _yields(piece, i, price)
         else:
             x[i] = piece[i, HI] if piece[i, BOTTOM] >= dear else piece[i, LO]
         left -= x[i]
@@ -275,11 +282,9 @@ def share_out(piece: Floats, stretch: Floats, moving: Ints, node: Ints, v: int, 
         elif i == moving[s]:
             x[i] = min(max(left, piece[i, LO]), piece[i, HI])
         elif moving[s] == SEVERAL and _moves(piece, i, dear, cheap):
-            # what the search for the price has left over: its last digits
-            if left > 0.0 and up > 0.0:
-                x[i] += min(left / up, 1.0) * (piece[i, HI] - x[i])
-            elif left < 0.0 and down < 0.0:
-                x[i] += min(left / down, 1.0) * (piece[i, LO] - x[i])
+            # the last digits of the price: to each as it moves with the price
+            part = left * (_yields(piece, i, price) / up)
+            x[i] = min(max(x[i] + part, piece[i, LO]), piece[i, HI])
 
 
 @inline

@@ -86,7 +86,7 @@ def _room(node: Ints, s: int, t: int, z_s: int, z_t: int, sent: int, more: bool,
         room = z_t - node[t, LOW]
         if room < arrives:
             most = min(most, sent - sent_for(arrives - room, ppb, r))
-    return max(most, 0)
+    return int(max(most, 0))
 
 
 @inline
@@ -137,7 +137,7 @@ def _wish(piece: Floats, stretch: Floats, moving: Ints, node: Ints, s: int, t: i
         less = _change(piece, stretch, moving, node, s, t, z_s, z_t, sent, False, capacity, ppb,
                        gain, r, price)  # fmt: skip
         if 0 < less < sent:
-            return sent - less
+            return int(sent - less)
         if less == sent:
             z_t -= sent - loss_of(sent, ppb, r)
             z_s += sent
@@ -149,7 +149,7 @@ def _wish(piece: Floats, stretch: Floats, moving: Ints, node: Ints, s: int, t: i
     if more == 0 and sent == 0:
         return -_change(piece, stretch, moving, node, t, s, z_t, z_s, 0, True, capacity, ppb, gain,
                         r, price)  # fmt: skip
-    return sent + more
+    return int(sent + more)
 
 
 @inline
@@ -294,8 +294,9 @@ def would_move(piece: Floats, stretch: Floats, moving: Ints, node: Ints, link: I
         if not gained > price * (abs(wish) - abs(now)) * 1e-6:
             continue
         moves[e] = True
-        s, t = (i, j) if now > 0 or (now == 0 and wish > 0) else (j, i)
-        more = abs(wish) > abs(now) and wish * now >= 0
+        forward = now > 0 or (now == 0 and wish > 0)
+        s, t = (i, j) if forward else (j, i)
+        more = wish > now if forward else wish < now
         profit[e] = _profit(piece, stretch, moving, node, s, t, z_uj[s], z_uj[t], abs(now), 0,
                             more, ppb, gain, r, price)  # fmt: skip
     return moves, profit

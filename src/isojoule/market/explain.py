@@ -7,6 +7,7 @@ import numpy as np
 from isojoule.core.errors import InputError
 from isojoule.core.units import PPB, UJ_PER_J
 from isojoule.grid import Grid
+from isojoule.market import diffusion_words
 from isojoule.market.book import Book
 from isojoule.market.contract import Clearing
 from isojoule.market.reasons import MOST_NAMES, UTILITY, Full, Reached, Reader
@@ -35,6 +36,8 @@ def price_words(reader: Reader, node: int) -> str:
     """Why the price at this node is what it is."""
     name = reader.grid.node_ids[node]
     price = float(reader.clearing.price_per_j[node])
+    if diffusion_words.told(reader.clearing):
+        return diffusion_words.price_words(reader, node)
     if np.isnan(price):
         if reader.clearing.certificate.kind == "recomputed":
             return (

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from isojoule.core.units import J_PER_KWH, UJ_PER_J
 from isojoule.grid import Grid
 from isojoule.kernels.prices import fill
+from isojoule.market import diffusion_words
 from isojoule.market.book import Book
 from isojoule.market.contract import Clearing
 from isojoule.valuation import KINDS
@@ -184,6 +185,8 @@ class Reader:
             return "nothing offered"
         if self.clearing.certificate.kind == "recomputed":
             how = "partly filled" if abs(q) > self.slack_j else "not filled"
+            if diffusion_words.told(self.clearing):
+                return diffusion_words.reason(self, offer, how)
             return f"{how}: by the rule of {self.clearing.mechanism}"
         price = float(self.clearing.price_per_j[self.book.offer_node[offer]])
         if np.isnan(price):

@@ -49,6 +49,12 @@ def check_clearing(book: Book, grid: Grid, clearing: Clearing) -> None:
         At the first thing that does not hold; names the offer, link or node.
     """
     check_physics(book, grid, clearing)
+    tells = False
+    if clearing.certificate.kind == "recomputed":
+        tells = getattr(get(clearing.mechanism, **clearing.parameters), "tells", False)
+    for name in ("trades", "notes"):
+        if getattr(clearing, name) and not tells:
+            raise VerificationError(f"{clearing.mechanism} does not tell any", place=name)
     if clearing.certificate.kind in ("dual", "bound"):
         check_prices(book, grid, clearing)
         check_nodal_payments(book, grid, clearing)

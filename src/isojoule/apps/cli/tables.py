@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, UJ_PER_J
+from isojoule.market.diffusion_words import summary
 from isojoule.market.reasons import Reader
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ def show_clearing(file: BookFile, clearing: Clearing, console: Console | None = 
         f"{c.certificate.gap:.1e}; operator {c.surplus_nano / NANO_PER_UNIT:.6g} {book.currency}"
         + (f" ({lines})" if lines else "")
     )
+    for line in summary(c, book.currency):
+        console.print(escape(line))
 
 
 def _table(*headers: str) -> Table:

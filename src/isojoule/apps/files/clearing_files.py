@@ -25,6 +25,7 @@ from isojoule.core.errors import InputError, IsojouleError, VerificationError
 from isojoule.core.units import UJ_PER_J, joules_text, money_text, parse_exact
 from isojoule.grid import Grid
 from isojoule.market import Book, Certificate, Clearing
+from isojoule.market.contract import Trade
 from isojoule.market.mechanisms import get
 from isojoule.market.reasons import Reader
 from isojoule.valuation import Bundle
@@ -33,7 +34,7 @@ Document = dict[str, Any]
 KEYS = (
     *("isojoule", "mechanism", "parameters", "seed", "book", "welfare", "operator"),
     *("participants", "offers", "trades", "links", "prices", "spilled_j", "unserved_j"),
-    *("state", "certificate", "digest"),
+    *("state", "notes", "certificate", "digest"),
 )
 
 
@@ -199,12 +200,13 @@ def _derive(file: BookFile, clearing: Clearing) -> Document:
         "operator": {**lines, "surplus": money_text(c.surplus_nano)},
         "participants": _participants(book, grid, c),
         "offers": offers,
-        "trades": [],
+        "trades": sorted((_trade(grid, t) for t in c.trades), key=lambda row: str(row["link"])),
         "links": [_link(grid, c, i) for i in _by_name(grid.link_ids)],
         "prices": _per_node(grid, c.price_per_j),
         "spilled_j": _total(book.spilled_j(c.energy_uj)),
         "unserved_j": _total(book.unserved_j(c.energy_uj)),
         "state": c.state,
+        "notes": _plain(c.notes),
         "certificate": {
             "kind": c.certificate.kind,
             "duals": _per_node(grid, c.certificate.duals),
@@ -246,6 +248,44 @@ def _link(grid: Grid, c: Clearing, i: int) -> Document:
     if grid.owner[i]:
         row["payment"] = money_text(int(c.link_payment_nano[i]))
     return row
+
+
+def _trade(grid: Grid, trade: Trade) -> Document:
+    return {
+        "link": grid.link_ids[trade.link],
+        "seller": grid.node_ids[trade.seller],
+        "buyer": grid.node_ids[trade.buyer],
+        "sent_j": joules_text(trade.sent_uj),
+        "received_j": joules_text(trade.received_uj),
+        "payment": money_text(trade.payment_nano),
+    }
+
+
+def _trades(rows: Any, grid: Grid) -> tuple[Trade, ...]:
+    """The trades of a document, in the order of the links."""
+    position = {name: i for i, name in enumerate(grid.link_ids)}
+    trades = []
+    for i, row in enumerate(rows):
+        place = f"trades[{i}]"
+        try:
+            link, seller = position[row["link"]], grid.node_index[row["seller"]]
+            buyer = grid.node_index[row["buyer"]]
+            energies = row["sent_j"], row["received_j"]
+            payment = row["payment"]
+        except (KeyError, TypeError) as error:
+            raise VerificationError(f"not a trade of this book: {error}", place=place) from None
+        sent, received = (_exact(text, 6, place) for text in energies)
+        trades.append(Trade(link, seller, buyer, sent, received, _exact(payment, 9, place)))
+    return tuple(sorted(trades))
+
+
+def _plain(value: Any) -> Any:
+    """Notes with every number as a document holds it."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return number(value) if isinstance(value, float) else value
 
 
 def _participants(book: Book, grid: Grid, c: Clearing) -> Document:
@@ -297,8 +337,9 @@ def _read(document: Document, file: BookFile) -> Clearing:
         k: _exact(v, 9, f"operator.{k}") for k, v in document["operator"].items() if k != "surplus"
     }
     mechanism, kind, state = document["mechanism"], certificate["kind"], document["state"]
-    parameters = document["parameters"]
-    for value, wanted in ((mechanism, str), (kind, str), (state, dict), (parameters, dict)):
+    parameters, notes = document["parameters"], document["notes"]
+    wanted_types = ((mechanism, str), (kind, str), (state, dict), (parameters, dict), (notes, dict))
+    for value, wanted in wanted_types:
         if not isinstance(value, wanted):
             raise TypeError(f"{value!r} is not a {wanted.__name__}")
     return Clearing(
@@ -323,6 +364,8 @@ def _read(document: Document, file: BookFile) -> Clearing:
             gap=_number(certificate["gap"]),
         ),
         state=state,
+        trades=_trades(document["trades"], grid),
+        notes=notes,
     )
 
 

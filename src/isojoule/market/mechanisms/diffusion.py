@@ -58,6 +58,8 @@ class Diffusion:
     measure: bool = True
 
     name: ClassVar[str] = "diffusion"
+    tells: ClassVar[bool] = True
+    """Its clearings carry trades and notes, which its audit checks."""
     traits: ClassVar[Traits] = Traits(
         summary="Neighbours trade pair by pair, sweep after sweep, and know nobody else.",
         efficient=Claim(False, "it may end early, or be stuck behind a full node (K12)"),

@@ -35,13 +35,18 @@ class Piece(NamedTuple):
     bottom: float
 
     def wants(self, price: float, tied: float) -> float:
-        """x at this price; `tied` where all of a flat piece is worth exactly that."""
+        """What is wanted at this price, J; `tied` where a flat piece is worth exactly that."""
         if self.top == self.bottom == price:
             return tied
         if price >= self.top or price <= self.bottom:
             return self.lo if price >= self.top else self.hi
-        x = (self.c0 - ((price - self.a) / self.b) ** (1.0 / self.k)) / self.c1
+        x = (self.c0 - math.pow((price - self.a) / self.b, 1.0 / self.k)) / self.c1
         return min(max(x, self.lo), self.hi)
+
+    def yields(self, price: float) -> float:
+        """How far a curved piece moves with the price, but for the sign."""
+        above = max(price - self.a, 1e-300)
+        return math.pow(above / self.b, 1.0 / self.k) / (self.k * self.c1 * above)
 
     def gains(self, old: float, new: float) -> float:
         """Integral of the worth, money."""
@@ -55,15 +60,15 @@ class Piece(NamedTuple):
         if d > 0.0:
             power = -1.0 if d >= 1.0 else math.expm1((self.k + 1.0) * math.log1p(-d))
             mean = -power / ((self.k + 1.0) * d)
-        return total + self.b * (new - old) * top**self.k * mean
+        return total + self.b * (new - old) * math.pow(top, self.k) * mean
 
 
 def piece_of(
-    lo: float, hi: float, a: float, b: float, c0: float, c1: float, k: float, offer: int
+    offer: int, lo: float, hi: float, a: float, b: float, c0: float, c1: float, k: float
 ) -> Piece:
     """A piece with its worth at both bounds."""
     top, bottom = (
-        a + b * max(c0 - c1 * x, 0.0) ** k if b else a
+        a + b * math.pow(max(c0 - c1 * x, 0.0), k) if b else a
         for x in (end if math.isfinite(end) else 0.0 for end in (lo, hi))
     )
     return Piece(lo, hi, a, b, c0, c1, k, offer, top, bottom)
@@ -100,7 +105,7 @@ class Node:
     def _wanted(self, price: float) -> float:
         return sum(p.wants(price, p.lo) for p in self.pieces)
 
-    def bid(self, z: int, slack: int = 0) -> float:
+    def bid(self, z: float, slack: int = 0) -> float:
         """Worth of the next Joule: the dearest price at which more than z is wanted."""
         if z + slack >= self.high:
             return -math.inf
@@ -116,7 +121,7 @@ class Node:
             above = rung
         return -math.inf
 
-    def ask(self, z: int, slack: int = 0) -> float:
+    def ask(self, z: float, slack: int = 0) -> float:
         """Worth of the last Joule: the cheapest price at which less than z is wanted."""
         if z - slack <= self.low:
             return math.inf
@@ -140,17 +145,18 @@ class Node:
         tied = [p.hi > p.lo and p.top == p.bottom == price for p in self.pieces]
         x = [0.0 if t else p.wants(price, 0.0) for p, t in zip(self.pieces, tied, strict=True)]
         left = z * 1e-6 - sum(x)
-        for i, p in enumerate(self.pieces):
-            if not any(tied):  # the last digits of the price
-                tied[i] = p.lo < x[i] < p.hi
-        room = [
-            (min(p.hi, UNLIMITED_J) if left > 0 else max(p.lo, -UNLIMITED_J)) - x[i]
-            if tied[i]
-            else 0.0
-            for i, p in enumerate(self.pieces)
-        ]
-        share = min(left / sum(room), 1.0) if sum(room) else 0.0
-        return [x[i] + share * room[i] for i in range(len(x))]
+        if any(tied):
+            side = [
+                min(p.hi, UNLIMITED_J) if left > 0 else max(p.lo, -UNLIMITED_J) for p in self.pieces
+            ]
+            room = [r if t else 0.0 for r, t in zip(side, tied, strict=True)]
+        else:  # the last digits of the price: to each as it moves with the price
+            room = [
+                p.yields(price) if p.lo < x[i] < p.hi else 0.0 for i, p in enumerate(self.pieces)
+            ]
+        whole = sum(room)
+        parts = [left * (r / whole) if whole else 0.0 for r in room]
+        return [min(max(x[i] + parts[i], p.lo), p.hi) for i, p in enumerate(self.pieces)]
 
 
 def _halve(yes: float, no: float, holds: Callable[[float], bool]) -> float:

@@ -36,8 +36,8 @@ def notes(
         rows = sorted(np.flatnonzero(moves).tolist(), key=lambda e: grid.link_ids[e])
         best = max(rows, key=lambda e: float(profit[e]))
         moving |= {"profit_per_j": float(profit[best]), "link": grid.link_ids[best]}
-    rows, total = _stuck(grid, curves, wires, flow_uj, bid, ask, moves)
-    return {"sweeps": made, "moving": moving, "stuck": rows, "stuck_nodes": total}
+    stuck, total = _stuck(grid, curves, wires, flow_uj, bid, ask, moves)
+    return {"sweeps": made, "moving": moving, "stuck": stuck, "stuck_nodes": total}
 
 
 def _stuck(

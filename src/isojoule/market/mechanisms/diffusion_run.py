@@ -13,11 +13,7 @@ from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
 from isojoule.grid import Grid
 from isojoule.grid.formulation import Network
 from isojoule.kernels.commit import losses
-from isojoule.kernels.diffusion import NODE, PIECE, in_whole, lay_out, stand
-from isojoule.kernels.diffusion import END as PIECES_END
-from isojoule.kernels.diffusion import FIRST as PIECES_FIRST
-from isojoule.kernels.diffusion import HIGH as NODE_HIGH
-from isojoule.kernels.diffusion import LOW as NODE_LOW
+from isojoule.kernels.diffusion import END, FIRST, HIGH, LOW, NODE, PIECE, in_whole, lay_out, stand
 from isojoule.kernels.diffusion_order import colours
 from isojoule.kernels.diffusion_sweep import DUST_UJ, sweep
 from isojoule.kernels.money import payments
@@ -95,18 +91,18 @@ def curves_of(columns: Columns, nodes: int) -> Curves:
     p = Pieces(*(column[order] for column in columns.pieces))
     ends = (np.where(np.isfinite(end), end, 0.0) for end in (p.lo, p.hi))
     piece = np.empty((order.size, PIECE))
-    for i, column in enumerate((*p, *(marginal(p, end) for end in ends))):
-        piece[:, i] = column
+    for i, values in enumerate((*p, *(marginal(p, end) for end in ends))):
+        piece[:, i] = values
     node = np.zeros((nodes, NODE), np.int64)
     start = np.searchsorted(columns.node[order], np.arange(nodes + 1))
-    node[:, PIECES_FIRST], node[:, PIECES_END] = start[:-1], start[1:]
+    node[:, FIRST], node[:, END] = start[:-1], start[1:]
     low, high = bounds_uj(columns.offer, columns.pieces, columns.offer_node.size)
-    for column, bound in ((NODE_LOW, low), (NODE_HIGH, high)):
+    for wall, bound in ((LOW, low), (HIGH, high)):
         rough = np.bincount(columns.offer_node, bound.astype(float), nodes)
         exact = np.zeros(nodes, np.int64)
         np.add.at(exact, columns.offer_node, np.where(np.abs(bound) < WALL_UJ, bound, 0))
-        wall = np.clip(rough, -WALL_UJ, WALL_UJ).astype(np.int64)
-        node[:, column] = np.where(np.abs(rough) < WALL_UJ, exact, wall)
+        far = np.clip(rough, -WALL_UJ, WALL_UJ).astype(np.int64)
+        node[:, wall] = np.where(np.abs(rough) < WALL_UJ, exact, far)
     stretch, moving, endless = lay_out(piece, node)
     return Curves(piece, stretch, moving, node, columns.offer[order], order, endless)
 
@@ -141,7 +137,7 @@ def run(
     profit, received = np.zeros(count), np.zeros(links)
     bid, ask, x = stand(*curves.packed, z, 0)
     own_price = price_between(bid, ask)
-    own_j = np.bincount(curves.offer, x, count)
+    own_j: Floats = np.bincount(curves.offer, x, count).astype(np.float64)
     endless = _endless(book, curves, grid, -1)
     made = 0
     while made < sweeps and not endless:
@@ -171,9 +167,7 @@ def _endless(book: Book, curves: Curves, grid: Grid, link: int) -> str:
     return f"trade over link {grid.link_ids[link]!r}" if link >= 0 else ""
 
 
-def _whole(
-    book: Book, grid: Grid, columns: Columns, curves: Curves, z_uj: Ints, x: Floats
-) -> Ints:
+def _whole(book: Book, grid: Grid, columns: Columns, curves: Curves, z_uj: Ints, x: Floats) -> Ints:
     """Whole microjoules for every offer; those of a node add up to what it receives."""
     count = columns.offer_node.size
     names = [*book.offer_ids, *(grid.link_ids[e] for e in columns.standing_links)]
@@ -183,7 +177,7 @@ def _whole(
     order = np.lexsort((place, columns.offer_node))
     start = np.searchsorted(columns.offer_node[order], np.arange(z_uj.size + 1))
     low, high = bounds_uj(columns.offer, columns.pieces, count)
-    wanted = np.bincount(curves.offer, x, count)[order]
+    wanted = np.bincount(curves.offer, x, count).astype(np.float64)[order]
     ends = np.stack([start[:-1], start[1:]], axis=1).astype(np.int64)
     return in_whole(ends, z_uj, order.astype(np.int64), wanted, low, high)
 
