@@ -170,16 +170,16 @@ def _step(piece: Floats, stretch: Floats, moving: Ints, node: Ints, e: int, link
                  link[e, CAPACITY], ppb, rate[e, GAIN], r, rate[e, PRICE])  # fmt: skip
     wish = wish if now >= 0 else -wish
     if abs(wish) > MOST_UJ:
-        return wish
+        return int(wish)
     for _ in range(8):  # two ceilings that rise at once may pass a wall by one
         if abs(wish - now) < DUST_UJ:
-            return now
+            return int(now)
         at_i = z_uj[i] + _brings(wish, ppb, r, True) - _brings(now, ppb, r, True)
         at_j = z_uj[j] + _brings(wish, ppb, r, False) - _brings(now, ppb, r, False)
         if node[i, LOW] <= at_i <= node[i, HIGH] and node[j, LOW] <= at_j <= node[j, HIGH]:
-            return wish
+            return int(wish)
         wish += 1 if wish < now else -1
-    return now
+    return int(now)
 
 
 @inline
