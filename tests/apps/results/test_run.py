@@ -75,6 +75,22 @@ def test_machines_from_the_scenario_to_the_check(tmp_path: Path) -> None:
         verify_run(run.folder)
 
 
+def test_a_rule_without_nodal_prices_is_run_again(tmp_path: Path) -> None:
+    """R13: `diffusion` with a seed of its own; another price or energy is not what it gives."""
+    run = run_scenario(
+        "machines", days=0.05, mechanism="diffusion", parameters={"sweeps": 3}, seed=7,
+        out=tmp_path / "run", workers=1,
+    )  # fmt: skip
+    assert verify_run(run.folder)["intervals"] == 28
+    assert run.to_polars()["gap"].max() > 0
+    part = run.folder / "market" / "nodes" / "part-00000.parquet"
+    table = pl.read_parquet(part)
+    table.with_columns(pl.col("price_per_j") * (1 + 1e-12)).write_parquet(part)
+    repair(run.folder)
+    with pytest.raises(VerificationError, match="another price than the rule gives"):
+        verify_run(run.folder)
+
+
 def test_a_village_off_the_grid_from_the_scenario_to_the_check(tmp_path: Path) -> None:
     """A1, A2: living alone is the comparison, what went dark has its stated cost."""
     run = run_scenario("village", days=1, out=tmp_path / "run", workers=1)

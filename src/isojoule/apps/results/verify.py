@@ -83,7 +83,9 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
                 record = read_record(
                     maker, folder / world, part, slice(first, last), state.stored_uj
                 )
-                state = _check_intervals(clockwork, mechanism, record, first, state, folder / world)
+                state = _check_intervals(
+                    clockwork, mechanism, record, first, state, folder / world, seed
+                )
                 _check_totals(maker, record, folder / world / "intervals", part, period.name)
                 _check_machines(maker, record, folder / world, part, period.name)
                 parts.append(record)
@@ -179,7 +181,13 @@ def read_record(maker: OfferMaker, world: Path, part: int, rows: slice, start_uj
 
 
 def _check_intervals(
-    world: World, mechanism: Any, record: Record, first: int, state: State, folder: Path
+    world: World,
+    mechanism: Any,
+    record: Record,
+    first: int,
+    state: State,
+    folder: Path,
+    seed: bytes,
 ) -> State:
     """Walk through the intervals as the simulation did; returns the state after the last."""
     maker = world.maker
@@ -189,7 +197,7 @@ def _check_intervals(
     try:
         for at in range(record.time_s.size):
             opened = world.open(first + at, record.wanted_uj[at], state)
-            _check_interval(opened.book, s, mechanism, record, at)
+            _check_interval(opened.book, s, mechanism, record, at, seed)
             state = world.close(opened, record.energy_uj[at, maker.batteries])
             for name, stored, true in (
                 ("holds something else than it received", record.stored_uj[at], state.stored_uj),
@@ -221,7 +229,9 @@ def _check_machines(maker: OfferMaker, record: Record, folder: Path, part: int, 
             raise VerificationError("does not follow from batteries and Orders", place=str(path))
 
 
-def _check_interval(book: Any, s: Scenario, mechanism: Any, record: Record, at: int) -> None:
+def _check_interval(
+    book: Any, s: Scenario, mechanism: Any, record: Record, at: int, seed: bytes
+) -> None:
     price = record.price_per_j[at]
     energy, flow, loss = record.energy_uj[at], record.flow_uj[at], record.loss_uj[at]
     standing = record.standing_uj[at]
@@ -231,7 +241,7 @@ def _check_interval(book: Any, s: Scenario, mechanism: Any, record: Record, at: 
     clearing = Clearing(
         mechanism=mechanism.name,
         parameters={},
-        seed=b"",
+        seed=seed,
         energy_uj=energy,
         payment_nano=record.payment_nano[at],
         flow_uj=flow,
@@ -286,7 +296,7 @@ def _check_other_rule(
     if hasattr(mechanism, "check_tables"):
         mechanism.check_tables(book, s.grid, clearing, operator_nano)
         return
-    again = mechanism.clear(book, s.grid)
+    again = mechanism.clear(book, s.grid, seed=clearing.seed)
     if isinstance(again, Refusal):
         raise VerificationError(str(again), place="mechanism")
     for name in ("energy_uj", "payment_nano", "flow_uj", "loss_uj", "link_payment_nano"):
@@ -294,6 +304,11 @@ def _check_other_rule(
             raise VerificationError("is not what the rule gives when it is run again", place=name)
     if operator_nano != again.surplus_nano:
         raise VerificationError("is not what the rule gives", place="operator_nano")
+    price, true = clearing.price_per_j, again.price_per_j
+    wrong = np.flatnonzero((price != true) & ~(np.isnan(price) & np.isnan(true)))
+    if wrong.size:
+        node = s.grid.node_ids[int(wrong[0])]
+        raise VerificationError("has another price than the rule gives", place=f"node {node!r}")
 
 
 def _check_totals(maker: OfferMaker, record: Record, folder: Path, part: int, period: str) -> None:
