@@ -18,6 +18,7 @@ SPEC = {
     "valuation": "V",
     "grid": "G",
     "market": "M",
+    "diffusion": "D",
     "certificate": "C",
     "audit": "A",
     "run": "R",

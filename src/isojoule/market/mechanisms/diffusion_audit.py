@@ -38,7 +38,7 @@ MARGIN = 1e-9
 AS_IF_UJ = 1e-3
 """Some curves are so steep at a kink that prices are compared as if energies were off by this."""
 PATH = 1e-7
-PATH_UJ = 1000
+PATH_UJ = 8
 """Of what follows from all sweeps: this share of the most energy that moves, and so much more."""
 
 

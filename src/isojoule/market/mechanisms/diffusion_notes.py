@@ -57,7 +57,9 @@ def _stuck(
     )
     with np.errstate(invalid="ignore"):
         profit = np.where(blocked, value - cost, -np.inf)
-        pays = profit > 100.0 * SAME * (np.abs(value) + np.abs(cost))
+        # who would rather sell or buy itself is an end of a path, not on its way
+        on_the_way = (cost < ask - SAME * np.abs(cost)) & (value > bid + SAME * np.abs(value))
+        pays = on_the_way & (profit > 100.0 * SAME * (np.abs(value) + np.abs(cost)))
     found = np.flatnonzero(pays & np.isfinite(profit)).tolist()
     # profits in a chain are equal but for rounding: nine digits decide, then the name
     found.sort(key=lambda v: (-float(f"{profit[v]:.9e}"), grid.node_ids[v]))
