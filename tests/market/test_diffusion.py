@@ -1,4 +1,4 @@
-"""Neighbours trade pair by pair: answers that can be worked out by hand (docs/spec/diffusion.md)."""
+"""Neighbours trade pair by pair: answers worked out by hand (docs/spec/diffusion.md)."""
 
 from __future__ import annotations
 

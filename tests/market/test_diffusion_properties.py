@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -79,7 +80,7 @@ def test_welfare_never_falls_with_more_sweeps(seed: int, sizes: Sizes, net: str)
         diffuse(case.book, case.grid, sweeps=n, measure=False).welfare
         for n in (0, 1, 2, 3, 5, 9, 40)
     ]
-    for less, more in zip(welfare, welfare[1:], strict=False):
+    for less, more in pairwise(welfare):
         assert more >= less - 1e-12 * abs(less)
     best = clear(case.book, case.grid).certificate
     assert welfare[-1] <= best.welfare_bound + 1e-9 * abs(best.welfare_bound)
