@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,8 @@ class Record:
         Per battery: self-discharge, held back for machines, and drawn by them, (R, batteries).
     turns
         What the machines did in each interval; empty without machines.
+    notes
+        What the mechanism told about itself in each interval.
     link_payment_nano
         Paid by the owners of links (negative: received), (R, links).
     welfare, gap
@@ -85,6 +87,7 @@ class Record:
     committed_uj: Ints
     used_uj: Ints
     turns: list[Turn]
+    notes: list[dict[str, Any]]
     link_payment_nano: Ints
     welfare: Floats
     gap: Floats
@@ -144,6 +147,7 @@ def simulate(
         committed_uj=np.zeros((count, batteries), np.int64),
         used_uj=np.zeros((count, batteries), np.int64),
         turns=[],
+        notes=[],
         link_payment_nano=np.zeros((count, links), np.int64),
         welfare=np.zeros(count),
         gap=np.zeros(count),
@@ -182,6 +186,7 @@ def _write(
     record.stored_uj[at] = state.stored_uj
     if opened.turn is not None:
         record.turns.append(opened.turn)
+    record.notes.append(clearing.notes)
     record.energy_uj[at] = clearing.energy_uj
     record.payment_nano[at] = clearing.payment_nano
     record.flow_uj[at] = clearing.flow_uj

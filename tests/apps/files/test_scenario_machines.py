@@ -66,7 +66,7 @@ def test_defaults_off_the_grid(tmp_path: Path) -> None:
 def test_defaults_with_a_utility(tmp_path: Path) -> None:
     scenario = read_scenario(new_scenario(tmp_path / "street"))
     assert scenario.baseline == "utility-only"
-    assert scenario.unserved_cost_per_j == 0
+    assert scenario.unserved_cost_per_j == 5 / J_PER_KWH  # the lost load, if none is stated
     assert scenario.stored_value_per_j is None
     assert (scenario.machines, scenario.orders) == ((), ())
     assert scenario.machine_device.shape == (0,)

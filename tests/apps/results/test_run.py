@@ -71,7 +71,7 @@ def test_machines_from_the_scenario_to_the_check(tmp_path: Path) -> None:
     part = run.folder / "market" / "steps" / "part-00000.parquet"
     pl.read_parquet(part).with_columns(pl.col("price_nano") + 1).write_parquet(part)
     repair(run.folder)
-    with pytest.raises(VerificationError, match="does not follow from batteries and Orders"):
+    with pytest.raises(VerificationError, match="does not follow from the other tables"):
         verify_run(run.folder)
 
 

@@ -63,8 +63,8 @@ class ScenarioDoc(_Strict):
     )
     unserved_cost: Quantity | None = Field(
         default=None,
-        description="what need that is not served costs in the audit, as '5 EUR/kWh'; absent: 0, "
-        "off the grid `lost_load`",
+        description="what need that is not served costs in the audit, as '5 EUR/kWh'; absent: "
+        "`lost_load`",
     )
     stored_value: Quantity | None = Field(
         default=None,

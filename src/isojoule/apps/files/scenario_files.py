@@ -117,9 +117,7 @@ def read_scenario(path: Path) -> Scenario:
             carbon_kg_per_j=prices["carbon_kg_per_j"],
             slack_voltage_pu=doc.slack_voltage_pu,
             baseline=_baseline(doc, lines),
-            unserved_cost_per_j=_cost(
-                doc, lines, "unserved_cost", 0.0 if doc.utility else lost_load_per_j
-            ),
+            unserved_cost_per_j=_cost(doc, lines, "unserved_cost", lost_load_per_j),
             stored_value_per_j=_stored_value(doc, lines),
             machines=machines,
             machine_device=machine_device,

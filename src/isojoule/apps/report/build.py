@@ -8,7 +8,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from isojoule.apps.report import machines, offgrid, saving, sections
+from isojoule.apps.report import machines, offgrid, saving, sections, stuck
 from isojoule.apps.report.payload import payload
 from isojoule.apps.report.people import people
 from isojoule.apps.report.powerflow import network
@@ -44,7 +44,9 @@ def page(run: RunFiles) -> str:
         headline=sections.headline(run),
         long_run=sections.long_run(run, whole),
         audit=saving.audit(run),
-        stories=offgrid.dark(run) + (machines.section(run) if run.has_machines else ""),
+        stories=offgrid.dark(run)
+        + (machines.section(run) if run.has_machines else "")
+        + stuck.section(run),
         people=people(run),
         network=network(run),
         reproduce=sections.reproduce(run),

@@ -116,6 +116,12 @@ def print_run(run: Run, console: Console | None = None) -> None:
             f"loading violations, {alone} {base['voltage_violations']} and "
             f"{base['loading_violations']} (balanced three-phase; unbalance is not seen)."
         )
+    left = s["distance"]
+    if left["share"] > 1e-6:
+        out.print(
+            f"Of what the best for all could gain by the curves, {s['mechanism']} left "
+            f"{100 * left['share']:.2g} %; the report says where trade is stuck."
+        )
     open_ended = [
         p["name"] for p in s["periods"] if not (p["cyclic_market"] and p["cyclic_baseline"])
     ]

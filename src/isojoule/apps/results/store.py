@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 TABLES = ("intervals", "nodes", "links", "devices")
-MACHINE_TABLES = ("machines", "steps", "events")
-"""Further tables of worlds with machines."""
+FURTHER_TABLES = ("machines", "steps", "events", "stuck")
+"""Tables of worlds with machines, and of mechanisms that tell where trade is stuck."""
 
 
 class Run:
@@ -72,7 +72,8 @@ class Run:
         Parameters
         ----------
         table
-            intervals, nodes, links or devices; with machines also machines, steps or events.
+            intervals, nodes, links or devices; with machines also machines, steps or events;
+            of `diffusion` also stuck.
         world
             market or baseline.
         """
@@ -92,7 +93,7 @@ class Run:
         target.mkdir(parents=True, exist_ok=True)
         written = []
         for world in ("market", "baseline"):
-            for table in (*TABLES, *MACHINE_TABLES):
+            for table in (*TABLES, *FURTHER_TABLES):
                 if (self.folder / world / table).is_dir():
                     path = target / f"{world}-{table}.csv"
                     self.to_polars(table, world).write_csv(path)
@@ -112,7 +113,7 @@ class Run:
 
     def _files(self, table: str, world: str) -> str:
         path = self.folder / world / table
-        known = (*TABLES, *MACHINE_TABLES)
+        known = (*TABLES, *FURTHER_TABLES)
         if table not in known or not path.is_dir():
             there = [name for name in known if (self.folder / world / name).is_dir()] or known
             raise InputError(

@@ -116,6 +116,7 @@ def summarise(
         "periods": periods,
         "participants": [person_summary(scenario, person, names) for person in people],
         "operator": operator,
+        "distance": _distance(intervals["market"]),
         "baseline": scenario.baseline,
         "orders": {
             world: [order for p in names for order in works[world, p].orders]
@@ -124,6 +125,12 @@ def summarise(
         if scenario.machines
         else None,
     }
+
+
+def _distance(table: pl.DataFrame) -> dict[str, float]:
+    """How much welfare the market left, at most, and as a share of the most; by the curves."""
+    left, reached = float(table["gap"].sum()), float(table["welfare"].sum())
+    return {"welfare": left, "share": left / (left + reached) if left + reached > 0 else 0.0}
 
 
 def _work(folder: Path, scenario: Scenario, period: Period) -> Work:
@@ -216,13 +223,15 @@ def headline(scenario: Scenario, document: dict[str, Any]) -> str:
     people_saved = sum(p["saving"] for p in document["participants"])
     digits = 2 if abs(saving) >= 1 or not scenario.machines else 4
     kept = ""
-    if operator > 0.1 * abs(saving):
+    nothing = round(abs(saving), digits) == 0
+    if operator > 0.1 * abs(saving) and not nothing:
         did = "saved" if people_saved >= 0 else "lost"
         kept = (
             f" (households together {did} {abs(people_saved):,.{digits}f}, the operator's account "
             f"gained {operator:,.{digits}f})"
         )
     amount = f"{abs(saving):,.{digits}f} {scenario.currency} ({abs(audit_['saving_share']):.1%})"
+    cost = scenario.unserved_cost_per_j * J_PER_KWH
     orders = ""
     if scenario.machines:
         orders = (
@@ -230,12 +239,15 @@ def headline(scenario: Scenario, document: dict[str, Any]) -> str:
             f"finished instead of {total['baseline']['orders_finished']}"
         )
     if scenario.has_utility:
-        verb = "saved" if saving >= 0 else "lost"
+        did = f"{'saved' if saving >= 0 else 'lost'} {amount}"
+        did = "neither saved nor lost anything" if nothing else did
         alone = "with the utility alone" if scenario.baseline == "utility-only" else "living alone"
         if scenario.network_fee_per_j == 0:
             kept += ", before network fees"
+        if round(abs(audit_["served"]), digits) > 0:
+            kept += f", counting need that is not served at {cost:,.2f} {scenario.currency} a kWh"
         return (
-            f"{title}: in {span} the community {verb} {amount} by trading with neighbours instead "
+            f"{title}: in {span} the community {did} by trading with neighbours instead "
             f"of {alone}{kept}; {orders}{'; ' if orders else ''}{who}."
         )
     shares = [total[world]["served_share"] for world in ("market", "baseline")]
@@ -244,15 +256,15 @@ def headline(scenario: Scenario, document: dict[str, Any]) -> str:
         need = [f"{share:.1%}" for share in shares]
         if need[0] != need[1] or not orders:
             told.append(f"{need[0]} of the need was served instead of {need[1]}")
-        cost = scenario.unserved_cost_per_j * J_PER_KWH
         counted.append(f"need at {cost:,.2f} {scenario.currency} a kWh")
     if orders:
         told.append(orders)
         counted.append("Orders at their worth")
-    better = "better" if saving >= 0 else "worse"
+    better = f"{'better' if saving >= 0 else 'worse'} off by {amount}"
+    better = "neither better nor worse off" if nothing else better
     return (
         f"{title}: in {span}, trading with neighbours instead of living alone, "
         f"{' and '.join(told) or 'nothing was needed'}; counting "
         f"{' and '.join(counted) or 'what is left in batteries'}, the community "
-        f"is {better} off by {amount}{kept}; {who}."
+        f"is {better}{kept}; {who}."
     )

@@ -1,7 +1,8 @@
 """From a record of intervals to the tables of a run folder.
 
 Tables, each a folder of Parquet parts: `intervals` (totals), `nodes` (prices), `links` (flows),
-`devices` (energies, payments, batteries); with machines also `machines` (their stage), `steps`
+`devices` (energies, payments, batteries); of a mechanism that tells where trade is stuck also
+`stuck`; with machines also `machines` (their stage), `steps`
 (work done, and paid for) and `events` (who slows down, sleeps, wakes). Integers are exact; units
 stand in the names.
 """
@@ -35,6 +36,8 @@ def part_frames(
     }
     if prices:
         frames["nodes"] = _nodes(s, record, period)
+    if any("stuck" in notes for notes in record.notes):
+        frames["stuck"] = stuck_frame(record, period)
     if s.machines:
         frames.update(machine_frames(maker, record, period))
     return frames
@@ -172,9 +175,26 @@ def _intervals(maker: OfferMaker, record: Record, period: str) -> pl.DataFrame:
             "buys_at_per_j": pl.Series(s.buys_at_per_j[rows]).fill_nan(None),
             "carbon_kg_per_j": pl.Series(s.carbon_kg_per_j[rows]).fill_nan(None),
             **price_columns(record),
+            "welfare": record.welfare,
             "gap": record.gap,
         }
     )
+
+
+_STUCK = {
+    "period": pl.String, "time_s": pl.Int64, "node": pl.String, "why": pl.String,
+    "from": pl.String, "to": pl.String, "profit_per_j": pl.Float64,
+}  # fmt: skip
+
+
+def stuck_frame(record: Record, period: str) -> pl.DataFrame:
+    """Nodes through which energy would have paid to pass, as far as the mechanism lists them."""
+    rows = [
+        (period, time, *(row[name] for name in list(_STUCK)[2:]))
+        for time, notes in zip(record.time_s.tolist(), record.notes, strict=True)
+        for row in notes.get("stuck", ())
+    ]
+    return pl.DataFrame(rows, schema=_STUCK, orient="row")
 
 
 def price_columns(record: Record) -> dict[str, pl.Series]:

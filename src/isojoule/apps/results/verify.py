@@ -23,7 +23,7 @@ from isojoule.apps.results.machine_tables import machine_frames
 from isojoule.apps.results.manifest import check_manifest
 from isojoule.apps.results.power import merge
 from isojoule.apps.results.summary import NAME, headline, summarise
-from isojoule.apps.results.tables import interval_columns, price_columns
+from isojoule.apps.results.tables import interval_columns, price_columns, stuck_frame
 from isojoule.apps.results.worlds import CHUNK, check_power, world_of
 from isojoule.core.errors import InvariantError, VerificationError
 from isojoule.core.interval import Interval
@@ -87,7 +87,7 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
                     clockwork, mechanism, record, first, state, folder / world, seed
                 )
                 _check_totals(maker, record, folder / world / "intervals", part, period.name)
-                _check_machines(maker, record, folder / world, part, period.name)
+                _check_further(maker, record, folder / world, part, period.name)
                 parts.append(record)
                 part += 1
                 checked += last - first
@@ -120,7 +120,7 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
 
 
 def read_record(maker: OfferMaker, world: Path, part: int, rows: slice, start_uj: Ints) -> Record:
-    """One part of a world's tables as a record. Its welfare and gap are left at zero."""
+    """One part of a world's tables as a record. Turns and notes are left out."""
     s = maker.scenario
     times = s.times_s[rows].astype(np.int64)
     count, offers = times.size, maker.template.offer_count
@@ -173,8 +173,9 @@ def read_record(maker: OfferMaker, world: Path, part: int, rows: slice, start_uj
         committed_uj=np.zeros_like(used),  # what was held back follows from the Orders
         used_uj=used,
         turns=[],
+        notes=[],
         link_payment_nano=column(link, "owner_payment_nano", links),
-        welfare=np.zeros(count),
+        welfare=table["welfare"].to_numpy(),
         gap=table["gap"].to_numpy(),
         closed=np.ones(count, bool),
     )
@@ -219,14 +220,15 @@ def _check_intervals(
     return state
 
 
-def _check_machines(maker: OfferMaker, record: Record, folder: Path, part: int, name: str) -> None:
-    """What machines did follows from the stored batteries and the scenario's Orders."""
-    if not maker.scenario.machines:
-        return
-    for table, true in machine_frames(maker, record, name).items():
+def _check_further(maker: OfferMaker, record: Record, folder: Path, part: int, name: str) -> None:
+    """What machines did follows from batteries and Orders, where trade is stuck from the rule."""
+    frames = machine_frames(maker, record, name) if maker.scenario.machines else {}
+    if any("stuck" in notes for notes in record.notes):
+        frames["stuck"] = stuck_frame(record, name)
+    for table, true in frames.items():
         path = folder / table / f"part-{part:05}.parquet"
         if not pl.read_parquet(path).equals(true):
-            raise VerificationError("does not follow from batteries and Orders", place=str(path))
+            raise VerificationError("does not follow from the other tables", place=str(path))
 
 
 def _check_interval(
@@ -254,8 +256,14 @@ def _check_interval(
         certificate=Certificate("dual", duals, support.lowest, support.highest, 0.0, support.gap),
     )
     check_physics(book, s.grid, clearing)
+    margin = MARGIN * (abs(support.welfare) + support.gap) + 1e-12
+    if not abs(record.welfare[at] - support.welfare) <= margin:
+        raise VerificationError(f"is {record.welfare[at]!r}", place="welfare")
     if not nodal:
-        _check_other_rule(mechanism, book, s, clearing, int(record.operator_nano[at]))
+        again = _check_other_rule(mechanism, book, s, clearing, int(record.operator_nano[at]))
+        record.notes.append(again.notes)
+        if not abs(record.gap[at] - again.certificate.gap) <= margin:
+            raise VerificationError(f"is {record.gap[at]!r}", place="gap")
         return
     scale = float(np.max(np.abs(support.price[np.isfinite(support.price)]), initial=0.0))
     same = np.abs(price - support.price) <= MARGIN * scale
@@ -291,12 +299,15 @@ def _check_interval(
 
 def _check_other_rule(
     mechanism: Any, book: Any, s: Scenario, clearing: Clearing, operator_nano: int
-) -> None:
-    """A rule without nodal prices: its own check of tables, or else the rule run again."""
+) -> Clearing:
+    """A rule without nodal prices: its own check of tables, or else the rule run again.
+
+    Returns what should stand.
+    """
     if hasattr(mechanism, "check_tables"):
-        mechanism.check_tables(book, s.grid, clearing, operator_nano)
-        return
-    again = mechanism.clear(book, s.grid, seed=clearing.seed)
+        own: Clearing = mechanism.check_tables(book, s.grid, clearing, operator_nano)
+        return own
+    again: Clearing | Refusal = mechanism.clear(book, s.grid, seed=clearing.seed)
     if isinstance(again, Refusal):
         raise VerificationError(str(again), place="mechanism")
     for name in ("energy_uj", "payment_nano", "flow_uj", "loss_uj", "link_payment_nano"):
@@ -309,6 +320,7 @@ def _check_other_rule(
     if wrong.size:
         node = s.grid.node_ids[int(wrong[0])]
         raise VerificationError("has another price than the rule gives", place=f"node {node!r}")
+    return again
 
 
 def _check_totals(maker: OfferMaker, record: Record, folder: Path, part: int, period: str) -> None:
