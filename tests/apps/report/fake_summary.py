@@ -130,6 +130,7 @@ def write_summary(
         "total": total,
         "periods": periods,
         "participants": participants,
+        "distance": {"welfare": 0.0, "share": 0.0},
         "operator": {"market": total["market"]["operator"], "baseline": 0.0},
         "ac": {"intervals": total["intervals"], "market": side, "baseline": worse}
         if shape.ac
