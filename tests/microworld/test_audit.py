@@ -17,7 +17,7 @@ def table(**columns: list[float]) -> dict[str, np.ndarray]:
     names = (
         "import_uj", "export_uj", "loss_uj", "standing_loss_uj", "generated_uj", "spilled_uj",
         "consumed_uj", "unserved_uj", "charged_uj", "discharged_uj", "self_discharge_uj",
-        "computed_uj", "meters_in_uj", "meters_out_uj", "boundary_cash_nano", "operator_nano",
+        "computed_uj", "bought_uj", "sold_uj", "boundary_cash_nano", "operator_nano",
         "congestion_rent_nano", "loss_rent_nano",
     )  # fmt: skip
     out = {name: np.zeros(count, np.int64) for name in names}
@@ -34,8 +34,8 @@ def table(**columns: list[float]) -> dict[str, np.ndarray]:
 
 def test_two_neighbours_who_net() -> None:
     """One sells 1 kWh at 0.08 and the other buys 1 kWh at 0.30; between them it costs nothing."""
-    alone = table(meters_in_uj=[1], meters_out_uj=[1], boundary_cash_nano=[0.22])
-    together = table(meters_in_uj=[1], meters_out_uj=[1], boundary_cash_nano=[0.0])
+    alone = table(bought_uj=[1], sold_uj=[1], boundary_cash_nano=[0.22])
+    together = table(bought_uj=[1], sold_uj=[1], boundary_cash_nano=[0.0])
     found = audit(together, alone, stored_change_uj=(0, 0), network_fee_per_j=0.0)
     assert found.saving == pytest.approx(0.22)
     assert found.netting == pytest.approx(0.22)
@@ -49,9 +49,9 @@ def test_two_neighbours_who_net() -> None:
 
 def test_the_parts_add_up_and_each_has_its_sign() -> None:
     """Baseline imports 10 kWh with 0.5 kWh of losses; the market 8 with 0.3, and keeps 1 kWh."""
-    alone = table(import_uj=[10], loss_uj=[0.5], boundary_cash_nano=[4.0], meters_in_uj=[9.5])
+    alone = table(import_uj=[10], loss_uj=[0.5], boundary_cash_nano=[4.0], bought_uj=[9.5])
     market = table(
-        import_uj=[8], loss_uj=[0.3], boundary_cash_nano=[2.4], meters_in_uj=[9], meters_out_uj=[2]
+        import_uj=[8], loss_uj=[0.3], boundary_cash_nano=[2.4], bought_uj=[9], sold_uj=[2]
     )
     found = audit(market, alone, stored_change_uj=(UJ, 0), network_fee_per_j=0.10 / J_PER_KWH)
     assert found.netting == pytest.approx(4.0 - 3.0)
@@ -77,7 +77,7 @@ def test_a_market_may_lose_and_says_so() -> None:
 
 
 def test_local_trade_is_what_meters_deliver_and_does_not_leave() -> None:
-    t = table(meters_out_uj=[5, 2], export_uj=[3, 4])
+    t = table(sold_uj=[5, 2], export_uj=[3, 4])
     assert local_trade_j(t).tolist() == [2 * J_PER_KWH, 0.0]
 
 

@@ -48,7 +48,7 @@ def test_without_perishability_the_same_round_trip_earns_nothing() -> None:
     for name in ("buy", "sell"):
         file = isojoule.read_book(CASE / f"{name}.yaml")
         offers = [
-            replace(o, spec=replace(o.spec, tau_s=float("inf")))
+            replace(o, spec=replace(o.spec, idle_s=0.0, tau_s=float("inf")))
             if isinstance(o.spec, isojoule.Battery)
             else o
             for o in file.book.offers

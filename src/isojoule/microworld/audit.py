@@ -136,9 +136,10 @@ def audit(
 def local_trade_j(table: Columns) -> NDArray[np.float64]:
     """Energy that neighbours sold to neighbours in each interval, J.
 
-    What meters deliver less what leaves through the boundary.
+    What participants deliver, each net of all that is theirs, less what leaves through the
+    boundary.
     """
-    out = np.asarray(table["meters_out_uj"], np.float64)
+    out = np.asarray(table["sold_uj"], np.float64)
     exported = np.asarray(table["export_uj"], np.float64)
     return np.maximum(out - exported, 0.0) / UJ_PER_J
 

@@ -224,6 +224,11 @@ class Battery:
             "leave idle, tau and floor out to switch it off",
         )
         need(
+            math.isfinite(self.tau_s) or (self.idle_s == 0 and self.floor == 0),
+            "idle or floor without tau has no effect",
+            "give tau, as '1 d', or leave all three out",
+        )
+        need(
             math.isfinite(self.spill_value_per_j),
             "the spill value is not a finite number",
             "leave it out, or give 0",

@@ -49,6 +49,15 @@ _FORMS = ("steps", "load", "battery", "utility")
 
 def read_book_folder(folder: Path) -> Item:
     """The tree of a book folder, as if it were one file."""
+    if not (folder / "book.yaml").is_file():
+        scenario = (folder / "scenario.yaml").is_file()
+        raise InputError(
+            "is a scenario, not a book" if scenario else "holds neither a book nor a scenario",
+            place=str(folder),
+            remedy=f"isojoule run {folder}"
+            if scenario
+            else "give a book file, or a folder with book.yaml or scenario.yaml",
+        )
     head = read_items(folder / "book.yaml")
     if not isinstance(head.value, dict):
         raise InputError("not a book", place=head.place, remedy="write the keys of a book file")

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import log
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -125,7 +125,9 @@ STREAMS = (
 )
 
 
-def generate_machines(folder: Path, *, seed: int = 1) -> Path:
+def generate_machines(
+    folder: Path, *, seed: int = 1, file_format: Literal["parquet", "csv"] = "parquet"
+) -> Path:
     """Write the two neighbours into a new or empty folder. Returns the folder.
 
     Raises
@@ -137,7 +139,7 @@ def generate_machines(folder: Path, *, seed: int = 1) -> Path:
 
     made = machines(seed=seed)
     empty_folder(folder)
-    write_scenario(folder, made.doc, made.tables)
+    write_scenario(folder, made.doc, made.tables, file_format=file_format)
     (folder / "ATTRIBUTION.md").write_text(attribution(seed), encoding="utf-8")
     return folder
 

@@ -35,7 +35,7 @@ def participants(
         frame = (
             pl.scan_parquet(folder / world / "devices" / "*.parquet")
             .filter(pl.col("participant") != UTILITY)
-            .group_by("period", "time_s", "participant", "node")
+            .group_by("period", "time_s", "participant")
             .agg(pl.col("energy_uj").sum(), pl.col("payment_nano").sum())
             .group_by("period", "participant")
             .agg(
@@ -123,7 +123,7 @@ def _local_trade(folder: Path) -> dict[str, float]:
     frame = (
         pl.scan_parquet(folder / "market" / "intervals" / "*.parquet")
         .group_by("period")
-        .agg((pl.col("meters_out_uj") - pl.col("export_uj")).clip(lower_bound=0).sum())
+        .agg((pl.col("sold_uj") - pl.col("export_uj")).clip(lower_bound=0).sum())
         .collect()
     )
     return {row[0]: row[1] / UJ_PER_J for row in frame.iter_rows()}

@@ -129,13 +129,9 @@ def interval_columns(maker: OfferMaker, record: Record) -> dict[str, Ints]:
     battery = record.energy_uj[:, maker.batteries]
     # what lies behind the devices is the utility's, if there is one
     utility = record.energy_uj[:, d.count :].sum(1)
-    meters, meter = np.unique(
-        d.participant.astype(np.int64) * maker.scenario.grid.node_count + d.node,
-        return_inverse=True,
-    )
-    net = np.zeros((record.time_s.size, meters.size), np.int64)
-    for device in range(d.count):
-        net[:, meter[device]] += record.energy_uj[:, device]
+    net = np.zeros((record.time_s.size, len(maker.scenario.participants)), np.int64)
+    for device, owner in enumerate(d.participant):
+        net[:, owner] += record.energy_uj[:, device]
 
     def above(values: Ints) -> Ints:
         total: Ints = np.maximum(values, 0).sum(axis=-1) if values.ndim > 1 else values.clip(0)
@@ -155,8 +151,8 @@ def interval_columns(maker: OfferMaker, record: Record) -> dict[str, Ints]:
         "self_discharge_uj": record.decay_uj.sum(1),
         "computed_uj": record.used_uj.sum(1),
         "stored_uj": record.stored_uj.sum(1),
-        "meters_in_uj": above(net),
-        "meters_out_uj": above(-net),
+        "bought_uj": above(net),
+        "sold_uj": above(-net),
         "boundary_cash_nano": -record.payment_nano[:, d.count :].sum(1),
         "operator_nano": record.operator_nano,
         "congestion_rent_nano": record.congestion_nano,

@@ -71,7 +71,7 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
     lost: dict[str, list[Ints]] = {"market": [], "baseline": []}
     seed = int(manifest["seed"]).to_bytes(8, "big", signed=True)
     for world, name in (("market", manifest["mechanism"]), ("baseline", scenario.baseline)):
-        clockwork = world_of(scenario, world, seed)
+        clockwork = world_of(scenario, name, seed)
         mechanism = get(name, **(manifest["parameters"] if world == "market" else {}))
         part = 0
         for period, entry in zip(scenario.periods, summary["periods"], strict=True):

@@ -63,7 +63,7 @@ def run_job(scenario: Scenario, job: Job, progress: Progress | None) -> Outcome:
     from isojoule.apps.results.tables import part_frames, write_part
 
     seed = job.seed.to_bytes(8, "big", signed=True)
-    world = world_of(scenario, job.world, seed)
+    world = world_of(scenario, job.mechanism, seed)
     maker = world.maker
     mechanism = get(job.mechanism, **job.parameters)
     period = scenario.periods[job.period]
@@ -107,9 +107,9 @@ def run_job(scenario: Scenario, job: Job, progress: Progress | None) -> Outcome:
     )
 
 
-def world_of(scenario: Scenario, world: str, seed: bytes) -> World:
-    """The world of the market, or of the baseline, where Orders stay with their own machines."""
-    return World.of(scenario, alone=world == "baseline", seed=seed)
+def world_of(scenario: Scenario, mechanism: str, seed: bytes) -> World:
+    """The world of a market; under the baseline's rule Orders stay with their own machines."""
+    return World.of(scenario, alone=mechanism == scenario.baseline, seed=seed)
 
 
 def parts_of(scenario: Scenario, period: Period) -> int:
