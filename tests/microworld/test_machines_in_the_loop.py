@@ -145,3 +145,25 @@ def test_scenarios_with_machines_that_cannot_be_are_refused() -> None:
     ):
         with pytest.raises(InputError, match=message):
             replace(s, **change)  # type: ignore[arg-type]
+
+
+def test_a_full_discharge_leaves_what_was_promised() -> None:
+    """R3, R14: a battery rounded to its wall still holds what its machine draws, to the microjoule.
+
+    With these numbers discharging rounds up by a microjoule at the very wall.
+    """
+    pack = {
+        "id": "b", "participant": 0, "node": 1, "kind": BATTERY, "capacity_j": 2 * KWH,
+        "energy_j": 3926265.280733025, "discharge_efficiency": 0.7, "discharge_power_w": 1e5,
+    }  # fmt: skip
+    lamp = {"id": "lamp", "participant": 0, "node": 1, "kind": LOAD, "power_w": 9e3}
+    s = off_grid([pack, lamp], intervals=1)
+    start = int(s.times_s[0])
+    order = Order("o", "home1", "n1", start, start + 900, 49359989293, value=1e6, critical=True)
+    s = replace(
+        s, machines=(Machine("m", 1e12, 1e-6),), machine_device=np.array([0], np.int32),
+        orders=(order,),
+    )  # fmt: skip
+    _, record, _ = walk(s)
+    assert record.used_uj[0, 0] == 49359989293
+    assert 0 <= record.stored_uj[0, 0] <= 2

@@ -24,6 +24,18 @@ from isojoule.core.errors import InputError
 from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
 
 
+MOST = {
+    "operations_per_s": 1e24,
+    "energy_per_operation_j": 1e6,
+    "energy_per_byte_second_j": 1e6,
+    "energy_per_byte_j": 1e6,
+    "idle_w": 1e9,
+}
+"""Greater constants are mistakes, and their sums would pass 64 bits."""
+MOST_VALUE = 1e9
+MOST_COUNT = 1e30
+
+
 class Refused(NamedTuple):
     """A machine's "no": why, and what would help."""
 
@@ -80,8 +92,9 @@ class Machine:
             "idle_w",
         ):
             value = getattr(self, column)
-            good = math.isfinite(value) and value >= 0
-            _need(good, f"{column} is {value}", "give a finite number of 0 or more", place)
+            good = isinstance(value, int | float) and 0 <= value <= MOST[column]
+            remedy = f"give a number from 0 to {MOST[column]:g}"
+            _need(good, f"{column} is {value}", remedy, place)
         _need(
             self.operations_per_s > 0,
             "the machine computes nothing",
@@ -154,9 +167,9 @@ class Order:
             place,
         )
         _need(
-            math.isfinite(self.value) and self.value >= 0,
+            isinstance(self.value, int | float) and 0 <= self.value <= MOST_VALUE,
             f"value is {self.value}",
-            "give what the finished work is worth, 0 or more",
+            f"give what the finished work is worth, from 0 to {MOST_VALUE:g}",
             place,
         )
 
@@ -206,6 +219,6 @@ def _need(holds: bool, message: str, remedy: str, place: str) -> None:
 
 def _whole(value: float, column: str, place: str) -> int:
     """A count of 0 or more; a table may give it as a float."""
-    good = math.isfinite(value) and value == int(value) and value >= 0
+    good = isinstance(value, int | float) and 0 <= value <= MOST_COUNT and value == int(value)
     _need(good, f"{column} is {value}", "give a whole number of 0 or more", place)
     return int(value)

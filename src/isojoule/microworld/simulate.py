@@ -21,8 +21,10 @@ from numpy.typing import NDArray
 
 from isojoule.core.errors import InputError, InvariantError
 from isojoule.core.interval import Interval
+from isojoule.grid import Grid
 from isojoule.grid.formulation import network_of
-from isojoule.market import Clearing, Mechanism, Refusal
+from isojoule.market import Book, Clearing, Mechanism, Refusal
+from isojoule.market.allocation import supporting_prices
 from isojoule.market.settle import capacity_uj
 from isojoule.microworld.offers import OfferMaker
 from isojoule.microworld.world import Opened, State, World
@@ -66,7 +68,8 @@ class Record:
     welfare, gap
         Money, (R,).
     closed
-        Whether the certificate proves the optimum to rounding, (R,).
+        Whether nothing is left open: nodal prices prove the optimum to rounding, or another rule
+        was followed, (R,).
     """
 
     time_s: Ints
@@ -161,11 +164,24 @@ def simulate(
             when = Interval(int(s.times_s[first + at]), 1.0).start_text()
             raise InputError(f"interval {when}: {clearing}", remedy="choose another mechanism")
         state = world.close(opened, clearing.energy_uj[maker.batteries])
-        _write(record, at, opened, state, clearing, limit)
+        closed = proven_by_prices(opened.book, s.grid, clearing)
+        _write(record, at, opened, state, clearing, limit, closed)
         if progress is not None:
             progress(1)
     check_record(maker, record)
     return record, state
+
+
+def proven_by_prices(book: Book, grid: Grid, clearing: Clearing) -> bool:
+    """Whether the prices alone prove the optimum; true of rules that do not seek it.
+
+    A run keeps prices and no duals, so this, not the certificate, is what can be checked later.
+    """
+    if clearing.certificate.kind == "recomputed":
+        return True
+    c = clearing
+    flows = (c.energy_uj, c.flow_uj, c.loss_uj, c.standing_uj)
+    return supporting_prices(book, grid, *flows, np.nan_to_num(c.price_per_j)).closed
 
 
 def limits_uj(maker: OfferMaker) -> Ints:
@@ -178,7 +194,13 @@ def limits_uj(maker: OfferMaker) -> Ints:
 
 
 def _write(
-    record: Record, at: int, opened: Opened, state: State, clearing: Clearing, limit: Ints
+    record: Record,
+    at: int,
+    opened: Opened,
+    state: State,
+    clearing: Clearing,
+    limit: Ints,
+    closed: bool,
 ) -> None:
     record.decay_uj[at] = opened.decay_uj
     record.committed_uj[at] = opened.committed_uj
@@ -198,7 +220,7 @@ def _write(
     record.loss_rent_nano[at] = clearing.operator.get("loss_rent", 0)
     record.price_per_j[at] = clearing.price_per_j
     record.link_payment_nano[at] = clearing.link_payment_nano
-    record.closed[at] = clearing.certificate.kind != "bound"
+    record.closed[at] = closed
     record.welfare[at] = clearing.welfare
     record.gap[at] = clearing.certificate.gap
 

@@ -165,9 +165,9 @@ class World:
             A battery would leave its bounds.
         """
         d, i = self.maker.scenario.devices, self.maker.batteries
-        after = charge(self.maker, opened.stored_uj, received_uj) - opened.used_uj
-        if np.any(after < 0):
+        if np.any(opened.used_uj > opened.stored_uj):
             raise InvariantError("machines drew more than their battery held")
+        after = charge(self.maker, opened.stored_uj, received_uj, opened.used_uj) - opened.used_uj
         free = opened.stored_uj - np.rint(d.reserve_j[i] * UJ_PER_J)
         given = np.maximum(-received_uj, 0) / d.discharge_efficiency[i] + opened.used_uj
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -198,10 +198,11 @@ class World:
         )
 
 
-def charge(maker: OfferMaker, stored_uj: Ints, received_uj: Ints) -> Ints:
+def charge(maker: OfferMaker, stored_uj: Ints, received_uj: Ints, kept_uj: Ints | int = 0) -> Ints:
     """Energy in the batteries after receiving (negative: delivering), microjoules.
 
-    Converters round against the battery: charging down, discharging up.
+    Converters round against the battery: charging down, discharging up. `kept_uj` is what was
+    promised to machines, and never leaves.
     """
     d, i = maker.scenario.devices, maker.batteries
     gain = np.floor(np.maximum(received_uj, 0) * d.charge_efficiency[i]).astype(np.int64)
@@ -209,7 +210,7 @@ def charge(maker: OfferMaker, stored_uj: Ints, received_uj: Ints) -> Ints:
     capacity = np.rint(d.capacity_j[i] * UJ_PER_J).astype(np.int64)
     after = stored_uj + gain - drain
     # an offer rounded to the microjoule may reach one microjoule past a wall
-    if np.any((after < -2) | (after > capacity + 2)):
+    if np.any((after < kept_uj - 2) | (after > capacity + 2)):
         raise InvariantError("a battery left its bounds")
-    kept: Ints = np.clip(after, 0, capacity)
+    kept: Ints = np.clip(after, kept_uj, capacity)
     return kept

@@ -19,6 +19,11 @@ Starts = dict[tuple[str, str], list[int]]
 """Energy in the batteries at the start, microjoules, by world and period."""
 
 
+_NOTHING = {
+    world: {"payment_nano": 0, "bought_uj": 0, "sold_uj": 0} for world in ("market", "baseline")
+}
+
+
 def participants(
     folder: Path, scenario: Scenario, works: Works, start_uj: Starts
 ) -> list[dict[str, Any]]:
@@ -61,14 +66,8 @@ def participants(
     for name in scenario.participants:
         periods = {}
         for p in scenario.periods:
-            if p.name not in found.get(name, {}):
-                periods[p.name] = {
-                    "market_cost": 0.0, "baseline_cost": 0.0, "saving": 0.0,
-                    "bought_uj": 0, "sold_uj": 0, "unserved_market_j": 0.0,
-                    "unserved_baseline_j": 0.0,
-                }  # fmt: skip
-                continue
-            worlds = found[name][p.name]
+            # who owns no device may still own links, or order work
+            worlds = found.get(name, {}).get(p.name, _NOTHING)
             share = worlds["market"]["bought_uj"] / max(bought_all[p.name], 1)
             fee = scenario.network_fee_per_j * local.get(p.name, 0.0) * share
             paid = {

@@ -48,15 +48,7 @@ def write_summary(
     }
     document = summarise(folder, scenario, facts)
     document = {
-        "isojoule": 1,
-        "run": run,
-        "scenario": scenario.name,
-        "title": scenario.title,
-        "attribution": scenario.attribution,
-        "currency": scenario.currency,
-        "mechanism": identity["mechanism"],
-        "interval_s": scenario.interval_s,
-        "timezone": scenario.timezone,
+        **head(scenario, identity, run),
         "headline": headline(scenario, document),
         **document,
         "ac": power_summary(scenario, outcomes),
@@ -68,6 +60,21 @@ def write_summary(
     }
     (folder / NAME).write_text(json.dumps(document, indent=1) + "\n")
     return document
+
+
+def head(scenario: Scenario, identity: dict[str, Any], run: str) -> dict[str, Any]:
+    """What the summary says of scenario and run."""
+    return {
+        "isojoule": 1,
+        "run": run,
+        "scenario": scenario.name,
+        "title": scenario.title,
+        "attribution": scenario.attribution,
+        "currency": scenario.currency,
+        "mechanism": identity["mechanism"],
+        "interval_s": scenario.interval_s,
+        "timezone": scenario.timezone,
+    }
 
 
 def summarise(

@@ -173,6 +173,7 @@ def _intervals(maker: OfferMaker, record: Record, period: str) -> pl.DataFrame:
             **price_columns(record),
             "welfare": record.welfare,
             "gap": record.gap,
+            "proven": record.closed,
         }
     )
 

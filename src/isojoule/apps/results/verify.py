@@ -16,14 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
-from isojoule.apps.results.machine_tables import machine_frames
 from isojoule.apps.results.manifest import check_manifest
 from isojoule.apps.results.power import merge
-from isojoule.apps.results.summary import NAME, headline, summarise
-from isojoule.apps.results.tables import interval_columns, price_columns, stuck_frame
+from isojoule.apps.results.summary import NAME, head, headline, summarise
+from isojoule.apps.results.verify_tables import check_files, check_tables, read_record
 from isojoule.apps.results.worlds import CHUNK, check_power, world_of
 from isojoule.core.errors import InvariantError, VerificationError
 from isojoule.core.interval import Interval
@@ -70,12 +68,13 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
     power: dict[str, list[Any]] = {"market": [], "baseline": []}
     lost: dict[str, list[Ints]] = {"market": [], "baseline": []}
     seed = int(manifest["seed"]).to_bytes(8, "big", signed=True)
+    expected: set[str] = set()
     for world, name in (("market", manifest["mechanism"]), ("baseline", scenario.baseline)):
         clockwork = world_of(scenario, name, seed)
         mechanism = get(name, **(manifest["parameters"] if world == "market" else {}))
         part = 0
         for period, entry in zip(scenario.periods, summary["periods"], strict=True):
-            start = np.array(entry[f"start_uj_{world}"], np.int64)
+            start = _start(scenario, clockwork, entry, world)
             state, parts = clockwork.at(start), []
             rows = scenario.rows(period)
             for first in range(rows.start, rows.stop, CHUNK):
@@ -86,15 +85,16 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
                 state = _check_intervals(
                     clockwork, mechanism, record, first, state, folder / world, seed
                 )
-                _check_totals(maker, record, folder / world / "intervals", part, period.name)
-                _check_further(maker, record, folder / world, part, period.name)
+                expected |= check_tables(
+                    maker, record, folder / world, part, period.name, prices=world == "market"
+                )
                 parts.append(record)
                 part += 1
                 checked += last - first
                 tell("checking intervals", checked, total)
             facts[world, period.name] = {
                 "rounds": entry[f"rounds_{world}"],
-                "unproven": entry[f"unproven_{world}"],
+                "unproven": sum(record.unproven for record in parts),
                 "cyclic": _check_cycle(
                     scenario, maker, period, start, state.stored_uj, entry, world
                 ),
@@ -104,8 +104,9 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
             energies = np.concatenate([r.energy_uj[:, : scenario.devices.count] for r in parts])
             power[world].append(check_power(scenario, energies / (1e6 * scenario.interval_s)))
             lost[world].append(np.concatenate([r.loss_uj.sum(1) for r in parts]))
+    check_files(folder, expected)
     tell("checking the summary", 0, 0)
-    again = summarise(folder, scenario, facts)
+    again = {**head(scenario, manifest, manifest["run"]), **summarise(folder, scenario, facts)}
     again["headline"] = headline(scenario, again)
     again["ac"] = {"intervals": checked // 2} if scenario.has_utility else None
     for world in ("market", "baseline") if scenario.has_utility else ():
@@ -117,68 +118,6 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
         "intervals": checked,
         "payments": checked * maker.template.offer_count,
     }
-
-
-def read_record(maker: OfferMaker, world: Path, part: int, rows: slice, start_uj: Ints) -> Record:
-    """One part of a world's tables as a record. Turns and notes are left out."""
-    s = maker.scenario
-    times = s.times_s[rows].astype(np.int64)
-    count, offers = times.size, maker.template.offer_count
-    links, nodes = s.grid.link_count, s.grid.node_count
-
-    def read(table: str, name: str, names: tuple[str, ...]) -> pl.DataFrame:
-        path = world / table / f"part-{part:05}.parquet"
-        frame = pl.read_parquet(path)
-        if frame.height != count * len(names):
-            raise VerificationError(f"has {frame.height} rows", place=str(path))
-        if not np.array_equal(frame["time_s"].to_numpy(), np.repeat(times, len(names))):
-            raise VerificationError("has other times than the scenario", place=str(path))
-        expected = pl.Series(list(names), dtype=pl.String).gather(
-            np.tile(np.arange(len(names), dtype=np.uint32), count)
-        )
-        if not (frame[name] == expected).all():
-            raise VerificationError(f"has another {name} than the scenario", place=str(path))
-        return frame
-
-    def column(frame: pl.DataFrame, name: str, width: int) -> NDArray[Any]:
-        return frame[name].to_numpy().reshape(count, width)
-
-    d = read("devices", "device", maker.template.offer_ids)
-    link = read("links", "link", s.grid.link_ids)
-    price = np.full((count, nodes), np.nan)
-    if (world / "nodes").is_dir():
-        frame = read("nodes", "node", s.grid.node_ids)
-        price = frame["price_per_j"].fill_null(float("nan")).to_numpy().reshape(count, nodes)
-    stored = d["stored_uj"].fill_null(0).to_numpy().reshape(count, offers)[:, maker.batteries]
-    used = column(d, "used_uj", offers)[:, maker.batteries]
-    before = np.vstack([start_uj, stored[:-1]])
-    decay = np.stack([maker.decay_uj(row) for row in before]) if count else before
-    table = pl.read_parquet(world / "intervals" / f"part-{part:05}.parquet")
-    return Record(
-        time_s=times,
-        wanted_uj=maker.energies_uj(rows),
-        energy_uj=column(d, "energy_uj", offers),
-        payment_nano=column(d, "payment_nano", offers),
-        flow_uj=column(link, "flow_uj", links),
-        loss_uj=column(link, "loss_uj", links),
-        full=column(link, "saturated", links),
-        standing_uj=column(link, "standing_loss_uj", links),
-        operator_nano=table["operator_nano"].to_numpy(),
-        congestion_nano=table["congestion_rent_nano"].to_numpy(),
-        loss_rent_nano=table["loss_rent_nano"].to_numpy(),
-        price_per_j=price,
-        start_uj=start_uj,
-        stored_uj=stored,
-        decay_uj=decay,
-        committed_uj=np.zeros_like(used),  # what was held back follows from the Orders
-        used_uj=used,
-        turns=[],
-        notes=[],
-        link_payment_nano=column(link, "owner_payment_nano", links),
-        welfare=table["welfare"].to_numpy(),
-        gap=table["gap"].to_numpy(),
-        closed=np.ones(count, bool),
-    )
 
 
 def _check_intervals(
@@ -220,17 +159,6 @@ def _check_intervals(
     return state
 
 
-def _check_further(maker: OfferMaker, record: Record, folder: Path, part: int, name: str) -> None:
-    """What machines did follows from batteries and Orders, where trade is stuck from the rule."""
-    frames = machine_frames(maker, record, name) if maker.scenario.machines else {}
-    if any("stuck" in notes for notes in record.notes):
-        frames["stuck"] = stuck_frame(record, name)
-    for table, true in frames.items():
-        path = folder / table / f"part-{part:05}.parquet"
-        if not pl.read_parquet(path).equals(true):
-            raise VerificationError("does not follow from the other tables", place=str(path))
-
-
 def _check_interval(
     book: Any, s: Scenario, mechanism: Any, record: Record, at: int, seed: bytes
 ) -> None:
@@ -262,8 +190,14 @@ def _check_interval(
     if not nodal:
         again = _check_other_rule(mechanism, book, s, clearing, int(record.operator_nano[at]))
         record.notes.append(again.notes)
+        if np.isnan(price).all():  # the baseline's prices are not kept
+            record.price_per_j[at] = again.price_per_j
         if not abs(record.gap[at] - again.certificate.gap) <= margin:
             raise VerificationError(f"is {record.gap[at]!r}", place="gap")
+        for name, column in (("congestion_rent", record.congestion_nano),
+                             ("loss_rent", record.loss_rent_nano)):  # fmt: skip
+            if column[at] != again.operator.get(name, 0):
+                raise VerificationError(f"is {column[at]}", place=name)
         return
     scale = float(np.max(np.abs(support.price[np.isfinite(support.price)]), initial=0.0))
     same = np.abs(price - support.price) <= MARGIN * scale
@@ -273,8 +207,13 @@ def _check_interval(
         raise VerificationError(
             "has a price that does not follow from energies and flows", place=f"node {node!r}"
         )
-    if not support.closed:
-        raise VerificationError(f"the prices leave a gap of {support.gap:.3e}", place="welfare")
+    if support.closed != record.closed[at]:
+        what = "proven" if record.closed[at] else "unproven"
+        raise VerificationError(
+            f"is called {what}, the prices leave a gap of {support.gap:.3e}", place="proven"
+        )
+    if abs(record.gap[at]) > margin + abs(support.gap):
+        raise VerificationError(f"is {record.gap[at]!r}", place="gap")
     paid = nodal_payments(book, s.grid, clearing, price)
     if not np.array_equal(paid.links, record.link_payment_nano[at]):
         link = s.grid.link_ids[int(np.flatnonzero(paid.links != record.link_payment_nano[at])[0])]
@@ -323,25 +262,19 @@ def _check_other_rule(
     return again
 
 
-def _check_totals(maker: OfferMaker, record: Record, folder: Path, part: int, period: str) -> None:
-    path = folder / f"part-{part:05}.parquet"
-    table = pl.read_parquet(path)
-    s = maker.scenario
-    rows = np.searchsorted(s.times_s, record.time_s)
-    expected: dict[str, NDArray[Any] | pl.Series] = {
-        "time_s": record.time_s,
-        **interval_columns(maker, record),
-        "sells_at_per_j": pl.Series(s.sells_at_per_j[rows]).fill_nan(None),
-        "buys_at_per_j": pl.Series(s.buys_at_per_j[rows]).fill_nan(None),
-        "carbon_kg_per_j": pl.Series(s.carbon_kg_per_j[rows]).fill_nan(None),
-    }
-    if np.isfinite(record.price_per_j).any():  # the baseline stores no prices of nodes
-        expected.update(price_columns(record))
-    for name, true in expected.items():
-        if not table[name].equals(pl.Series(name, true), null_equal=True):
-            raise VerificationError(f"{name} does not follow from the devices", place=str(path))
-    if not (table["period"] == period).all():
-        raise VerificationError("names another period", place=str(path))
+def _start(scenario: Scenario, world: World, entry: dict[str, Any], name: str) -> Ints:
+    """Energy in the batteries at the start: the scenario's, but in the last of several rounds."""
+    start = np.array(entry[f"start_uj_{name}"], np.int64)
+    first = world.first().stored_uj
+    if start.shape != first.shape or (
+        entry[f"rounds_{name}"] == 1 and not np.array_equal(start, first)
+    ):
+        raise VerificationError(
+            "does not start with what the scenario states", place=f"{name} batteries"
+        )
+    if scenario.cyclic_tolerance is None and entry[f"rounds_{name}"] != 1:
+        raise VerificationError("is not cyclic, but repeated", place=f"{name} rounds")
+    return start
 
 
 def _check_cycle(

@@ -176,4 +176,6 @@ def distance(optimum: float | None, welfare: float, why: str) -> dict[str, Any]:
     if optimum is None:
         return {"money": None, "share": None, "why": why}
     money = max(optimum - welfare, 0.0)
-    return {"money": money, "share": money / optimum if optimum > 0.0 else 0.0, "why": ""}
+    # an optimum that gains nothing (standing losses may cost more than trade gains) is missed whole
+    share = money / optimum if optimum > 0.0 else float(money > 0.0)
+    return {"money": money, "share": share, "why": ""}

@@ -232,7 +232,8 @@ def _check_notes(
         if not 0.0 <= money <= c.certificate.gap + margin:
             raise VerificationError("is more than the duals prove", place="notes.distance")
         best = c.welfare + money
-        if not abs(share * best - money) <= margin:
+        whole = share == 1.0 and best <= margin
+        if not (whole or abs(share * best - money) <= margin):
             raise VerificationError("is not the share of that", place="notes.distance")
     curves = curves_of(columns, network.nodes)
     bid, ask, x = stands_at(curves, z)
