@@ -31,6 +31,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 STANDING_WORTH = 10.0
+LIFT = 1e-4
+"""Worths below 0 are lifted to this share of the dearest, and up to twice it, where they must."""
 
 
 GAP_SHARE = 1e-7
@@ -131,6 +133,8 @@ def allocate(book: Book, grid: Grid) -> Allocation | NotSolved:
     network = network_of(grid, book.network, book.interval.duration_s)
     columns = columns_of(book, network)
     found = optimum(network, columns)
+    if not found.residual < ACCEPTED and np.any(columns.pieces.a < 0):
+        found = optimum(network, _lifted(columns))
     endless = _endless(book, columns)
     if not found.residual < ACCEPTED and endless:
         return _no_limit(endless)
@@ -157,6 +161,22 @@ def allocate(book: Book, grid: Grid) -> Allocation | NotSolved:
     return Allocation(
         energy, all_flow, all_loss, standing, duals, support, found.residual, found.steps
     )
+
+
+def _lifted(columns: Columns) -> Columns:
+    """The columns with all worths below 0 lifted a little above it, in their order.
+
+    With losses the program is concave only where prices are 0 or more, so a solver may fail where
+    they are not. Lifted, nobody gains by losing energy on the way: who trades with whom is the
+    same, but for energy that would be sent around to get rid of it, which is not wanted (G4).
+    Prices and proof are those of the true worths.
+    """
+    a = columns.pieces.a
+    below = a < 0
+    scale = float(np.max(np.abs(a) + columns.pieces.b))
+    order = (a - float(a.min())) / -float(a.min())  # 0 to 1 below 0
+    lifted = np.where(below, LIFT * scale * (1.0 + order), a)
+    return columns._replace(pieces=columns.pieces._replace(a=lifted))
 
 
 def _endless(book: Book, columns: Columns) -> str:
