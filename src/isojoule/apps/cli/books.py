@@ -114,6 +114,9 @@ def verify_path(path: Path, progress: bool = False) -> list[str]:
             if hasattr(rule, "audit")
             else "prove the optimum by their prices"
         )
+        open_ended = sum(period["unproven_market"] for period in run.summary["periods"])
+        if open_ended:
+            proof += f", but for {open_ended:,} that are only bounded"
         parts = ["totals", "audit"]
         parts += ["AC power flow"] if run.summary["ac"] is not None else []
         parts += ["Orders"] if run.summary["orders"] is not None else []
