@@ -83,6 +83,7 @@ def summary(key: str, value: object) -> Forge:
         (table("market/nodes", lambda f: f.with_columns(period=pl.lit("x"))), "period does not"),
         (table("baseline/devices", lambda f: f.with_columns(more=pl.lit(1))), "columns, not"),
         (table("market/intervals", lambda f: f.head(5)), "has 5 rows"),
+        (table("market/intervals", lambda f: f.drop("welfare")), "lacks column"),
         (
             table("baseline/intervals", lambda f: f.with_columns(pl.col("loss_rent_nano") + 1)),
             "is 1",

@@ -79,7 +79,23 @@ def _read(path: Path) -> pl.DataFrame:
 
 
 def read_record(maker: OfferMaker, world: Path, part: int, rows: slice, start_uj: Ints) -> Record:
-    """One part of a world's tables as a record. Turns and notes are left out."""
+    """One part of a world's tables as a record. Turns and notes are left out.
+
+    Raises
+    ------
+    VerificationError
+        A table is missing, or has other rows or columns than this version writes.
+    """
+    try:
+        return _record(maker, world, part, rows, start_uj)
+    except pl.exceptions.ColumnNotFoundError as error:
+        raise VerificationError(
+            f"a table lacks column {error}; perhaps another version made the run", place=str(world)
+        ) from None
+
+
+def _record(maker: OfferMaker, world: Path, part: int, rows: slice, start_uj: Ints) -> Record:
+    """As `read_record`, without its refusal."""
     s = maker.scenario
     times = s.times_s[rows].astype(np.int64)
     count, offers = times.size, maker.template.offer_count
