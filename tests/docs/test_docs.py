@@ -164,3 +164,19 @@ def test_every_column_of_a_run_is_described(tmp_path: Path) -> None:
     for table in TABLES:
         for column in run.to_polars(table).drop("time").columns:
             assert column in described, f"{table}.{column} is not described"
+
+
+def test_the_machine_of_the_readme_runs() -> None:
+    """What its comments say: X3, X4, X6."""
+    from isojoule.machine import Accepted, Refused
+
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.S)
+    block = next(b for b in blocks if "promise_energy" in b)
+    names: dict[str, object] = {}
+    exec(block, names)
+    taken, host = names["taken"], names["host"]
+    assert isinstance(taken, Accepted)
+    assert taken.host.price_per_operation > host.price_per_operation  # type: ignore[attr-defined]
+    last = block.splitlines()[-1].split("#")[0]
+    assert isinstance(eval(last, names), Refused)
