@@ -19,10 +19,10 @@ from isojoule.apps.report.machine_figures import (
     price_unit_of,
     runs_of,
 )
-from isojoule.apps.report.machines import by_machine, ended, section, story, sunlit, who_paid
+from isojoule.apps.report.machines import by_machine, ended, lower, section, story, sunlit, who_paid
 from isojoule.apps.report.pack import unpack
 from isojoule.apps.report.read import RunFiles
-from isojoule.apps.report.words import money, percent
+from isojoule.apps.report.words import energy, money, percent
 from isojoule.apps.report.work import Work, asked, owners, paid, read_work
 from isojoule.machine import Stage
 from isojoule.microworld.world import World
@@ -216,11 +216,33 @@ def test_story_follows_from_the_tables(run: RunFiles, works: tuple[Work, Work]) 
         and run.scenario.participants[owners(run)[step.machine]] != step.customer
     }
     assert f"{len(away)} ran at least in part on a neighbour" in told
+    total = run.summary["total"]
+    assert f"drew <b>{energy(total['market']['computed_j'])}</b> from their batteries" in told
+    unfinished = {s.order for s in market.steps if s.operations > 0} - {
+        o["order"] for o in run.summary["orders"]["market"] if o["finished"]
+    }
+    assert (f"({len(unfinished)} of them not to" in told) == bool(unfinished)
     asleep = np.count_nonzero(works[1].stage[:, 0] >= Stage.SHUTDOWN) * 300 / HOUR_S
     assert f"laptop {asleep:.1f} hours alone" in told
     done, before = (w.operations[~lit][:, m].sum() for w in works)
     assert f"Alone, {run.scenario.machines[m].name.replace(chr(39), '&#x27;')} did " in told
     assert f"did {percent(before / done, 0)} of that" in told
+
+
+def test_machines_that_run_lower_with_the_market_are_named(
+    run: RunFiles, works: tuple[Work, Work]
+) -> None:
+    """Hours from the critical stage on, counted in both worlds; turned round, the others."""
+    for market, alone in (works, works[::-1]):
+        told = " ".join(lower(run, market, alone))
+        for m, machine in enumerate(run.scenario.machines):
+            hours = [
+                np.count_nonzero(w.stage[:, m] >= Stage.CRITICAL) * 300 / HOUR_S
+                for w in (market, alone)
+            ]
+            name = machine.name.replace("'", "&#x27;")
+            named = f"{name} for {hours[0]:.1f} hours" in told
+            assert named == (hours[0] >= hours[1] + 0.25)
 
 
 def test_table_of_machines_counts_orders(run: RunFiles, works: tuple[Work, Work]) -> None:

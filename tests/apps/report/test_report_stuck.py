@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from isojoule.apps.report import stuck
+from isojoule.apps.report import build, stuck
+from isojoule.apps.report.figures import waterfall
 from isojoule.apps.report.read import read_run
+from isojoule.apps.report.words import verdict
 from isojoule.apps.results import Run, run_scenario
 
 
@@ -54,3 +58,37 @@ def test_the_best_for_all_has_no_such_section(runs: dict[str, Run]) -> None:
     assert stuck.section(read_run(run.folder)) == ""
     assert abs(run.summary["distance"]["share"]) < 1e-6
     assert "How far from the best" not in (run.folder / "report.html").read_text()
+
+
+def test_a_page_on_no_trade_says_so_and_shows_no_dust(runs: dict[str, Run]) -> None:
+    """Costs that differ by rounding alone are one cost: no cut axis, no bars, no colours."""
+    plain = read_run(runs["village"].folder)
+    summary = copy.deepcopy(plain.summary)
+    for i, person in enumerate(summary["participants"]):
+        person["saving"] = (-1) ** i * 7e-7
+    summary["total"]["audit"].update(saving=-5e-13, served=-5e-13, saving_share=-1e-14)
+    page = build.page(replace(plain, summary=summary))
+    assert verdict(summary).startswith("Nobody traded: ")
+    assert verdict(summary) in page
+    assert 'href="#far"' in page
+    assert 'id="far"' in page
+    assert "Nobody's cost changes" in page
+    assert "do not start at zero" not in waterfall(summary)
+    assert "Better off by" not in page
+    assert "Worse off by" not in page
+    assert 'class="good"' not in page
+    assert 'class="bad"' not in page
+
+
+def test_trade_that_is_there_gets_no_such_lines(runs: dict[str, Run]) -> None:
+    for name in ("machines", "best"):
+        run = runs[name]
+        assert not verdict(run.summary).startswith("Nobody traded")
+        page = (run.folder / "report.html").read_text()
+        assert "Nobody's cost changes" not in page
+        assert "Nobody traded" not in page
+
+
+def test_places_alike_share_a_row(runs: dict[str, Run]) -> None:
+    told = stuck.section(read_run(runs["village"].folder))
+    assert told.count("<tr>") < runs["village"].to_polars("stuck")["node"].n_unique()

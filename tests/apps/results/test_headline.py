@@ -54,3 +54,34 @@ def test_orders_are_told_with_machines(tmp_path: Path) -> None:
     assert f"{done[0]} of 12 Orders were finished instead of {done[1]}" in told
     assert "counting Orders at their worth, the" in told
     assert "of the need" not in told  # nothing needs energy but machines
+
+
+def test_a_share_is_told_only_of_a_cost_that_is_larger(
+    hamlet: tuple[Scenario, dict[str, Any]],
+) -> None:
+    """R13: saving more than all of a cost, or a share of an income, says nothing: amounts do."""
+    scenario, summary = hamlet
+    for base, saving in ((2.0, 3.0), (-1.0, 3.0), (0.0, 3.0)):
+        less = copy.deepcopy(summary)
+        share = saving / abs(base) if base else 0.0
+        less["total"]["audit"].update(
+            baseline_cost=base, market_cost=base - saving, saving=saving, saving_share=share
+        )
+        told = headline(scenario, less)
+        assert f"3.00 USD (a cost of {base - saving:.2f} instead of {base:.2f})" in told
+
+
+def test_what_stays_as_it_was_is_not_told_as_a_change(
+    hamlet: tuple[Scenario, dict[str, Any]],
+) -> None:
+    scenario, summary = hamlet
+    same = copy.deepcopy(summary)
+    same["total"]["audit"].update(saving=-5e-13)
+    same["total"]["market"].update(
+        local_trade_j=0.0, served_share=same["total"]["baseline"]["served_share"]
+    )
+    told = headline(scenario, same)
+    base = same["total"]["baseline"]["served_share"]
+    assert f"nobody traded: {base:.1%} of the need was served, as living alone" in told
+    assert "neither better nor worse off" in told
+    assert "instead of" not in told

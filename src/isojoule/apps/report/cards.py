@@ -6,14 +6,15 @@ from typing import Any
 
 from isojoule.apps.report.read import RunFiles
 from isojoule.apps.report.words import (
-    A_CENT,
     alone_head,
     count,
     energy,
     money,
+    nothing,
     number,
     percent,
     power,
+    share_of,
     stated_cost,
     text,
     while_alone,
@@ -31,18 +32,11 @@ def cards(run: RunFiles) -> str:
 
 def utility_cards(summary: dict[str, Any]) -> list[str]:
     """The big figures beside a utility."""
-    total, currency = summary["total"], summary["currency"]
-    audit, market, base = total["audit"], total["market"], total["baseline"]
+    total = summary["total"]
+    market, base = total["market"], total["baseline"]
     alone, while_ = alone_head(summary), while_alone(summary)
-    saved = audit["saving"] >= -A_CENT
     return [
-        card(
-            "Saved" if saved else "Lost",
-            money(abs(audit["saving"]), currency),
-            f"{percent(audit['saving_share'])} of {money(audit['baseline_cost'], currency)}, "
-            f"the cost {while_}",
-            "good" if saved else "bad",
-        ),
+        saving_card(summary, ("Saved", "Lost"), f"the cost {while_}"),
         card(
             "Self-sufficiency",
             percent(market["self_sufficiency"]),
@@ -62,18 +56,15 @@ def utility_cards(summary: dict[str, Any]) -> list[str]:
 def off_grid_cards(run: RunFiles) -> list[str]:
     """The big figures of a world without a utility."""
     summary = run.summary
-    total, currency, alone = summary["total"], summary["currency"], alone_head(summary)
-    audit, market, base = total["audit"], total["market"], total["baseline"]
-    better = audit["saving"] >= 0
+    total, alone = summary["total"], alone_head(summary)
+    market, base = total["market"], total["baseline"]
     counted = [f"need at {stated_cost(run)}"] if market["served_share"] is not None else []
     counted += ["Orders at their worth"] if run.has_machines else []
     out = [
-        card(
-            "Better off by" if better else "Worse off by",
-            money(abs(audit["saving"]), currency),
-            f"{percent(audit['saving_share'])} of {money(audit['baseline_cost'], currency)}, what "
-            f"living alone costs, counting {' and '.join(counted) or 'what batteries hold'}",
-            "good" if better else "bad",
+        saving_card(
+            summary,
+            ("Better off by", "Worse off by"),
+            f"what living alone costs, counting {' and '.join(counted) or 'what batteries hold'}",
         )
     ]
     if market["served_share"] is not None and max(market["unserved_j"], base["unserved_j"]) >= 1:
@@ -97,6 +88,21 @@ def off_grid_cards(run: RunFiles) -> list[str]:
         )
     out.append(gainers_card(summary))
     return out
+
+
+def saving_card(summary: dict[str, Any], names: tuple[str, str], cost: str) -> str:
+    """What the market saves, and of what; `names` of a gain and of a loss."""
+    audit, currency = summary["total"]["audit"], summary["currency"]
+    saving, base = audit["saving"], audit["baseline_cost"]
+    if nothing(saving, abs(base)):
+        return card("Nothing saved", money(0.0, currency), f"of {money(base, currency)}, {cost}")
+    share = share_of(audit)
+    told = f"{share} of {money(base, currency)}, {cost}"
+    if not share:
+        told = f"{money(audit['market_cost'], currency)} instead of {money(base, currency)}, {cost}"
+    return card(
+        names[saving < 0], money(abs(saving), currency), told, "good" if saving >= 0 else "bad"
+    )
 
 
 def dark_card(summary: dict[str, Any]) -> str:
@@ -145,7 +151,7 @@ def extremes(summary: dict[str, Any]) -> str:
     out = [f"largest gain {money(result['largest_gain'], currency)}"] if result["gainers"] else []
     if result["losers"]:
         out.append(f"largest loss {money(abs(result['largest_loss']), currency)}")
-    return ", ".join(out) or "nothing changes for anyone"
+    return ", ".join(out) or "nobody's cost changes"
 
 
 def card(name: str, value: str, note: str, tone: str = "") -> str:

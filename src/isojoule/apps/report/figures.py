@@ -20,11 +20,13 @@ from isojoule.apps.report.words import (
     alone_head,
     energy,
     money,
+    nothing,
     number,
     percent,
     period_name,
     power,
     price_unit,
+    share_of,
     text,
     verdict,
 )
@@ -93,7 +95,8 @@ def waterfall(summary: dict[str, Any], name: str = "total", width: float = 620) 
         reached -= amount
     levels = [base, market, *(r[1] for r in rows), *(r[2] for r in rows)]
     low, high = min(levels), max(levels)
-    broken = low > 0 and (high - low) < 0.45 * high
+    some = not nothing(high - low, size)
+    broken = some and low > 0 and (high - low) < 0.45 * high
     low = max(low - 0.6 * (high - low), 0.0) if broken else min(low, 0.0)
     high = max(high, 0.0)
     rows.insert(
@@ -201,6 +204,9 @@ def energy_balance(run: RunFiles | Path, width: float = 720) -> str:
     ]
     layers_down = [("consumed", "use"), ("charged", "charge"), ("export", "export")]
     layers_down += [("loss", "loss"), ("spilled", "spill")]
+    if run.has_machines:  # batteries feed them directly: the same energy on both sides
+        layers_up.append(("computed", "low"))
+        layers_down.append(("computed", "low"))
     up = [(c, blocks(table, f"{n}_uj", MOST_POINTS) * to_kw) for n, c in layers_up]
     down = [(c, -blocks(table, f"{n}_uj", MOST_POINTS) * to_kw) for n, c in layers_down]
     high, low = float(sum(v for _, v in up).max()), float(sum(v for _, v in down).min())
@@ -224,6 +230,8 @@ def energy_balance(run: RunFiles | Path, width: float = 720) -> str:
         f"Energy balance over the run. In: generated {energy(total['generated_j'])}{bought}. "
         f"Out: consumed {energy(total['consumed_j'])}{sold}, lost {energy(total['loss_j'])}."
     )
+    if run.has_machines:
+        told += f" Drawn by machines from their batteries: {energy(total['computed_j'])}."
     return svg.picture(width, 240, "".join(parts), told)
 
 
@@ -295,7 +303,7 @@ def summary_html(folder: Path) -> str:
             period_name(entry["name"]),
             money(audit["baseline_cost"], currency),
             money(audit["market_cost"], currency),
-            f"{money(audit['saving'], currency)} ({percent(audit['saving_share'])})",
+            f"{money(audit['saving'], currency)} ({share_of(audit) or 'no share'})",
             percent(market["served_share"] if served else market["self_sufficiency"]),
             percent(entry["baseline"]["served_share"])
             if served

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from isojoule.apps.report import svg
 from isojoule.apps.report.markup import table, two_widths
 from isojoule.apps.report.read import Index, RunFiles
-from isojoule.apps.report.words import count, energy, number, percent, text
+from isojoule.apps.report.words import count, energy, nobody_trades, number, percent, text
 
 
 def full_counts(run: RunFiles) -> tuple[NDArray[np.int64], int]:
@@ -37,6 +37,8 @@ def full_links(run: RunFiles) -> str:
         f"Of {energy(total['local_trade_j'])} that neighbours sold each other, "
         f"{energy(total['loss_j'])} were lost on the way."
     )
+    if nobody_trades(run.summary):
+        lost = "No energy went from one neighbour to another."
     if not some.size:
         return f"<p>No line was ever full. {lost} {unseen}</p>"
     order = some[np.argsort(-counts[some], kind="stable")]

@@ -22,7 +22,10 @@ from isojoule.apps.report.markup import key_of, table, two_widths
 from isojoule.apps.report.read import Floats, RunFiles
 from isojoule.apps.report.words import count, energy, money, number, percent, text
 from isojoule.apps.report.work import ASLEEP, Work, asked, owners, paid, read_work
+from isojoule.machine import Stage
 
+LONGER_H = 0.25
+"""Being critical for so many hours longer than alone is told."""
 DARK = 0.02
 """The sun shines while it gives more than this share of its most."""
 
@@ -81,8 +84,24 @@ def ended(run: RunFiles, world: str) -> str:
 
 def story(run: RunFiles, market: Work, alone: Work) -> str:
     """What happened, in sentences that follow from the tables."""
-    out = [*by_light(run, market, alone), *asleep(run, market, alone), *moved(run, market)]
-    return f"<p>{' '.join(out)}</p>" if out else ""
+    parts = (
+        [drawn(run), *by_light(run, market, alone)],
+        [*asleep(run, market, alone), *lower(run, market, alone)],
+        moved(run, market),
+    )
+    return "".join(f"<p>{' '.join(part)}</p>" for part in parts if part)
+
+
+def drawn(run: RunFiles) -> str:
+    """What machines drew from their batteries, which no line carries, and what loads used."""
+    total = run.summary["total"]
+    market, base = total["market"], total["baseline"]
+    used = max(market["consumed_j"], 0.0)
+    loads = f" All other loads used {energy(used)}." if used >= 1 else ""
+    return (
+        f"Machines drew <b>{energy(market['computed_j'])}</b> from their batteries, "
+        f"{energy(base['computed_j'])} alone.{loads}"
+    )
 
 
 def sunlit(run: RunFiles, work: Work) -> NDArray[np.bool_]:
@@ -113,8 +132,9 @@ def by_light(run: RunFiles, market: Work, alone: Work) -> list[str]:
     most = int(night.sum(0).argmax())
     done, before = float(night[:, most].sum()), float(alone.operations[~lit][:, most].sum())
     if night.sum() > 0 and before < 0.9 * done:
-        amount = f"did {percent(before / done, 0)} of that" if before > 0 else "did nothing then"
-        out.append(f"Alone, {text(run.scenario.machines[most].name)} {amount}.")
+        share = percent(before / done, 0 if before >= 0.01 * done else 2)
+        amount = f"did {share} of that work" if before > 0 else "did no work"
+        out.append(f"Alone, {text(run.scenario.machines[most].name)} {amount} without sun.")
     return out
 
 
@@ -161,6 +181,20 @@ def asleep(run: RunFiles, market: Work, alone: Work) -> list[str]:
     return [f"Asleep for want of energy: {'; '.join(parts)}."]
 
 
+def lower(run: RunFiles, market: Work, alone: Work) -> list[str]:
+    """Which machines were critical or asleep for longer with the market than alone."""
+    hours = run.scenario.interval_s / 3600
+    parts = []
+    for m, machine in enumerate(run.scenario.machines):
+        a, b = (float((w.stage[:, m] >= Stage.CRITICAL).sum()) * hours for w in (alone, market))
+        if b >= a + max(hours, LONGER_H):
+            before = f"{number(a, 1)} alone" if a else "not at all alone"
+            parts.append(f"{text(machine.name)} for {number(b, 1)} hours ({before})")
+    if not parts:
+        return []
+    return [f"With the market some ran lower than alone, critical or asleep: {'; '.join(parts)}."]
+
+
 def moved(run: RunFiles, work: Work) -> list[str]:
     """How many Orders went to somebody else's machine, and how many moved on the way."""
     names, owner = run.scenario.participants, owners(run)
@@ -174,9 +208,13 @@ def moved(run: RunFiles, work: Work) -> list[str]:
     wandered = sum(len(set(machines)) > 1 for machines in at.values())
     if not at:
         return []
+    finished = {o["order"] for o in run.summary["orders"]["market"] if o["finished"]}
+    begun = len(set(at) - finished)
+    cut = f" ({number(begun)} of them not to its end)" if begun == 1 else ""
+    cut = f" ({number(begun)} of them not to their end)" if begun > 1 else cut
     told = (
-        f"Of {count(len(at), 'Order')} that ran, {number(len(away))} ran at least in part on a "
-        f"neighbour's machine, and {number(wandered)} moved from one machine to another."
+        f"Of {count(len(at), 'Order')} that began to run{cut}, {number(len(away))} ran at least in "
+        f"part on a neighbour's machine, and {number(wandered)} moved from one machine to another."
     )
     return [told]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from isojoule.apps.report.words import nothing
+
 
 def table(heads: list[str], rows: list[list[str]], *, attributes: str = "") -> str:
     """A table; the first column is a heading of its row. Cells are HTML already."""
@@ -21,8 +23,10 @@ def two_widths(wide: str, narrow: str) -> str:
     return f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>'
 
 
-def toned(value: float, body: str) -> str:
-    """A text in the colour of a gain or a loss."""
+def toned(value: float, body: str, size: float = 0.0) -> str:
+    """A text in the colour of a gain or a loss; in none where the amount is 0 beside its size."""
+    if nothing(value, size):
+        return body
     return f'<span class="{"good" if value >= 0 else "bad"}">{body}</span>'
 
 

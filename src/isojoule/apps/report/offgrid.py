@@ -16,6 +16,7 @@ from isojoule.apps.report.words import (
     alone_head,
     count,
     energy,
+    nobody_trades,
     number,
     percent,
     price,
@@ -61,14 +62,15 @@ def dark(run: RunFiles) -> str:
     cut = f" The {MOST_ROWS} who lacked most alone." if len(lacking) > len(shown) else ""
     pairs = two_widths(pairs_figure(shown, 980), pairs_figure(shown, 340))
     when = two_widths(glance(run, 980), glance(run, 340))
+    own = ", each place its own as nobody trades" if nobody_trades(summary) else ""
     words = key_of(
         [
             ("sun", "sun that was used"),
             ("spill", "sun not used"),
             ("base", f"need not served, {alone_head(summary).lower()}"),
             ("full", "need not served, with the market"),
-            ("export", "lowest to highest price"),
-            ("grid", "middle price"),
+            ("export", f"lowest to highest price{own}"),
+            ("grid", "mean price"),
         ]
     )
     return (
@@ -89,6 +91,16 @@ def told(run: RunFiles, people: list[Person]) -> str:
         f"{while_alone(summary).capitalize()}, {number(len(before))} of {number(everyone)} went "
         f"without something, {energy(total['baseline']['unserved_j'])} in all. With the market "
     )
+    same = [round(p.alone_j) for p in people] == [round(p.market_j) for p in people]
+    if before and same:
+        first = (
+            first.removesuffix("With the market ") + "With the market everybody lacked the same."
+        )
+        worst = before[0]
+        return (
+            f"<p>{first} Worst off was {text(worst.label)}: {energy(worst.alone_j)} missing, "
+            f"something in {number(worst.alone_h)} hours.</p>"
+        )
     but = "but" if len(now) > len(before) else "and"
     first += (
         f"it was {number(len(now))}, {but} {energy(total['market']['unserved_j'])} in all."
@@ -309,7 +321,7 @@ def days_told(run: RunFiles) -> str:
 
     def one(d: Day) -> str:
         return (
-            f"{d.name}: {energy(d.sun_j)}, {price(d.price_per_j, currency)} in the middle, "
+            f"{d.name}: {energy(d.sun_j)}, {price(d.price_per_j, currency)} on average, "
             f"{percent(d.market_share, 0)} of the need served ({percent(d.alone_share, 0)} alone)"
         )
 

@@ -12,7 +12,7 @@ from isojoule.apps.report.layout import CROWDED, CROWDED_ALONE, crowded, on_map,
 from isojoule.apps.report.pack import pack
 from isojoule.apps.report.read import Floats, Index, RunFiles
 from isojoule.apps.report.windows import Window, choose_windows
-from isojoule.apps.report.words import alone
+from isojoule.apps.report.words import alone, nobody_trades
 from isojoule.apps.report.work import read_work
 from isojoule.core.units import J_PER_KWH, UJ_PER_J
 
@@ -76,6 +76,7 @@ def payload(run: RunFiles) -> tuple[dict[str, Any], dict[str, dict[str, Any]], b
         "nodes": list(grid.nodes),
         "utility": grid.utility,
         "alone": alone(summary),
+        "idle": nobody_trades(summary),
         "machines": [
             [m.name, int(device)]
             for m, device in zip(run.scenario.machines, run.scenario.machine_device, strict=True)

@@ -14,6 +14,7 @@ from isojoule.apps.report.words import (
     alone_head,
     energy,
     money,
+    nothing,
     number,
     percent,
     stated_cost,
@@ -32,6 +33,7 @@ def people(run: RunFiles) -> str:
     summary = run.summary
     currency, everyone = summary["currency"], summary["participants"]
     ranked = sorted(everyone, key=lambda p: (-p["saving"], p["participant"]))
+    size = size_of(everyone)
     losers = [p for p in reversed(ranked) if p["saving"] < -A_CENT]
     kinds = {figures.kind_of(p) for p in everyone}
     named_kinds = (
@@ -40,7 +42,6 @@ def people(run: RunFiles) -> str:
         ("battery", "with a battery"),
     )
     keys = key_of([entry for entry in named_kinds if entry[0] in kinds])
-    size = size_of(everyone)
     rows = []
     for kind, name in figures.KINDS.items():
         saved = [p["saving"] for p in everyone if figures.kind_of(p) == kind]
@@ -65,7 +66,8 @@ def people(run: RunFiles) -> str:
         ],
         rows,
     )
-    if len(everyone) < FEW:
+    even = all(nothing(p["saving"], size) for p in everyone)
+    if len(everyone) < FEW or even:
         spread = ""
     if losers:
         named = ", ".join(
@@ -75,11 +77,14 @@ def people(run: RunFiles) -> str:
         lost = f"<p><b>Who loses:</b> {named}{more}.</p>"
     else:
         lost = "<p><b>Nobody loses.</b></p>"
-    operator = summary["operator"]
+    cost = abs(summary["total"]["audit"]["baseline_cost"])
+    ends = [
+        money(summary["operator"][world], currency, among=cost) for world in ("market", "baseline")
+    ]
     held = (
         f"<p>The operator's account pays for losses, and takes what full lines leave over between "
-        f"buyers and sellers. It ends at {money(operator['market'], currency)} with the market and "
-        f"at {money(operator['baseline'], currency)} {while_alone(summary)}.</p>"
+        f"buyers and sellers. It ends at {ends[0]} with the market and at {ends[1]} "
+        f"{while_alone(summary)}.</p>"
     )
     told = ""
     if not run.scenario.has_utility:
@@ -88,12 +93,17 @@ def people(run: RunFiles) -> str:
             "<p>What a participant gains is what it earns less what it pays, need that is served "
             f"where it was not, at {stated_cost(run)}{more}. Who lived well alone may lose.</p>"
         )
-    picture = two_widths(figures.savings(summary, 980), figures.savings(summary, 340))
-    return (
-        f"{told}<figure>{picture}<figcaption>Saving of each participant in {text(currency)}, "
-        f"largest first. {keys}</figcaption></figure>{lost}{held}{spread}"
-        f"<h3>Everybody</h3>{people_table(ranked, summary)}"
+    pictures = two_widths(figures.savings(summary, 980), figures.savings(summary, 340))
+    picture = (
+        f"<figure>{pictures}<figcaption>Saving of each participant in {text(currency)}, "
+        f"largest first. {keys}</figcaption></figure>{lost}"
     )
+    if even:
+        picture = (
+            f"<p><b>Nobody's cost changes:</b> everybody is as well off as {while_alone(summary)}."
+            "</p>"
+        )
+    return f"{told}{picture}{held}{spread}<h3>Everybody</h3>{people_table(ranked, summary)}"
 
 
 def size_of(everyone: list[dict[str, Any]]) -> float:
@@ -110,13 +120,15 @@ def people_table(ranked: list[dict[str, Any]], summary: dict[str, Any]) -> str:
     for person in ranked[:MOST_ROWS]:
         base, market = person["baseline_cost"], person["market_cost"]
         share = person["saving"] / base if base > A_CENT else None
+        if share is not None and abs(share) > 1:  # of less than itself: the amounts tell more
+            share = None
         owns = {"use": "", "sun": "panels", "battery": "battery"}[figures.kind_of(person)]
         if owns == "battery" and (person.get("pv_w") or 0) > 0:
             owns = "panels, battery"
         cells = [
             (
                 person["saving"],
-                toned(person["saving"], money(person["saving"], currency, among=size)),
+                toned(person["saving"], money(person["saving"], currency, among=size), size),
             ),
             (share or 0, percent(share)),
             (base, money(base, currency, among=size)),

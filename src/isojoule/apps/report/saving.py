@@ -16,10 +16,12 @@ from isojoule.apps.report.words import (
     alone_head,
     energy,
     money,
+    nothing,
     number,
     percent,
     period_name,
     price,
+    share_of,
     stated_cost,
     text,
 )
@@ -70,8 +72,7 @@ def audit(run: RunFiles) -> str:
 
     meanings = "".join(
         f"<div><dt>{figures.TERM_NAMES[name]} "
-        f'<span class="{"good" if change >= 0 else "bad"}">'
-        f"{effect(change, currency, digits)}</span></dt>"
+        f"{toned(change, effect(change, currency, digits), LARGE if digits == 2 else 0.0)}</dt>"
         f"<dd>{meaning(run, name)}</dd></div>"
         for name, change in terms
     )
@@ -82,7 +83,9 @@ def audit(run: RunFiles) -> str:
         rows.append([figures.TERM_NAMES[name], *(amount(-c, sign=True) for c in changes)])
     rows.append(["With the market", *(amount(e["audit"]["market_cost"]) for e in entries)])
     rows.append(["<b>Saving</b>", *(f"<b>{amount(e['audit']['saving'])}</b>" for e in entries)])
-    rows.append(["Share of cost", *(percent(e["audit"]["saving_share"]) for e in entries)])
+    shares = [share_of(e["audit"]) for e in entries]
+    if any(shares):
+        rows.append(["Share of cost", *(share or "-" for share in shares)])
     by_period = table(
         [f"Cost in {text(currency)}", *(text(period_name(e["name"])) for e in entries)],
         rows,
@@ -104,11 +107,15 @@ def audit(run: RunFiles) -> str:
             f'<div class="pairs">{inner}</div></details>'
         )
     wide, narrow = figures.waterfall(summary), figures.waterfall(summary, width=340)
+    same = nothing(total["audit"]["saving"], cost)
+    reading = (
+        "The market changes nothing." if same else "Bars to the left save, bars to the right cost."
+    )
     broken = "do not start at zero" in wide
     return (
         f'{boundary(run)}<div class="split"><figure>{two_widths(wide, narrow)}'
-        f"<figcaption>{what_costs(run)}, {text(currency)}. Bars to the left save, bars to the "
-        f"right cost.{' The axis is cut, as the two notches show.' if broken else ''}"
+        f"<figcaption>{what_costs(run)}, {text(currency)}. {reading}"
+        f"{' The axis is cut, as the two notches show.' if broken else ''}"
         f"</figcaption></figure><dl>{meanings}</dl></div>{by_period}{pictures}{beside(run)}"
         f"{fees(summary)}"
     )
@@ -140,6 +147,7 @@ def beside(run: RunFiles) -> str:
     summary, grid = run.summary, run.scenario.has_utility
     total, currency = summary["total"], summary["currency"]
     worlds = (total["market"], total["baseline"])
+    size = abs(total["audit"]["baseline_cost"])
 
     def row(label: str, key: str, form: Callable[[float], str]) -> list[str]:
         return [label, *("-" if w[key] is None else form(w[key]) for w in worlds)]
@@ -154,7 +162,11 @@ def beside(run: RunFiles) -> str:
 
     sun = row("Own sun used in the neighbourhood", "self_consumption", percent)
     carbon = row("Carbon of what was bought", "carbon_kg", lambda kg: f"{number(kg, 0)} kg")
-    first, iron, last = [row("Need served", "served_share", percent), sun], [], []
+    served, iron, last = [row("Need served", "served_share", percent)], [], []
+    short = [row("Need not served", "unserved_j", kwh)]
+    if max(w["unserved_j"] for w in worlds) < 1:
+        served, short = [], []
+    first = [*served, sun]
     if grid:
         first = [
             row("Self-sufficiency", "self_sufficiency", percent),
@@ -177,9 +189,9 @@ def beside(run: RunFiles) -> str:
         row("Lost in the lines", "loss_j", kwh),
         *iron,
         row("Sun not used", "spilled_j", kwh),
-        row("Need not served", "unserved_j", kwh),
+        *short,
         *last,
-        row("Operator's account", "operator", lambda m: money(m, currency)),
+        row("Operator's account", "operator", lambda m: money(m, currency, among=size)),
     ]
     low, high = total["market"]["price_min_per_j"], total["market"]["price_max_per_j"]
     prices = (
@@ -208,6 +220,8 @@ def fees(summary: dict[str, Any]) -> str:
     """The table of network fees, and the fee at which nothing is left."""
     result, currency = summary["total"]["audit"], summary["currency"]
     even = result["break_even_fee_per_j"]
+    if nothing(result["saving"], abs(result["baseline_cost"])):
+        return ""
     if result["saving"] <= 0:
         told = "There is no saving that a network fee could take away."
     elif even is None or not math.isfinite(even):
@@ -220,7 +234,7 @@ def fees(summary: dict[str, Any]) -> str:
     rows = [
         [
             f"{number(f['fee_per_kwh'], 2)} {text(currency)}/kWh",
-            toned(f["saving"], money(f["saving"], currency)),
+            toned(f["saving"], money(f["saving"], currency), abs(result["baseline_cost"])),
         ]
         for f in result["fee_table"]
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from isojoule.apps.report import figures
+from isojoule.apps.report import figures, stuck
 from isojoule.apps.report.cards import cards
 from isojoule.apps.report.markup import table, two_widths
 from isojoule.apps.report.read import RunFiles
@@ -30,7 +30,7 @@ def headline(run: RunFiles) -> str:
         f"<h1>{text(verdict(summary))}</h1>"
         f'<p class="lead">This page shows a simulated local energy market (mechanism '
         f"<em>{text(summary['mechanism'])}</em>) beside the same {things} {apart}. "
-        f"{'; '.join(spans)}.</p>"
+        f"{'; '.join(spans)}.</p>{stuck.hint(run)}"
         f"{cards(run)}"
     )
 
@@ -77,13 +77,14 @@ def long_run(run: RunFiles, whole: bool) -> str:
         for colour, name in (
             ("sun", "sun"),
             ("battery", "from batteries"),
-            ("grid", "from the utility, and middle price" if grid else "middle price"),
+            ("grid", "from the utility, and mean price" if grid else "mean price"),
             ("full", "need not served"),
             ("use", "used"),
             ("charge", "into batteries"),
             ("export", "to the utility, and range of prices" if grid else "range of prices"),
             ("loss", "lost on the way"),
             ("spill", "sun not used"),
+            *((("low", "drawn by machines from their batteries"),) if run.has_machines else ()),
         )
     )
     dashed = "; dashed, the utility's two prices" if grid else ""

@@ -33,6 +33,46 @@ A_SPECK = 1e-6
 """Amounts below this are what rounding leaves."""
 
 
+def nothing(value: float, size: float = 0.0) -> bool:
+    """Whether an amount is 0 beside amounts of this size, but for rounding.
+
+    >>> nothing(0.004, 37.0), nothing(0.004, 0.2), nothing(-5e-7, 0.2)
+    (True, False, True)
+    """
+    return abs(value) < (A_CENT if size >= LARGE else A_SPECK)
+
+
+def nobody_trades(summary: dict[str, Any]) -> bool:
+    """Whether neighbours sell each other next to nothing."""
+    market = summary["total"]["market"]
+    used = market["consumed_j"] + market.get("computed_j", 0.0)
+    return bool(market["local_trade_j"] <= 1e-9 * used)
+
+
+def hardly_trades(summary: dict[str, Any]) -> bool:
+    """Whether neighbours sell each other less than a hundredth of what they use."""
+    market = summary["total"]["market"]
+    used = market["consumed_j"] + market.get("computed_j", 0.0)
+    return bool(market["local_trade_j"] <= 0.01 * used)
+
+
+def share_of(audit: dict[str, Any]) -> str:
+    """The saving as a share of the cost without the market; empty where a share says nothing.
+
+    It does where that cost is not positive, or smaller than the saving itself.
+    """
+    share, base = audit["saving_share"], audit["baseline_cost"]
+    return percent(share) if share is not None and base > 0 and abs(share) <= 1 else ""
+
+
+def costs_told(audit: dict[str, Any], currency: str) -> str:
+    """The cost without the market and with it, where a share says nothing."""
+    costs = (audit["baseline_cost"], audit["market_cost"])
+    size = max(abs(c) for c in costs)
+    before, after = (money(c, currency, among=size) for c in costs)
+    return f"a cost of {after} instead of {before}"
+
+
 def alone(summary: dict[str, Any]) -> str:
     """How the world beside the market is called: each with the utility alone, or just alone."""
     return "utility alone" if summary["baseline"] == "utility-only" else "living alone"
@@ -181,11 +221,12 @@ def verdict(summary: dict[str, Any]) -> str:
     saving, homes = audit["saving"], len(summary["participants"])
     if summary["baseline"] != "utility-only":
         return verdict_alone(summary)
+    if nobody_trades(summary) and nothing(saving, abs(audit["baseline_cost"])):
+        return "Nobody traded: everything is as with the utility alone."
     if abs(saving) < A_CENT:
         return "The market neither saved nor cost this neighbourhood anything."
     amount = money(abs(saving), currency)
-    share = percent(abs(audit["saving_share"])) if audit["saving_share"] is not None else ""
-    share = f" ({share})" if share else ""
+    share = f" ({share_of(audit).removeprefix(MINUS) or costs_told(audit, currency)})"
     if saving < 0:
         return (
             f"The market made energy {amount}{share} dearer for this neighbourhood "
@@ -218,9 +259,15 @@ def verdict_alone(summary: dict[str, Any]) -> str:
             f"finished {number(market['orders_finished'])} of {count(market['orders'], 'Order')} "
             f"instead of {number(base['orders_finished'])}"
         )
-    shares = (market["served_share"], base["served_share"])
-    if None not in shares and (not told or percent(shares[0]) != percent(shares[1])):
-        told.append(f"served {percent(shares[0])} of the need instead of {percent(shares[1])}")
+    shares = [None if w["served_share"] is None else percent(w["served_share"])
+              for w in (market, base)]  # fmt: skip
     better = "better" if saving >= 0 else "worse"
     off = f"left the community {better} off by {money(abs(saving), currency)}"
+    if nothing(saving, abs(total["audit"]["baseline_cost"])):
+        if nobody_trades(summary):
+            need = f"{shares[0]} of the need was served, as " if shares[0] else "everything is as "
+            return f"Nobody traded: {need}living alone."
+        off = "left the community neither better nor worse off"
+    if None not in shares and shares[0] != shares[1]:
+        told.append(f"served {shares[0]} of the need instead of {shares[1]}")
     return f"Trading with neighbours {' and '.join([', '.join(told), off] if told else [off])}."

@@ -237,7 +237,12 @@ def headline(scenario: Scenario, document: dict[str, Any]) -> str:
             f" (households together {did} {abs(people_saved):,.{digits}f}, the operator's account "
             f"gained {operator:,.{digits}f})"
         )
-    amount = f"{abs(saving):,.{digits}f} {scenario.currency} ({abs(audit_['saving_share']):.1%})"
+    amount = f"{abs(saving):,.{digits}f} {scenario.currency}"
+    base, share = audit_["baseline_cost"], abs(audit_["saving_share"] or 0.0)
+    if base > 0 and share <= 1:
+        amount += f" ({share:.1%})"
+    else:  # a share of less than the saving itself tells nothing: the two costs do
+        amount += f" (a cost of {audit_['market_cost']:,.{digits}f} instead of {base:,.{digits}f})"
     cost = scenario.unserved_cost_per_j * J_PER_KWH
     orders = ""
     if scenario.machines:
@@ -261,16 +266,21 @@ def headline(scenario: Scenario, document: dict[str, Any]) -> str:
     told, counted = [], []
     if None not in shares:
         need = [f"{share:.1%}" for share in shares]
-        if need[0] != need[1] or not orders:
+        if need[0] != need[1]:
             told.append(f"{need[0]} of the need was served instead of {need[1]}")
+        elif not orders:
+            told.append(f"{need[0]} of the need was served, as living alone")
         counted.append(f"need at {cost:,.2f} {scenario.currency} a kWh")
     if orders:
         told.append(orders)
         counted.append("Orders at their worth")
+    way = "trading with neighbours instead of living alone,"
+    if nothing and total["market"]["local_trade_j"] == 0:
+        way = "nobody traded:"
     better = f"{'better' if saving >= 0 else 'worse'} off by {amount}"
     better = "neither better nor worse off" if nothing else better
     return (
-        f"{title}: in {span}, trading with neighbours instead of living alone, "
+        f"{title}: in {span}, {way} "
         f"{' and '.join(told) or 'nothing was needed'}; counting "
         f"{' and '.join(counted) or 'what is left in batteries'}, the community "
         f"is {better}{kept}; {who}."

@@ -119,7 +119,7 @@ class Chart {
     this.keys.replaceChildren();
     for (const [name, text] of entries) {
       const span = html("span", {}, this.keys);
-      html("i", {}, span).style.background = name.startsWith("-") ? `var(${name})` : name;
+      if (name) html("i", {}, span).style.background = name.startsWith("-") ? `var(${name})` : name;
       span.append(text);
     }
   }
@@ -128,8 +128,13 @@ class Chart {
 const POWERS = ["generated", "import", "discharged", "unserved", "consumed", "export", "charged", "loss", "standing_loss", "spilled", "computed"];
 const IN = [["generated", "--sun", "sun"], ["discharged", "--battery", "from batteries"], ["import", "--grid", "from the utility"],
   ["unserved", "--full", "need not served"]];
+// Machines draw from their own batteries, over no line: the same energy on both sides.
+if (facts.machines.length) IN.push(["computed", "--low", "from machines' own batteries"]);
 const OUT = [["consumed", "--use", "used"], ["charged", "--charge", "into batteries"], ["export", "--export", "to the utility"],
   ["losses", "--loss", "lost on the way"], ["spilled", "--spill", "sun not used"]];
+if (facts.machines.length) OUT.push(["computed", "--low", "drawn by machines"]);
+
+const FEW_PACKS = 12;
 
 class Charts {
   constructor(tables, seek) {
@@ -215,15 +220,24 @@ class Charts {
   }
 
   drawHeat(window) {
-    const box = $$("heat");
-    box.replaceChildren();
     const empty = rgb(colour("--line")), full = rgb(colour("--battery"));
     const shown = facts.batteries.slice(0, 60);
-    const short = shorter(shown.map((d) => facts.devices[d][0]), box.clientWidth < 560);
-    this.cells = shown.map((device, row) => {
-      const [name, , , , capacity] = facts.devices[device];
+    const narrow = $$("heat").clientWidth < 560;
+    const packs = shown.map((device, row) => {
       const values = this.t.device_stored.row(row, window.first, window.count);
-      const size = capacity || Math.max(...values, 1);
+      const size = facts.devices[device][4] || Math.max(...values, 1);
+      return { name: batteryName(device), values, size, spread: (Math.max(...values) - Math.min(...values)) / size };
+    });
+    const short = shorter(packs.map((p) => p.name), narrow);
+    // Those that move most come first; the others are a click away.
+    const order = packs.map((_, i) => i).sort((a, b) => packs[b].spread - packs[a].spread || a - b);
+    const first = new Set(packs.length > FEW_PACKS ? order.slice(0, FEW_PACKS) : order);
+    const rest = $$("heat-more");
+    rest.hidden = first.size === packs.length;
+    rest.firstElementChild.textContent = `The other ${packs.length - first.size} batteries`;
+    for (const id of ["heat", "heat-rest"]) $$(id).replaceChildren();
+    this.cells = packs.map(({ name, values, size }, row) => {
+      const box = $$(first.has(row) ? "heat" : "heat-rest");
       html("div", { class: "label", title: name }, box, short(name));
       const cell = html("div", { class: "cell" }, box);
       const canvas = html("canvas", { width: window.count, height: 1, role: "img",
@@ -241,6 +255,7 @@ class Charts {
       html("i", {}, span).style.background = `var(${tone})`;
       span.append(text);
     }
+    if (!rest.hidden) keys.append(`The ${first.size} whose level moves most. `);
     if (facts.batteries.length > shown.length) keys.append(`The first ${shown.length} of ${facts.batteries.length} batteries.`);
   }
 
@@ -249,10 +264,11 @@ class Charts {
     this.price.move(i);
     const some = (name) => this.kw[name].some((v) => v > 1e-6);
     this.balance.key([...IN, ...OUT].filter(([name]) => some(name))
-      .map(([name, tone, text]) => [tone, `${text} ${digits(this.kw[name][i], 1)} ${this.unit}`]));
+      .map(([name, tone, text]) => [tone, `${text} ${digits(this.kw[name][i], this.kw[name][i] >= 0.095 || this.kw[name][i] < 1e-6 ? 1 : 2)} ${this.unit}`]));
     this.price.key([
       ["--export", `lowest to highest ${digits(this.low[i], 1)}\u2013${digits(this.high[i], 1)} ${priceUnit}`],
-      ["--grid", `middle ${digits(this.mean[i], 1)}`],
+      ["--grid", `mean ${digits(this.mean[i], 1)}`],
+      ...(facts.idle ? [["", "nobody trades: each place has a price of its own"]] : []),
       ...(offGrid ? [] : [["--bad", `utility sells at ${digits(this.sells[i], 1)}`],
         ["--soft", `utility buys at ${digits(this.buys[i], 1)}`]]),
     ]);
@@ -283,13 +299,22 @@ class Charts {
     const [low, high] = [digits(this.low[i], 1), digits(this.high[i], 1)];
     const price = low === high ? `${low} ${priceUnit} everywhere` : `${low} to ${high} ${priceUnit}`;
     const lines = full === 0 ? "" : full === 1 ? " One link is full." : ` ${full} links are full.`;
-    const short = kw.unserved > 1e-6 ? ` ${amount(kw.unserved)} of need cannot be served.` : "";
+    const lacked = kw.unserved * this.watts;
+    const short = lacked >= 0.05 ? ` ${powerText(lacked)} of need cannot be served.` : "";
     const who = facts.machines.length ? "Loads" : "Homes";
     const uses = kw.consumed > 0.05 || !facts.machines.length ? `${who} use ${amount(kw.consumed)}` : "";
-    const costs = Number.isFinite(this.low[i]) ? ` Energy costs ${price}.` : " Nobody trades.";
+    const costs = Number.isFinite(this.low[i]) ? facts.idle ? ` Nobody trades; each place has a price of its own, ${price}.`
+      : ` Energy costs ${price}.` : " Nobody trades.";
     const told = [uses, parts.join(", ")].filter(Boolean).join("; ") || "Nothing flows";
     return `${told[0].toUpperCase()}${told.slice(1)}.${costs}${lines}${short}`;
   }
+}
+
+// A battery goes by its owner where that is the only one; where machines run, by its own name.
+function batteryName(device) {
+  const [name, owner] = facts.devices[device];
+  const own = facts.batteries.filter((d) => facts.devices[d][1] === owner).length;
+  return own === 1 && !facts.machines.length ? owner : name;
 }
 
 // On a narrow page names lose the words that all of them begin with.

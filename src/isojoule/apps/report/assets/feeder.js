@@ -1,5 +1,7 @@
 // The network, drawn: nodes coloured by price, links with arrows as wide as the power they carry.
 
+// So few nodes are drawn with their names.
+const FEW_NODES = 12;
 const STAGES = ["normal", "saving", "critical", "asleep", "dead"];
 
 class Feeder {
@@ -38,6 +40,7 @@ class Feeder {
     for (let link = 0; link < this.t.flow.rows; link++)
       for (let time = 0; time < this.t.flow.times; time++)
         most = Math.max(most, Math.abs(this.t.flow.at(link, time)) || 0);
+    this.flows = most > 0;
     return most || 1;
   }
 
@@ -73,6 +76,7 @@ class Feeder {
     this.svg.style.height = `${height}px`;
     this.svg.replaceChildren();
     this.width = width;
+    this.height = height;
     this.drawLinks();
     this.drawNodes();
     this.mark = make("circle", { r: this.radius + 5, fill: "none", "stroke-width": 2.5 }, this.svg);
@@ -123,6 +127,7 @@ class Feeder {
   }
 
   drawNodes() {
+    this.named = [];
     const group = make("g", {}, this.svg);
     this.nodes = facts.nodes.map((name, i) => {
       const kinds = new Set(this.byNode[i].map((d) => facts.devices[d][3]));
@@ -144,6 +149,36 @@ class Feeder {
       return shape;
     });
     if (!offGrid) this.nameUtility();
+    if (facts.nodes.length <= FEW_NODES) facts.nodes.forEach((_, i) => { if (i !== facts.utility) this.nameNode(i); });
+  }
+
+  // Where there are few nodes each has its name, and whose it is. Above, below or beside it:
+  // where no link leaves and the fewest other nodes are near.
+  nameNode(i) {
+    const owners = [...new Set(this.byNode[i].map((d) => facts.devices[d][1]))].filter((o) => o !== facts.nodes[i]);
+    const body = facts.nodes[i] + (owners.length ? ` (${owners.slice(0, 2).join(", ")}${owners.length > 2 ? "\u2026" : ""})` : "");
+    const room = 6.2 * body.length, r = this.radius + 6, [x, y] = [this.x[i], this.y[i]];
+    const inside = (left) => Math.max(2, Math.min(left, this.width - room - 2));
+    const places = [];
+    for (const base of [y + r + 9, y - r, y + 4])
+      for (const left of [x - room / 2, x + r, x - r - room]) places.push([inside(left), base]);
+    const cost = ([left, base]) => {
+      let sum = (base > this.height - 4 || base < 11 ? 100 : 0) + Math.hypot(left + room / 2 - x, base - y) / 30;
+      const hit = (px, py, pad) => px > left - pad && px < left + room + pad && py > base - 11 - pad && py < base + 4 + pad;
+      this.x.forEach((nx, n) => { if (hit(nx, this.y[n], this.radius)) sum += 100; });
+      for (const { points } of this.links)
+        for (let k = 0; k + 1 < points.length; k++)
+          for (let s = 0; s <= 40; s++)
+            if (hit(points[k][0] + (s / 40) * (points[k + 1][0] - points[k][0]), points[k][1] + (s / 40) * (points[k + 1][1] - points[k][1]), 1)) sum += 4;
+      for (const [a, b, size] of this.named)
+        if (left < a + size && a < left + room && Math.abs(b - base) < 14) sum += 100;
+      return sum;
+    };
+    const [left, base] = places.reduce((a, b) => (cost(b) < cost(a) ? b : a));
+    this.named.push([left, base, room]);
+    const label = make("text", { x: left, y: base, "stroke-width": 3, "paint-order": "stroke", "stroke-linejoin": "round" }, this.svg, body);
+    label.style.fill = "var(--ink)";
+    label.style.stroke = "var(--paper)";
   }
 
   nameUtility() {
@@ -166,17 +201,27 @@ class Feeder {
       span.append(text);
     };
     const ink = (e, name = "--ink") => { e.style.stroke = `var(${name})`; e.style.fill = "none"; };
-    for (const share of [1, 0.1])
+    for (const share of this.flows ? [1, 0.1] : [])
       key((s) => {
         ink(make("line", { x1: 2, x2: 32, y1: 9, y2: 9, "stroke-width": this.wide(share) }, s), "--base");
       }, powerText(share * this.largest));
-    key((s) => {
+    if (this.flows) key((s) => {
       ink(make("line", { x1: 2, x2: 32, y1: 9, y2: 9, "stroke-width": 5 }, s), "--full");
       ink(make("path", { d: "M15 2V16M19 2V16", "stroke-width": 2 }, s), "--full");
     }, "full");
     key((s) => ink(make("circle", { cx: 17, cy: 9, r: 7, "stroke-width": 2 }, s), "--sun"), "solar panels");
     if (facts.batteries.length || !offGrid) key((s) => ink(make("rect", { x: 11, y: 3, width: 12, height: 12 }, s)), "battery");
+    if (this.unpriced()) key((s) => {
+      const dot = make("circle", { cx: 17, cy: 9, r: 5, "stroke-width": 0.7 }, s);
+      dot.style.stroke = "var(--ink)";
+      dot.style.fill = "var(--paper)";
+    }, "no price here: nobody buys or sells");
     if (facts.map === null) $$("layout").parentElement.hidden = true;
+  }
+
+  // Whether some node has no price at some time.
+  unpriced() {
+    return this.t.node_price.steps.includes(MISSING);
   }
 
   // Colours and arrows of one moment.
