@@ -216,3 +216,40 @@ def test_a_battery_tells_what_it_feeds(
     assert "Wh" in page_.inner_text("#panel")
     assert page_.locator("#balance text").first.text_content() == "W"
     assert seen.errors == []
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+@pytest.mark.parametrize("layout", ["map", "tree"])
+def test_few_nodes_have_names_inside_the_drawing(
+    opened: Callable[..., Opened], off_grid: tuple[Path, Path], width: int, layout: str
+) -> None:
+    page_ = opened(viewport={"width": width, "height": 900}).open(off_grid[1])
+    page_.select_option("#layout", layout)
+    nodes = page_.evaluate("JSON.parse(document.getElementById('facts').textContent).nodes")
+    names = page_.locator("#feeder text").all_text_contents()
+    assert sorted(n.split(" (")[0] for n in names) == sorted(nodes)
+    frame = page_.locator("#feeder").bounding_box()
+    for label in page_.locator("#feeder text").all():
+        box = label.bounding_box()
+        assert box["y"] >= frame["y"] - 1
+        assert box["y"] + box["height"] <= frame["y"] + frame["height"] + 1
+
+
+def test_many_batteries_are_folded_and_go_by_their_owners(
+    opened: Callable[..., Opened], tmp_path: Path
+) -> None:
+    """Twelve are seen, the others after a click; each by its owner, who has no other."""
+    scenario = village(45, 2)
+    text = page(simulated(tmp_path / "thirty", scenario))
+    path = tmp_path / "thirty.html"
+    path.write_text(text, encoding="utf-8")
+    page_ = opened(viewport={"width": 1200, "height": 900}).open(path)
+    facts = page_.evaluate("JSON.parse(document.getElementById('facts').textContent)")
+    owners = {facts["devices"][d][1] for d in facts["batteries"]}
+    assert len(owners) == len(facts["batteries"]) > 12
+    assert page_.locator("#heat .label").count() == 12
+    assert page_.locator("#heat-rest .label:visible").count() == 0
+    page_.click("#heat-more summary")
+    assert page_.locator("#heat-rest .label:visible").count() == len(owners) - 12
+    labels = page_.locator(".heat .label").all_inner_texts()
+    assert set(labels) == owners

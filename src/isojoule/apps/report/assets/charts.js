@@ -41,6 +41,7 @@ class Chart {
   days() {
     const narrow = this.width < 560;
     let last = "", free = 0, started = 0;
+    const taken = [];
     for (let i = 0; i < this.window.count; i++) {
       const now = this.window.at(i);
       const day = shortDay.format(new Date(now * 1000));
@@ -54,17 +55,19 @@ class Chart {
       if (x >= free && x + room < this.width) {
         this.text(x + 3, this.height - 5, label);
         free = x + room + 8;
+        taken.push([x, free]);
       }
     }
-    if (started < 3) this.hours(narrow);
+    if (started < 3) this.hours(narrow, taken);
   }
 
   // Hours, where no more than three days are shown.
-  hours(narrow) {
-    let free = 90;
+  hours(narrow, taken) {
+    let free = 0;
     for (let i = 1; i < this.window.count; i++) {
       const time = clock(this.window.at(i)), x = this.x(i);
       if (!/^(03|06|09|12|15|18|21):00$/.test(time) || x < free) continue;
+      if (taken.some(([a, b]) => x + 16 > a && x - 18 < b)) continue;
       this.rule(x, this.height - BOTTOM, x, this.height - BOTTOM + 4, "--soft");
       this.text(x, this.height - 5, time, "middle");
       free = x + (narrow ? 70 : 55);
@@ -238,7 +241,7 @@ class Charts {
     for (const id of ["heat", "heat-rest"]) $$(id).replaceChildren();
     this.cells = packs.map(({ name, values, size }, row) => {
       const box = $$(first.has(row) ? "heat" : "heat-rest");
-      html("div", { class: "label", title: name }, box, short(name));
+      html("div", { class: "label", title: name }, box, short(name, row));
       const cell = html("div", { class: "cell" }, box);
       const canvas = html("canvas", { width: window.count, height: 1, role: "img",
         "aria-label": `Energy in ${name}: from ${percentText(Math.min(...values) / size)} to ${percentText(Math.max(...values) / size)} of its capacity.` }, cell);
@@ -320,8 +323,10 @@ function batteryName(device) {
 // On a narrow page names lose the words that all of them begin with.
 function shorter(names, narrow) {
   if (!narrow || names.length < 2) return (name) => name;
+  const plain = names.map((n) => n.replace(/ \(.*\)$/, ""));
+  if (new Set(plain).size === names.length) names = plain;
   const words = names.map((n) => n.split(" "));
   let same = 0;
   while (words.every((w) => w.length > same + 1 && w[same] === words[0][same])) same += 1;
-  return (name) => name.split(" ").slice(same).join(" ");
+  return (name, i) => names[i].split(" ").slice(same).join(" ");
 }

@@ -156,7 +156,7 @@ class Feeder {
   // where no link leaves and the fewest other nodes are near.
   nameNode(i) {
     const owners = [...new Set(this.byNode[i].map((d) => facts.devices[d][1]))].filter((o) => o !== facts.nodes[i]);
-    const body = facts.nodes[i] + (owners.length ? ` (${owners.slice(0, 2).join(", ")}${owners.length > 2 ? "\u2026" : ""})` : "");
+    const body = facts.nodes[i] + (owners.length && !(this.narrow && this.layout === "tree") ? ` (${owners.slice(0, 2).join(", ")}${owners.length > 2 ? "\u2026" : ""})` : "");
     const room = 6.2 * body.length, r = this.radius + 6, [x, y] = [this.x[i], this.y[i]];
     const inside = (left) => Math.max(2, Math.min(left, this.width - room - 2));
     const places = [];
