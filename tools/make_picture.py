@@ -33,9 +33,9 @@ def picture(report: Path, out: Path, period: int, interval: int) -> None:
         )
         page.wait_for_timeout(500)
         end = page.eval_on_selector(
-            "#time-part", "part => part.getBoundingClientRect().y + window.scrollY"
+            "#feeder-part", "part => part.getBoundingClientRect().bottom + window.scrollY"
         )
-        clip = {"x": MARGIN, "y": 20, "width": WIDTH - 2 * MARGIN, "height": end - 30}
+        clip = {"x": MARGIN, "y": 20, "width": WIDTH - 2 * MARGIN, "height": end}
         page.screenshot(path=out, full_page=True, clip=clip)
         browser.close()
     print(f"{out}: {out.stat().st_size // 1024} kB")
