@@ -26,10 +26,10 @@ from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
 
 MOST = {
     "operations_per_s": 1e24,
-    "energy_per_operation_j": 1e6,
-    "energy_per_byte_second_j": 1e6,
-    "energy_per_byte_j": 1e6,
-    "idle_w": 1e9,
+    "energy_per_operation_j": 1e12,
+    "energy_per_byte_second_j": 1e12,
+    "energy_per_byte_j": 1e12,
+    "idle_w": 1e12,
 }
 """Greater constants are mistakes, and their sums would pass 64 bits."""
 MOST_VALUE = 1e9
@@ -93,7 +93,7 @@ class Machine:
         ):
             value = getattr(self, column)
             good = isinstance(value, int | float) and 0 <= value <= MOST[column]
-            remedy = f"give a number from 0 to {MOST[column]:g}"
+            remedy = f"give a number of 0 or more, at most {MOST[column]:g}"
             _need(good, f"{column} is {value}", remedy, place)
         _need(
             self.operations_per_s > 0,
@@ -169,7 +169,7 @@ class Order:
         _need(
             isinstance(self.value, int | float) and 0 <= self.value <= MOST_VALUE,
             f"value is {self.value}",
-            f"give what the finished work is worth, from 0 to {MOST_VALUE:g}",
+            f"give what the finished work is worth, 0 or more, at most {MOST_VALUE:g}",
             place,
         )
 
