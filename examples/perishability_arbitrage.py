@@ -34,13 +34,13 @@ def three_hops(idle_h: float) -> list[float]:
     return [-nano * 1e-7 for nano in c.link_payment_nano.tolist()]
 
 
-def pump(tau_s: float) -> tuple[list[float], list[float]]:
+def pump(battery: Battery) -> tuple[list[float], list[float]]:
     """Days of buying when stale and selling when fresh: the trader's money, the store's energy."""
     grid = path(["store", "trader"])
-    battery = replace(store(8), tau_s=tau_s, floor=FLOOR)
     money, held = [0.0], [8.0]
     for _ in range(DAYS):
-        battery = replace(battery, idle_s=24 * 3600.0)
+        if np.isfinite(battery.tau_s):
+            battery = replace(battery, idle_s=24 * 3600.0)
         for offer in [bids(LOT_KWH, 100)] * LOTS + [asks(LOT_KWH, 0)] * LOTS:
             got = clear({"store": battery, "trader": offer}, grid, minutes=0.01)
             money.append(money[-1] - got.paid["trader"])
@@ -61,8 +61,8 @@ def main(out: Path) -> str:
     earned = np.array([three_hops(float(h)) for h in IDLE_H])
     assert np.all(earned[0] == 0) and np.all(np.diff(earned.sum(axis=1)) > -1e-6)
     assert np.all(earned[-1] > 0) and earned[-1, 1] > 2 * earned[-1, 0]
-    pumped, held = pump(TAU_S)
-    honest, _ = pump(np.inf)
+    pumped, held = pump(replace(store(8), tau_s=TAU_S, floor=FLOOR))
+    honest, _ = pump(store(8))
     profit = np.diff(pumped[:: 2 * LOTS])
     assert np.all(profit > 10) and np.ptp(profit) < 1e-4  # every day, from nothing
     assert honest[-1] <= 0 < pumped[-1]
