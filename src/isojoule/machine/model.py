@@ -23,7 +23,6 @@ from typing import NamedTuple
 from isojoule.core.errors import InputError
 from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
 
-
 MOST = {
     "operations_per_s": 1e24,
     "energy_per_operation_j": 1e12,
