@@ -102,12 +102,13 @@ def test_numbers_cited_in_code_and_pages_exist() -> None:
 
 
 def examples() -> list[tuple[str, str]]:
-    """Commands of the README that are shown with their output."""
+    """Commands of the pages that are shown with their output."""
     found = []
-    for _, language, body in FENCE.findall((ROOT / "README.md").read_text(encoding="utf-8")):
-        if language == "console":
-            command, _, output = body.partition("\n")
-            found.append((command.removeprefix("$ "), output))
+    for page in (ROOT / "README.md", ROOT / "docs/mechanisms.md"):
+        for _, language, body in FENCE.findall(page.read_text(encoding="utf-8")):
+            if language == "console":
+                command, _, output = body.partition("\n")
+                found.append((command.removeprefix("$ "), output))
     return found
 
 
@@ -118,7 +119,7 @@ def plain(output: str) -> str:
 
 
 @pytest.mark.parametrize(("command", "output"), examples())
-def test_examples_of_the_readme_print_what_is_shown(command: str, output: str) -> None:
+def test_examples_of_the_pages_print_what_is_shown(command: str, output: str) -> None:
     program, *arguments = shlex.split(command)
     assert program == "isojoule"
     done = subprocess.run(

@@ -10,7 +10,7 @@ from isojoule.grid import Grid
 from isojoule.market import diffusion_words
 from isojoule.market.book import Book
 from isojoule.market.contract import Clearing
-from isojoule.market.reasons import MOST_NAMES, UTILITY, Full, Reached, Reader
+from isojoule.market.reasons import MOST_NAMES, UTILITY, Reached, Reader
 
 
 def reason(book: Book, grid: Grid, clearing: Clearing, offer: int) -> str:
@@ -168,7 +168,7 @@ def _walls(reader: Reader, reached: list[Reached]) -> list[str]:
             near_price = float(reader.clearing.price_per_j[near])
             if np.isnan(far_price):
                 continue
-            full = f"Link {reader.grid.link_ids[wall.link]} is full{_limit(reader, wall)}"
+            full = f"Link {reader.grid.link_ids[wall.link]} is full{reader.limit_text(wall.link)}"
             there = f"{names[wall.far]} ({reader.price_text(far_price)})"
             if wall.inward and far_price < near_price:
                 sentences.append(
@@ -179,15 +179,6 @@ def _walls(reader: Reader, reached: list[Reached]) -> list[str]:
                     f"{full}, so no more energy of {names[near]} can reach the dearer {there}."
                 )
     return sentences
-
-
-def _limit(reader: Reader, wall: Full) -> str:
-    power_w = float(reader.grid.capacity_w[wall.link])
-    sent_w = abs(int(reader.clearing.flow_uj[wall.link])) / UJ_PER_J
-    sent_w /= reader.book.interval.duration_s
-    if not np.isfinite(power_w):
-        power_w = sent_w
-    return f" at {power_w / 1000:.4g} kW" if power_w >= 1000 else f" at {power_w:.4g} W"
 
 
 def _names(names: list[str]) -> str:

@@ -165,6 +165,14 @@ class Reader:
         """A price in words."""
         return f"{price_per_j * J_PER_KWH:.4g} {self.book.currency}/kWh"
 
+    def limit_text(self, link: int) -> str:
+        """What a full link carries, in words."""
+        power_w = float(self.grid.capacity_w[link])
+        if not np.isfinite(power_w):
+            sent_j = abs(int(self.clearing.flow_uj[link])) / UJ_PER_J
+            power_w = sent_j / self.book.interval.duration_s
+        return f" at {power_w / 1000:.4g} kW" if power_w >= 1000 else f" at {power_w:.4g} W"
+
     def reason(self, offer: int) -> str:
         """Why the offer at this position got what it got.
 
@@ -186,7 +194,7 @@ class Reader:
         if self.clearing.certificate.kind == "recomputed":
             how = "partly filled" if abs(q) > self.slack_j else "not filled"
             if diffusion_words.told(self.clearing):
-                return diffusion_words.reason(self, offer, how)
+                return diffusion_words.reason(self, offer, how, *self._next_prices(rows))
             return f"{how}: by the rule of {self.clearing.mechanism}"
         price = float(self.clearing.price_per_j[self.book.offer_node[offer]])
         if np.isnan(price):

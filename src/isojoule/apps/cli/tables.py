@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, UJ_PER_J
-from isojoule.market.diffusion_words import summary
+from isojoule.market.diffusion_words import missed, summary, told
 from isojoule.market.reasons import Reader
 
 if TYPE_CHECKING:
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from isojoule.market import Clearing
 
 MOST_ROWS = 40
+PRICES = (
+    "A node's price is what a Joule more or less is worth to it now; "
+    "what was paid is in the trades."
+)
 
 
 def show_clearing(file: BookFile, clearing: Clearing, console: Console | None = None) -> None:
@@ -70,24 +74,51 @@ def show_clearing(file: BookFile, clearing: Clearing, console: Console | None = 
             )
         _print(console, links, grid.link_count, "links")
 
+    if told(c):
+        trades = _table("Trade over", "From", "To", f"Sent {unit}", f"Paid {book.currency}")
+        trades.add_column(f"{book.currency}/kWh", justify="right", overflow="fold")
+        for t in c.trades[:MOST_ROWS]:
+            paid = t.payment_nano / NANO_PER_UNIT
+            each = f"{paid / (t.sent_uj / UJ_PER_J) * J_PER_KWH:.6g}" if t.sent_uj else "-"
+            trades.add_row(
+                escape(grid.link_ids[t.link]),
+                escape(grid.node_ids[t.seller]),
+                escape(grid.node_ids[t.buyer]),
+                energy(t.sent_uj),
+                f"{paid:.6f}",
+                each,
+            )
+        if c.trades:
+            _print(console, trades, len(c.trades), "trades")
+        console.print(PRICES if c.trades else f"No neighbours traded. {PRICES.partition(';')[0]}.")
+    console.print(escape(_money(reader)))
+    for line in summary(reader):
+        console.print(escape(line))
+
+
+def _money(reader: Reader) -> str:
+    """What all gain together, how sure that is the most, and the operator's account."""
+    c, currency = reader.clearing, reader.book.currency
+    words = f"Gains from trade {c.welfare:.6g} {currency}"
+    if c.certificate.kind != "recomputed":
+        words += f", proven within {c.certificate.gap:.1e}"
+    elif more := missed(c, currency):
+        words += f"; {more}"
     lines = ", ".join(
         f"{name.replace('_', ' ')} {nano / NANO_PER_UNIT:.6g}"
         for name, nano in c.operator.items()
         if nano
     )
-    console.print(
-        f"Gains from trade {c.welfare:.6g} {book.currency}, proven within "
-        f"{c.certificate.gap:.1e}; operator {c.surplus_nano / NANO_PER_UNIT:.6g} {book.currency}"
-        + (f" ({lines})" if lines else "")
-    )
-    for line in summary(c, book.currency):
-        console.print(escape(line))
+    words += f"; operator {c.surplus_nano / NANO_PER_UNIT:.6g} {currency}"
+    return words + (f" ({lines})" if lines else "")
 
 
 def _table(*headers: str) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for header in headers:
-        numeric = any(header.startswith(w) for w in ("Received", "Pays", "Price", "Sent", "Lost"))
+        numeric = any(
+            header.startswith(w) for w in ("Received", "Pays", "Price", "Sent", "Lost", "Paid")
+        )
         table.add_column(header, justify="right" if numeric else "left", overflow="fold")
     return table
 
