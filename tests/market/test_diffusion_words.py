@@ -105,6 +105,22 @@ def test_a_chain_is_one_line() -> None:
     )
 
 
+def test_behind_a_junction_that_is_not_listed_the_words_are_the_same() -> None:
+    """D10 lists the 20 worst; here each of 30 islands has a junction and two who would trade."""
+    islands = 30
+    links = [{"ends": (3 * i + k, 3 * i + 1)} for i in range(islands) for k in (0, 2)]
+    offers = [offer(f"a{i}", 3 * i, sell((10, 0.2))) for i in range(islands)]
+    offers += [offer(f"c{i}", 3 * i + 2, buy((10, 0.8))) for i in range(islands)]
+    grid = grid_of(3 * islands, links)
+    reader = read(book_of(grid, offers), grid)
+    assert len(reader.clearing.notes["stuck"]) < islands
+    told = reasons(reader)
+    for i in range(islands):
+        words = f"not filled: n{3 * i + 1} holds nothing, and neighbours trade only with each other"
+        assert told[f"a{i}"] == told[f"c{i}"] == words
+    assert summary(reader)[-1] == "... and 25 more nodes where trade is stuck"
+
+
 def test_in_a_ring_both_ways_are_named_and_a_dead_end_is_not() -> None:
     ring = [(0, 1), (1, 2), (0, 3), (3, 2), (3, 4), (4, 5)]
     grid = grid_of(6, [{"ends": ends} for ends in ring])

@@ -209,7 +209,7 @@ def _over(
     reader: Reader, link: int, node: int, there_per_j: float, *, inward: bool
 ) -> tuple[float, bool]:
     """What a price beyond a link is at this end of it, and whether the link has room."""
-    limits = reader.grid.limits(reader.book.interval.duration_s)
+    limits = reader.limits
     flow_j = int(reader.clearing.flow_uj[link]) / UJ_PER_J
     out_j = flow_j if int(reader.grid.link_from[link]) == node else -flow_j
     left = 1.0 - limits.loss_ppb[link] / PPB - 2.0 * limits.loss_per_j[link] * abs(flow_j)
@@ -236,6 +236,12 @@ def reason(reader: Reader, offer: int, how: str, bid: float, ask: float) -> str:
             f"{how}: link {reader.grid.link_ids[first.link]} is full, and behind it "
             f"{reader.grid.node_ids[first.far]} {does} {reader.price_text(first.far_per_j)}"
         )
+    near = [reader.other_end(e, node) for e in reader.incident[node]]
+    prices = reader.clearing.price_per_j[near]
+    if near and np.isnan(prices).all() and len(notes["stuck"]) < notes["stuck_nodes"]:
+        # its row may be one of those that are not listed
+        some = min(reader.grid.node_ids[v] for v in near)
+        return f"{how}: {some} holds nothing, and {ALONE}"
     if notes["moving"]["links"]:
         made = notes["sweeps"]
         return f"{how}: the {made} sweeps ended before trade did" if made else f"{how}: no sweep"

@@ -98,8 +98,7 @@ def _way(reader: Reader, place: Reached) -> str:
     """What the links between the price setter and the node take."""
     if not place.over:
         return ""
-    book, grid = reader.book, reader.grid
-    limits = grid.limits(book.interval.duration_s)
+    grid, limits = reader.grid, reader.limits
     kept, cost = 1.0, 0.0
     for e in place.over:  # the last Joule loses twice the quadratic share
         flow_j = abs(int(reader.clearing.flow_uj[e])) / UJ_PER_J

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.core.units import J_PER_KWH, UJ_PER_J
-from isojoule.grid import Grid
+from isojoule.grid import Grid, LinkLimits
 from isojoule.kernels.prices import fill
 from isojoule.market import diffusion_words
 from isojoule.market.book import Book
@@ -90,11 +90,16 @@ class Reader:
         return self.book.network == "copperplate"
 
     @cached_property
+    def limits(self) -> LinkLimits:
+        """What each link carries and loses in the interval."""
+        return self.grid.limits(self.book.interval.duration_s)
+
+    @cached_property
     def full(self) -> NDArray[np.bool_]:
         """Whether each link carries all that it can, shape (links,)."""
         if self.one_node:
             return np.zeros(self.grid.link_count, bool)
-        limit = self.grid.limits(self.book.interval.duration_s).capacity_uj
+        limit = self.limits.capacity_uj
         near = 10 + limit // 10**9  # microjoules
         full: NDArray[np.bool_] = np.abs(self.clearing.flow_uj) >= limit - near
         return full
@@ -148,7 +153,7 @@ class Reader:
             for v in [node, *(v for v in range(self.grid.node_count) if v != node)]:
                 yield Reached(v, ())
             return
-        limits = self.grid.limits(self.book.interval.duration_s)
+        limits = self.limits
         plain = (limits.loss_ppb == 0) & (limits.loss_per_j == 0) & (self.grid.price_per_j == 0)
         seen = {node}
         queue = [Reached(node, ())]
