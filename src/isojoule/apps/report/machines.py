@@ -132,8 +132,9 @@ def by_light(run: RunFiles, market: Work, alone: Work) -> list[str]:
     most = int(night.sum(0).argmax())
     done, before = float(night[:, most].sum()), float(alone.operations[~lit][:, most].sum())
     if night.sum() > 0 and before < 0.9 * done:
-        share = percent(before / done, 0 if before >= 0.01 * done else 2)
-        amount = f"did {share} of that work" if before > 0 else "did no work"
+        little = "next to no work" if before > 0 else "no work"
+        amount = f"{percent(before / done, 0)} of that" if before >= 0.01 * done else little
+        amount = f"did {amount}"
         out.append(f"Alone, {text(run.scenario.machines[most].name)} {amount} without sun.")
     return out
 
