@@ -22,6 +22,7 @@ from isojoule.grid import Grid
 from isojoule.grid.formulation import network_of
 from isojoule.kernels.commit import losses, residuals
 from isojoule.market.allocation import (
+    Support,
     bounds_uj,
     columns_of,
     price_between,
@@ -155,17 +156,7 @@ def check_prices(book: Book, grid: Grid, clearing: Clearing) -> None:
             near = np.abs(stored - true) <= MARGIN * scale
         what = f"has a {name} supporting price that does not follow from energies and flows"
         _no(~(near | (stored == true)), grid.node_ids, "node", what)
-    margin = MARGIN * (abs(found.welfare) + found.gap) + 1e-12
-    if not abs(clearing.welfare - found.welfare) <= margin:
-        raise VerificationError(
-            f"is {clearing.welfare!r}, the curves give {found.welfare!r}", place="welfare"
-        )
-    if not abs(c.gap - found.gap) <= margin:
-        raise VerificationError(
-            f"is {c.gap!r}, the duals prove {found.gap!r}", place="certificate.gap"
-        )
-    if c.welfare_bound != clearing.welfare + c.gap:
-        raise VerificationError("is not welfare plus gap", place="certificate.welfare_bound")
+    check_welfare(clearing, found)
     if found.closed and c.kind != "dual":
         raise VerificationError("is called a bound, but closed", place="certificate.kind")
     # a gap is left open only where energy has no worth, and one-way flow binds
@@ -175,6 +166,22 @@ def check_prices(book: Book, grid: Grid, clearing: Clearing) -> None:
             f"the duals leave a gap of {found.gap:.3e}: the clearing is not the optimum",
             place="certificate",
         )
+
+
+def check_welfare(clearing: Clearing, found: Support) -> None:
+    """Welfare, gap and bound are those that the curves give, and the duals prove."""
+    cert = clearing.certificate
+    margin = MARGIN * (abs(found.welfare) + found.gap) + 1e-12
+    if not abs(clearing.welfare - found.welfare) <= margin:
+        raise VerificationError(
+            f"is {clearing.welfare!r}, the curves give {found.welfare!r}", place="welfare"
+        )
+    if not abs(cert.gap - found.gap) <= margin:
+        raise VerificationError(
+            f"is {cert.gap!r}, the duals prove {found.gap!r}", place="certificate.gap"
+        )
+    if cert.welfare_bound != clearing.welfare + cert.gap:
+        raise VerificationError("is not welfare plus gap", place="certificate.welfare_bound")
 
 
 def check_nodal_payments(book: Book, grid: Grid, clearing: Clearing) -> None:

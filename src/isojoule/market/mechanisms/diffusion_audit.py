@@ -30,6 +30,7 @@ from isojoule.market.mechanisms.diffusion_run import (
 )
 from isojoule.market.optimum import Columns
 from isojoule.market.settle import capacity_uj
+from isojoule.market.verify import check_welfare
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -205,17 +206,7 @@ def _check_welfare(book: Book, grid: Grid, c: Clearing) -> None:
     found = supporting_prices(
         book, grid, c.energy_uj, c.flow_uj, c.loss_uj, c.standing_uj, cert.duals
     )
-    margin = MARGIN * (abs(found.welfare) + found.gap) + 1e-12
-    if not abs(c.welfare - found.welfare) <= margin:
-        raise VerificationError(
-            f"is {c.welfare!r}, the curves give {found.welfare!r}", place="welfare"
-        )
-    if not abs(cert.gap - found.gap) <= margin:
-        raise VerificationError(
-            f"is {cert.gap!r}, the duals prove {found.gap!r}", place="certificate.gap"
-        )
-    if cert.welfare_bound != c.welfare + cert.gap:
-        raise VerificationError("is not welfare plus gap", place="certificate.welfare_bound")
+    check_welfare(c, found)
 
 
 def _check_notes(
