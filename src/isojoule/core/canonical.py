@@ -290,3 +290,13 @@ def _string(text: str, path: str) -> str:
 
 def _escape(match: re.Match[str]) -> str:
     return _ESCAPES.get(match[0]) or f"\\u{ord(match[0]):04x}"
+
+
+def number(value: float) -> float | int:
+    """A float as JSON reads it back: whole ones as int.
+
+    >>> number(900.0), number(0.5), number(-0.0)
+    (900, 0.5, 0)
+    """
+    value = float(value)
+    return int(value) if value.is_integer() and abs(value) < 2**53 else value

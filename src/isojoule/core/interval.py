@@ -37,3 +37,14 @@ class Interval:
     def start_text(self) -> str:
         """Start as ISO 8601 in UTC, as the files write it."""
         return self.start.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def time_text(at_ns: int) -> str:
+    """The one form of a time in outputs: ISO 8601 in UTC, exact to the nanosecond.
+
+    >>> time_text(0), time_text(1_500_000_000)
+    ('1970-01-01T00:00:00Z', '1970-01-01T00:00:01.5Z')
+    """
+    seconds, part = divmod(at_ns, 10**9)
+    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return text + (f".{part:09d}".rstrip("0") if part else "") + "Z"

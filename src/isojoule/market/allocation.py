@@ -12,7 +12,8 @@ The standing loss of a link is a must-serve load of the operator at its `from` n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +26,7 @@ from isojoule.kernels.commit import losses
 from isojoule.kernels.prices import fill, support, welfare_gap
 from isojoule.market.book import Book
 from isojoule.market.optimum import ACCEPTED, Columns, in_integers, optimum
-from isojoule.valuation.curve import Pieces
+from isojoule.valuation.curve import Pieces, integral
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -77,7 +78,28 @@ class Support:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Allocation:
-    """The optimum in integers. Offers (O,), links (L,), nodes of the grid (n,)."""
+    """The optimum in integers. Offers (O,), links (L,), nodes of the grid (n,).
+
+    Attributes
+    ----------
+    energy_uj, flow_uj, loss_uj, standing_uj
+        As in a clearing.
+    duals, support, side
+        Prices that prove the bound, those that support the integers, and the duals of what else
+        binds.
+    residual, steps
+        Of the solver.
+    value
+        Welfare before rounding to microjoules, money, standing losses excluded.
+    offer_value
+        Worth to each offer of what it gets, before rounding, money.
+    link_cost
+        Price times flow of each link, before rounding, money.
+    bound
+        No allocation has more welfare, as the solver says, money.
+    taken
+        As in a clearing.
+    """
 
     energy_uj: Ints
     flow_uj: Ints
@@ -87,6 +109,16 @@ class Allocation:
     support: Support
     residual: float
     steps: int
+    offer_value: Floats
+    link_cost: Floats
+    bound: float
+    taken: NDArray[np.bool_] | None = None
+    side: dict[str, Floats] = field(default_factory=dict)
+
+    @property
+    def value(self) -> float:
+        """Welfare before rounding, money."""
+        return math.fsum(self.offer_value) - math.fsum(self.link_cost)
 
 
 class NotSolved(NamedTuple):
@@ -129,7 +161,7 @@ def columns_of(book: Book, network: Network) -> Columns:
 
 
 def allocate(book: Book, grid: Grid) -> Allocation | NotSolved:
-    """The welfare optimum of a book of divisible offers."""
+    """The welfare optimum of a book of divisible offers on copperplate or transport."""
     network = network_of(grid, book.network, book.interval.duration_s)
     columns = columns_of(book, network)
     found = optimum(network, columns)
@@ -158,9 +190,17 @@ def allocate(book: Book, grid: Grid) -> Allocation | NotSolved:
     energy = energy[: book.offer_count]
     flows = (energy, all_flow, all_loss, standing)
     duals, support = _best_proof(book, grid, flows, [p[network.node_of] for p in found.prices])
+    worth = integral(found.columns.pieces, found.solution.x)
+    offer_value = np.bincount(found.columns.offer, worth, columns.offer_node.size)
+    link_cost = np.zeros(grid.link_count)
+    sent = np.bincount(network.arc_link, np.abs(found.solution.f), network.tail.size)
+    link_cost[: flow.size] = network.price * sent
+    offer_value = offer_value[: book.offer_count]
+    value = math.fsum(offer_value) - math.fsum(link_cost)
     return Allocation(
-        energy, all_flow, all_loss, standing, duals, support, found.residual, found.steps
-    )
+        energy, all_flow, all_loss, standing, duals, support, found.residual, found.steps,
+        offer_value.astype(np.float64), link_cost, max(value, support.welfare + support.gap),
+    )  # fmt: skip
 
 
 def _lifted(columns: Columns) -> Columns:

@@ -193,5 +193,5 @@ def _named(offers: list[Offer]) -> list[Offer]:
 
 def canonical_text(offer: Offer) -> str:
     """One text for one offer, without its id: breaks ties when offers are numbered."""
-    flags = (offer.all_or_nothing, offer.group, offer.power_factor)
+    flags = (offer.all_or_nothing, offer.group, offer.power_factor, offer.immediate)
     return repr((offer.participant, offer.node, KINDS[offer.spec.kind], offer.spec, *flags))

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from isojoule.grid import Grid
 from isojoule.market.book import Book
+from isojoule.market.messages import Event, Message
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -29,18 +30,73 @@ State = dict[str, Any]
 
 
 class Claim(NamedTuple):
-    """A trait that holds (or not), and on what condition or by which witness."""
+    """A trait that holds (or not), and on what condition or by which witness.
+
+    Attributes
+    ----------
+    holds
+        Whether it does.
+    because
+        The conditions of a "yes", the reason of a "no", in words.
+    witness
+        Of a "no": the stem of the case file that refutes it, beside the mechanism's other cases;
+        "" stands for the trait's own name.
+    """
 
     holds: bool
     because: str
+    witness: str = ""
+
+
+TRAITS = (
+    "efficient",
+    "incentive_compatible",
+    "individually_rational",
+    "budget",
+    "false_name_proof",
+    "coalition_proof",
+    "credible",
+)
+"""What is claimed or denied of every mechanism; fields of `Traits` that hold a `Claim`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Traits:
     """What a mechanism promises. Each claim is tested; each denial names its witness.
 
-    The tags agency, information and game follow Charbonnier, Morstyn, McCulloch (Applied Energy
-    318:119188, 2022).
+    Attributes
+    ----------
+    summary
+        One line.
+    efficient
+        No other allocation has more welfare, if everybody tells the truth.
+    incentive_compatible
+        Nobody gains by offering something else than the own curve.
+    individually_rational
+        Nobody who tells the truth is worse off than without trading.
+    budget
+        The operator never pays; `budget_class` says whether it earns ("surplus") or the
+        payments add up to 0 ("balanced"). Where it may have to pay: "deficit".
+    false_name_proof
+        Nobody gains by taking part under several names.
+    coalition_proof
+        No two who agree gain together.
+    credible
+        Whoever runs it cannot gain by breaking the rules in a way that nobody can see.
+    networks
+        Network formulations that it clears.
+    kind
+        "batch", "sequential" or "posted".
+    agency, information, game
+        "direct" or "indirect"; "mediated", "bilateral" or "implicit"; "competition" or
+        "cooperation": the tags of Charbonnier, Morstyn, McCulloch (Applied Energy 318:119188,
+        2022).
+    how
+        The rule in plain words.
+    good_for, not_for
+        When to use it, and when not.
+    other_names, sources
+        As the literature has them.
     """
 
     summary: str
@@ -48,10 +104,20 @@ class Traits:
     incentive_compatible: Claim
     individually_rational: Claim
     budget: Claim
+    false_name_proof: Claim
+    coalition_proof: Claim
+    credible: Claim
     networks: tuple[str, ...]
     agency: str
     information: str
     game: str
+    budget_class: str = "surplus"
+    kind: str = "batch"
+    how: str = ""
+    good_for: str = ""
+    not_for: str = ""
+    other_names: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +151,8 @@ class Certificate:
         No allocation has more welfare than this, money.
     gap
         `welfare_bound` less the welfare reached, money.
+    side
+        Duals of what else binds, by name: the links of `dc`, the voltages of `lindistflow`.
     """
 
     kind: str
@@ -93,6 +161,29 @@ class Certificate:
     highest: Floats
     welfare_bound: float
     gap: float
+    side: dict[str, Floats] = field(default_factory=dict)
+
+
+class Match(NamedTuple):
+    """What two offers traded with each other, where a rule matches offers.
+
+    Attributes
+    ----------
+    sell_offer, buy_offer
+        Positions of the offers.
+    energy_uj
+        Energy delivered, microjoules.
+    payment_nano
+        What the buyer pays the seller, nano-units.
+    at_ns
+        When, nanoseconds since 1970-01-01T00:00Z.
+    """
+
+    sell_offer: int
+    buy_offer: int
+    energy_uj: int
+    payment_nano: int
+    at_ns: int = 0
 
 
 class Trade(NamedTuple):
@@ -144,9 +235,17 @@ class Clearing:
     state
         What the next interval needs.
     trades
-        Where the rule makes them.
+        What neighbours traded over links, where the rule makes such trades.
     notes
         What a mechanism tells about itself; plain data that JSON can hold.
+    taken
+        Per offer, whether an all-or-nothing offer or a bundle is taken (true for all others);
+        None where every offer of the book is divisible. The energy of a bundle that is taken is
+        the sum of its legs.
+    matches
+        What offers traded with each other, where the rule makes such trades.
+    state_before
+        The state that came in.
     """
 
     mechanism: str
@@ -165,6 +264,9 @@ class Clearing:
     state: State = field(default_factory=dict)
     trades: tuple[Trade, ...] = ()
     notes: dict[str, Any] = field(default_factory=dict)
+    taken: NDArray[np.bool_] | None = None
+    matches: tuple[Match, ...] = ()
+    state_before: State = field(default_factory=dict)
 
     @property
     def surplus_nano(self) -> int:
@@ -183,4 +285,28 @@ class Mechanism(Protocol):
         self, book: Book, grid: Grid, *, state: State | None = None, seed: bytes = b""
     ) -> Clearing | Refusal:
         """Clear the book on the grid."""
+        ...
+
+
+@runtime_checkable
+class Sequential(Mechanism, Protocol):
+    """A mechanism that answers each message as it comes.
+
+    `clear` is the fold of `step` over the offers of the book by (`at`, `id`), with what
+    `state["cancelled"]` lists (see `isojoule.market.messages`) in between; so a live session and
+    a replay are the same code.
+    """
+
+    def first(
+        self, frame: Book, grid: Grid, *, state: State | None = None, seed: bytes = b""
+    ) -> Any | Refusal:
+        """The first state: it holds grid, seed, and what `frame`, a book without offers, says."""
+        ...
+
+    def step(self, state: Any, message: Message, now_ns: int) -> tuple[Any, tuple[Event, ...]]:
+        """The state after a message, and what happened. The state that came in stays as it was."""
+        ...
+
+    def close(self, state: Any, book: Book) -> Clearing | Refusal:
+        """The clearing of all that was traded; `book` has the offers that came in."""
         ...

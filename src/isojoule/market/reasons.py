@@ -186,7 +186,7 @@ class Reader:
         """
         energy_uj = int(self.clearing.energy_uj[offer])
         if self.book.offer_kind[offer] == BUNDLE:
-            taken = energy_uj != 0 or self.clearing.payment_nano[offer] != 0
+            taken = self.clearing.taken is not None and self.clearing.taken[offer]
             return "filled" if taken else "not taken: another choice has more welfare"
         rows = slice(int(self.pieces_of[offer]), int(self.pieces_of[offer + 1]))
         p = self.book.pieces

@@ -14,6 +14,8 @@ Curve values may differ in the last place between machines, so 4 is checked with
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,7 +31,7 @@ from isojoule.market.allocation import (
     supporting_prices,
 )
 from isojoule.market.book import Book
-from isojoule.market.contract import Clearing
+from isojoule.market.contract import Clearing, Refusal
 from isojoule.market.mechanisms import get
 from isojoule.market.settle import capacity_uj, nodal_payments
 
@@ -39,6 +41,8 @@ NO_PRICE = 1e-9
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+PriceRule = Callable[[Floats, Floats], Floats]
+"""From least and greatest supporting prices to the prices of the clearing."""
 
 
 def check_clearing(book: Book, grid: Grid, clearing: Clearing) -> None:
@@ -50,25 +54,56 @@ def check_clearing(book: Book, grid: Grid, clearing: Clearing) -> None:
         At the first thing that does not hold; names the offer, link or node.
     """
     check_physics(book, grid, clearing)
-    tells = False
-    if clearing.certificate.kind == "recomputed":
-        tells = getattr(get(clearing.mechanism, **clearing.parameters), "tells", False)
-    for name in ("trades", "notes"):
-        if getattr(clearing, name) and not tells:
+    mechanism = get(clearing.mechanism, **clearing.parameters)
+    for name in ("trades", "notes", "matches"):
+        if getattr(clearing, name) and not getattr(mechanism, "tells", False):
             raise VerificationError(f"{clearing.mechanism} does not tell any", place=name)
     if clearing.certificate.kind in ("dual", "bound"):
-        check_prices(book, grid, clearing)
-        check_nodal_payments(book, grid, clearing)
+        price_rule: PriceRule = getattr(mechanism, "prices", price_between)
+        check_prices(book, grid, clearing, price_rule)
+        check_payments = getattr(mechanism, "check_payments", check_nodal_payments)
+        check_payments(book, grid, clearing)
         return
-    mechanism = get(clearing.mechanism, **clearing.parameters)
     audit = getattr(mechanism, "audit", None)
-    if audit is None:
+    if audit is not None:
+        audit(book, grid, clearing)
+        return
+    again = mechanism.clear(book, grid, state=clearing.state_before, seed=clearing.seed)
+    if isinstance(again, Refusal):
+        raise VerificationError(f"the rule, run again, gives no clearing: {again}")
+    check_same(book, grid, clearing, again)
+
+
+def check_same(book: Book, grid: Grid, clearing: Clearing, again: Clearing) -> None:
+    """Check that a clearing is what the rule gives when it is run again.
+
+    Integers, and all that is told, must be the same; prices and welfare within `MARGIN`.
+    """
+    if clearing.certificate.kind != again.certificate.kind:
+        raise VerificationError("is not what the rule gives", place="certificate.kind")
+    for name, names, what in (
+        ("energy_uj", book.offer_ids, "offer"),
+        ("payment_nano", book.offer_ids, "offer"),
+        ("taken", book.offer_ids, "offer"),
+        ("flow_uj", grid.link_ids, "link"),
+        ("link_payment_nano", grid.link_ids, "link"),
+    ):
+        one, other = getattr(clearing, name), getattr(again, name)
+        if (one is None) != (other is None):
+            raise VerificationError("is not what the rule gives", place=name)
+        if one is not None:
+            _no(one != other, names, what, f"has another {name} than the rule gives")
+    for name in ("operator", "state", "trades", "notes", "matches"):
+        if getattr(clearing, name) != getattr(again, name):
+            raise VerificationError("is not what the rule gives", place=name)
+    one, other = clearing.price_per_j, again.price_per_j
+    scale = float(np.max(np.abs(other[np.isfinite(other)]), initial=0.0))
+    near = _same(one, other) | (np.abs(one - other) <= MARGIN * scale)
+    _no(~near, grid.node_ids, "node", "has another price than the rule gives")
+    if not abs(clearing.welfare - again.welfare) <= MARGIN * abs(again.welfare) + 1e-12:
         raise VerificationError(
-            f"certificate of kind {clearing.certificate.kind!r}, but mechanism "
-            f"{clearing.mechanism!r} brings no audit",
-            place="certificate.kind",
+            f"is {clearing.welfare!r}, the rule gives {again.welfare!r}", place="welfare"
         )
-    audit(book, grid, clearing)
 
 
 def check_physics(book: Book, grid: Grid, clearing: Clearing) -> None:
@@ -131,7 +166,9 @@ def check_physics(book: Book, grid: Grid, clearing: Clearing) -> None:
         raise VerificationError(f"is off balance by {rest[at]} uJ", place=f"node {nodes[at]!r}")
 
 
-def check_prices(book: Book, grid: Grid, clearing: Clearing) -> None:
+def check_prices(
+    book: Book, grid: Grid, clearing: Clearing, price_rule: PriceRule = price_between
+) -> None:
     """Prices, welfare and gap follow from the integers."""
     c = clearing.certificate
     if not np.all(np.isfinite(c.duals)):
@@ -141,10 +178,10 @@ def check_prices(book: Book, grid: Grid, clearing: Clearing) -> None:
         clearing.standing_uj, c.duals,
     )  # fmt: skip
     _no(
-        ~_same(clearing.price_per_j, price_between(c.lowest, c.highest)),
+        ~_same(clearing.price_per_j, price_rule(c.lowest, c.highest)),
         grid.node_ids,
         "node",
-        "has a price that is not the midpoint of the certificate's lowest and highest",
+        "has a price that the rule does not take from the certificate's lowest and highest",
     )
     finite = np.concatenate([c.duals, found.lowest, found.highest])
     scale = float(np.max(np.abs(finite[np.isfinite(finite)]), initial=0.0))

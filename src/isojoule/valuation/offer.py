@@ -369,6 +369,8 @@ class Offer:
         At most one offer of a group is taken; "" is none.
     power_factor
         Of what the offer receives, for formulations with reactive power.
+    immediate
+        What cannot be traded on arrival is dropped; only sequential mechanisms know of it.
     """
 
     participant: str
@@ -379,6 +381,7 @@ class Offer:
     all_or_nothing: bool = False
     group: str = ""
     power_factor: float = 1.0
+    immediate: bool = False
 
 
 def _columns(table: list[tuple[float, ...]]) -> Pieces:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from isojoule.apps.files.amounts import energy_uj, loss_ppb, time_ns, time_text
+from isojoule.apps.files.amounts import energy_uj, loss_ppb, time_ns
 from isojoule.apps.files.items import Item, from_document, parse_items, read_items
 from isojoule.core.errors import InputError
+from isojoule.core.interval import time_text
 
 
 def plain(item: Item) -> object:

@@ -127,17 +127,6 @@ def time_ns(item: Item) -> int:
     return seconds * 10**9 + int((fraction or "0").ljust(9, "0"))
 
 
-def time_text(at_ns: int) -> str:
-    """The one form of a time in outputs: ISO 8601 in UTC, exact to the nanosecond.
-
-    >>> time_text(0), time_text(1_500_000_000)
-    ('1970-01-01T00:00:00Z', '1970-01-01T00:00:01.5Z')
-    """
-    seconds, part = divmod(at_ns, 10**9)
-    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    return text + (f".{part:09d}".rstrip("0") if part else "") + "Z"
-
-
 def _rough(item: Item, unit: str, currency: str | None = None) -> float:
     if item.value is None or isinstance(item.value, list | dict):
         raise InputError(

@@ -18,7 +18,10 @@ FORMS = {  # what makes an offer, and the keys that go with it
     "utility": ("utility",),
     "legs": ("legs", "price"),
 }
-COMMON = ("id", "at", "participant", "node", "all_or_nothing", "group", "power_factor")
+COMMON = (
+    *("id", "at", "participant", "node"),
+    *("all_or_nothing", "group", "power_factor", "immediate"),
+)
 OFFER_KEYS = (*COMMON, "sell", "buy", "spill_value", "load", "battery", "utility", "legs", "price")
 BATTERY_KEYS = (
     *("energy", "capacity", "reserve", "committed", "inflow"),
@@ -81,6 +84,7 @@ def read_offer(item: Item, currency: str, nodes: dict[str, str]) -> Offer:
         all_or_nothing="all_or_nothing" in found and flag(found["all_or_nothing"], "flag"),
         group=name(found["group"], "group") if "group" in found else "",
         power_factor=power_factor,
+        immediate="immediate" in found and flag(found["immediate"], "flag"),
     )
 
 

@@ -183,6 +183,7 @@ def _offer() -> Schema:
         "all_or_nothing": {"type": "boolean"},
         "group": _ref("name"),
         "power_factor": _ref("share"),
+        "immediate": {"type": "boolean"},
         "sell": _ref("steps"),
         "buy": _ref("steps"),
         "spill_value": _ref("price"),

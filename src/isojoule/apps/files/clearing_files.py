@@ -18,14 +18,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isojoule.apps.files.book_doc import number
 from isojoule.apps.files.book_files import BookFile, book_from_doc
-from isojoule.core.canonical import digest, dumps, first_difference, load_strict
+from isojoule.apps.files.trade_rows import (
+    exact,
+    match_row,
+    read_matches,
+    read_trades,
+    trade_row,
+)
+from isojoule.core.canonical import digest, dumps, first_difference, load_strict, number
 from isojoule.core.errors import InputError, IsojouleError, VerificationError
-from isojoule.core.units import UJ_PER_J, joules_text, money_text, parse_exact
+from isojoule.core.units import UJ_PER_J, joules_text, money_text
 from isojoule.grid import Grid
 from isojoule.market import Book, Certificate, Clearing
-from isojoule.market.contract import Trade
 from isojoule.market.mechanisms import get
 from isojoule.market.reasons import Reader
 from isojoule.valuation import Bundle
@@ -34,7 +39,7 @@ Document = dict[str, Any]
 KEYS = (
     *("isojoule", "mechanism", "parameters", "seed", "book", "welfare", "operator"),
     *("participants", "offers", "trades", "links", "prices", "spilled_j", "unserved_j"),
-    *("state", "notes", "certificate", "digest"),
+    *("state_before", "state", "notes", "certificate", "digest"),
 )
 
 
@@ -145,7 +150,7 @@ def _check_rule(clearing: Clearing) -> None:
         raise VerificationError(error.message, place="mechanism") from None
     if is_dataclass(rule) and dumps(asdict(rule)) != dumps(clearing.parameters):
         raise VerificationError("are not all that the mechanism has", place="parameters")
-    if hasattr(rule, "audit") != (clearing.certificate.kind == "recomputed"):
+    if hasattr(rule, "audit") and clearing.certificate.kind != "recomputed":
         raise VerificationError(
             f"{clearing.mechanism} does not give a certificate of this kind",
             place="certificate.kind",
@@ -178,7 +183,7 @@ def _derive(file: BookFile, clearing: Clearing) -> Document:
         raise VerificationError("the clearing is not of this book")
     reader = Reader(book, grid, c)
     order = sorted(range(book.offer_count), key=lambda i: book.offer_ids[i])
-    offers = [
+    offers: list[Document] = [
         {
             "id": book.offer_ids[i],
             "energy_j": joules_text(int(c.energy_uj[i])),
@@ -187,6 +192,10 @@ def _derive(file: BookFile, clearing: Clearing) -> Document:
         }
         for i in order
     ]
+    if c.taken is not None:
+        for row, i in zip(offers, order, strict=True):
+            if book.offers[i].all_or_nothing or isinstance(book.offers[i].spec, Bundle):
+                row["taken"] = bool(c.taken[i])
     if "surplus" in c.operator:
         raise VerificationError("a line of the operator is called surplus", place="operator")
     lines = {name: money_text(nano) for name, nano in c.operator.items()}
@@ -200,12 +209,16 @@ def _derive(file: BookFile, clearing: Clearing) -> Document:
         "operator": {**lines, "surplus": money_text(c.surplus_nano)},
         "participants": _participants(book, grid, c),
         "offers": offers,
-        "trades": sorted((_trade(grid, t) for t in c.trades), key=lambda row: str(row["link"])),
+        "trades": [
+            *sorted((trade_row(grid, t) for t in c.trades), key=lambda row: str(row["link"])),
+            *(match_row(book, m) for m in c.matches),
+        ],
         "links": [_link(grid, c, i) for i in _by_name(grid.link_ids)],
         "prices": _per_node(grid, c.price_per_j),
         "spilled_j": _total(book.spilled_j(c.energy_uj)),
         "unserved_j": _total(book.unserved_j(c.energy_uj)),
-        "state": c.state,
+        "state_before": _plain(c.state_before),
+        "state": _plain(c.state),
         "notes": _plain(c.notes),
         "certificate": {
             "kind": c.certificate.kind,
@@ -214,6 +227,7 @@ def _derive(file: BookFile, clearing: Clearing) -> Document:
             "highest": _per_node(grid, c.certificate.highest),
             "welfare_bound": number(c.certificate.welfare_bound),
             "gap": number(c.certificate.gap),
+            "side": _plain({k: v.tolist() for k, v in c.certificate.side.items()}),
         },
     }
 
@@ -250,35 +264,6 @@ def _link(grid: Grid, c: Clearing, i: int) -> Document:
     return row
 
 
-def _trade(grid: Grid, trade: Trade) -> Document:
-    return {
-        "link": grid.link_ids[trade.link],
-        "seller": grid.node_ids[trade.seller],
-        "buyer": grid.node_ids[trade.buyer],
-        "sent_j": joules_text(trade.sent_uj),
-        "received_j": joules_text(trade.received_uj),
-        "payment": money_text(trade.payment_nano),
-    }
-
-
-def _trades(rows: Any, grid: Grid) -> tuple[Trade, ...]:
-    """The trades of a document, in the order of the links."""
-    position = {name: i for i, name in enumerate(grid.link_ids)}
-    trades = []
-    for i, row in enumerate(rows):
-        place = f"trades[{i}]"
-        try:
-            link, seller = position[row["link"]], grid.node_index[row["seller"]]
-            buyer = grid.node_index[row["buyer"]]
-            energies = row["sent_j"], row["received_j"]
-            payment = row["payment"]
-        except (KeyError, TypeError) as error:
-            raise VerificationError(f"not a trade of this book: {error}", place=place) from None
-        sent, received = (_exact(text, 6, place) for text in energies)
-        trades.append(Trade(link, seller, buyer, sent, received, _exact(payment, 9, place)))
-    return tuple(sorted(trades))
-
-
 def _plain(value: Any) -> Any:
     """Notes with every number as a document holds it."""
     if isinstance(value, dict):
@@ -298,9 +283,7 @@ def _participants(book: Book, grid: Grid, c: Clearing) -> Document:
 
     for i, offer in enumerate(book.offers):
         if isinstance(offer.spec, Bundle):
-            # All or nothing: a bundle is taken if any energy or money of it moves.
-            taken = c.energy_uj[i] != 0 or c.payment_nano[i] != 0
-            for leg in offer.spec.legs if taken else ():
+            for leg in offer.spec.legs if c.taken is not None and c.taken[i] else ():
                 receive(offer.participant, leg.node, leg.energy_uj)
         else:
             receive(offer.participant, offer.node, int(c.energy_uj[i]))
@@ -326,7 +309,7 @@ def _read(document: Document, file: BookFile) -> Clearing:
     certificate = document["certificate"]
 
     def column(names: tuple[str, ...], rows: Document, key: str, digits: int) -> NDArray[np.int64]:
-        values = [_exact(rows[name].get(key, "0"), digits, f"{name}.{key}") for name in names]
+        values = [exact(rows[name].get(key, "0"), digits, f"{name}.{key}") for name in names]
         return np.array(values, dtype=np.int64)
 
     def per_node(values: Document, absent: float) -> NDArray[np.float64]:
@@ -334,11 +317,15 @@ def _read(document: Document, file: BookFile) -> Clearing:
         return np.array([absent if v is None else _number(v) for v in listed], dtype=np.float64)
 
     lines = {
-        k: _exact(v, 9, f"operator.{k}") for k, v in document["operator"].items() if k != "surplus"
+        k: exact(v, 9, f"operator.{k}") for k, v in document["operator"].items() if k != "surplus"
     }
     mechanism, kind, state = document["mechanism"], certificate["kind"], document["state"]
     parameters, notes = document["parameters"], document["notes"]
-    wanted_types = ((mechanism, str), (kind, str), (state, dict), (parameters, dict), (notes, dict))
+    before, side = document["state_before"], certificate["side"]
+    wanted_types = (
+        *((mechanism, str), (kind, str), (state, dict), (parameters, dict), (notes, dict)),
+        *((before, dict), (side, dict)),
+    )
     for value, wanted in wanted_types:
         if not isinstance(value, wanted):
             raise TypeError(f"{value!r} is not a {wanted.__name__}")
@@ -362,19 +349,22 @@ def _read(document: Document, file: BookFile) -> Clearing:
             highest=per_node(certificate["highest"], math.inf),
             welfare_bound=_number(certificate["welfare_bound"]),
             gap=_number(certificate["gap"]),
+            side={k: np.array([_number(v) for v in side[k]]) for k in sorted(side)},
         ),
         state=state,
-        trades=_trades(document["trades"], grid),
+        trades=read_trades(document["trades"], grid),
         notes=notes,
+        taken=_taken(book, offers),
+        matches=read_matches(document["trades"], book),
+        state_before=before,
     )
 
 
-def _exact(text: Any, digits: int, place: str) -> int:
-    try:
-        value = parse_exact(text, digits)
-        return int(np.int64(value))
-    except (ValueError, TypeError, OverflowError) as error:
-        raise VerificationError(str(error), place=place) from None
+def _taken(book: Book, rows: Document) -> NDArray[np.bool_] | None:
+    """Which indivisible offers are taken; None where there is none."""
+    if not book.indivisible:
+        return None
+    return np.array([bool(rows[name].get("taken", True)) for name in book.offer_ids])
 
 
 def _number(value: Any) -> float:

@@ -165,7 +165,7 @@ def _check_interval(
     price = record.price_per_j[at]
     energy, flow, loss = record.energy_uj[at], record.flow_uj[at], record.loss_uj[at]
     standing = record.standing_uj[at]
-    nodal = not hasattr(mechanism, "audit")
+    nodal = not any(hasattr(mechanism, own) for own in ("audit", "check_payments", "prices"))
     duals = np.nan_to_num(price, nan=0.0)
     support = supporting_prices(book, s.grid, energy, flow, loss, standing, duals)
     clearing = Clearing(

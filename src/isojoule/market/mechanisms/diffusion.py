@@ -70,9 +70,13 @@ class Diffusion:
             "payers pay what receivers and links get, but for rounding; standing losses, if any, "
             "the operator pays for",
         ),
+        false_name_proof=Claim(False, "under two names a buyer shares less of what it gains"),
+        coalition_proof=Claim(False, "two who claim to gain less both pay less"),
+        credible=Claim(True, "each pair sees its own trade, and nobody else is needed"),
+        budget_class="balanced",
         networks=("transport",),
         agency="indirect",
-        information="peer-to-peer",
+        information="bilateral",
         game="competition",
     )
 

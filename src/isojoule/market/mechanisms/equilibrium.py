@@ -38,6 +38,9 @@ class Equilibrium:
         budget=Claim(
             True, "rents leave the operator a surplus or zero; standing losses, if any, it pays for"
         ),
+        false_name_proof=Claim(False, "under two names a large buyer bids less for a part"),
+        coalition_proof=Claim(False, "two sellers who hold back together raise the price"),
+        credible=Claim(False, "the operator earns the rents, and could bid to raise them"),
         networks=NETWORKS,
         agency="indirect",
         information="mediated",

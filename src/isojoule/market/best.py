@@ -1,0 +1,37 @@
+"""The best allocation of any book, by the solver that fits it.
+
+`best` is what mechanisms call. It picks by the network and by whether all offers are divisible:
+arcs and an interior point for `copperplate` and `transport` (`isojoule.market.allocation`).
+"""
+
+from __future__ import annotations
+
+from isojoule.grid import Grid
+from isojoule.market.allocation import Allocation, NotSolved, allocate
+from isojoule.market.book import NETWORKS, Book
+
+
+def best(book: Book, grid: Grid, *, seed: bytes = b"") -> Allocation | NotSolved:
+    """The allocation of greatest welfare.
+
+    Parameters
+    ----------
+    book, grid
+        What is offered, and where.
+    seed
+        Breaks ties between choices that are worth the same.
+
+    Returns
+    -------
+    The allocation, or why there is none: no solver for this network, or no optimum.
+    """
+    if book.network not in NETWORKS:
+        return NotSolved(
+            f"network {book.network!r} is not cleared", f"use one of {', '.join(NETWORKS)}"
+        )
+    if book.indivisible:
+        return NotSolved(
+            f"offer {book.indivisible!r} is all-or-nothing, in a group or a bundle",
+            "make it divisible",
+        )
+    return allocate(book, grid)
