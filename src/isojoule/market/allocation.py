@@ -25,7 +25,8 @@ from isojoule.grid.formulation import Network, network_of
 from isojoule.kernels.commit import losses
 from isojoule.kernels.prices import fill, support, welfare_gap
 from isojoule.market.book import Book
-from isojoule.market.optimum import ACCEPTED, Columns, in_integers, optimum
+from isojoule.market.indivisible import NO_LEGS, Legs
+from isojoule.market.optimum import ACCEPTED, Columns, Optimum, in_integers, optimum
 from isojoule.valuation.curve import Pieces, integral
 
 Floats = NDArray[np.float64]
@@ -160,13 +161,35 @@ def columns_of(book: Book, network: Network) -> Columns:
     )
 
 
-def allocate(book: Book, grid: Grid) -> Allocation | NotSolved:
-    """The welfare optimum of a book of divisible offers on copperplate or transport."""
+def allocate(
+    book: Book,
+    grid: Grid,
+    legs: Legs = NO_LEGS,
+    reach_j: float = 0.0,
+    found: Optimum | None = None,
+) -> Allocation | NotSolved:
+    """The welfare optimum of a book of divisible offers on copperplate or transport.
+
+    Parameters
+    ----------
+    book, grid
+        What is offered, and where.
+    legs, reach_j
+        Energies that are given, whatever the prices, and what then bounds offers and links
+        (see `reach_of`); for books with indivisible offers.
+    found
+        The optimum in floats, if it is known.
+    """
     network = network_of(grid, book.network, book.interval.duration_s)
     columns = columns_of(book, network)
-    found = optimum(network, columns)
-    if not found.residual < ACCEPTED and np.any(columns.pieces.a < 0):
-        found = optimum(network, _lifted(columns))
+    count = columns.offer_node.size
+    at = network.node_of[legs.node]
+    columns = columns._replace(offer_node=np.concatenate([columns.offer_node, at]))
+    if found is None:
+        inject = -np.bincount(at, legs.energy_uj / UJ_PER_J, network.nodes).astype(np.float64)
+        found = optimum(network, columns, inject)
+        if not found.residual < ACCEPTED and np.any(columns.pieces.a < 0):
+            found = optimum(network, _lifted(columns), inject)
     endless = _endless(book, columns)
     if not found.residual < ACCEPTED and endless:
         return _no_limit(endless)
@@ -175,21 +198,24 @@ def allocate(book: Book, grid: Grid) -> Allocation | NotSolved:
             f"the solver stopped at a residual of {found.residual:.1e}",
             "check for prices or sizes that are many powers of ten apart",
         )
-    beyond = np.abs(found.offer_x) > reach_of(columns.pieces, network.capacity_j)
+    reach_j = reach_j or reach_of(columns.pieces, network.capacity_j)
+    beyond = np.abs(found.offer_x) > reach_j
     if beyond.any():
         return _no_limit(book.offer_ids[int(np.flatnonzero(beyond)[0])])
     low, high = bounds_uj(columns.offer, columns.pieces, columns.offer_node.size)
+    low[count:] = high[count:] = legs.energy_uj
     energy, flow = in_integers(network, columns, found, low, high)
     loss = losses(flow, network.limits.loss_ppb, network.limits.loss_per_j)
     standing = np.zeros(grid.link_count, np.int64)
-    standing[columns.standing_links] = energy[book.offer_count :]
+    standing[columns.standing_links] = energy[book.offer_count : count]
     all_flow = np.zeros(grid.link_count, np.int64)
     all_loss = np.zeros(grid.link_count, np.int64)
     all_flow[: flow.size] = flow
     all_loss[: loss.size] = loss
     energy = energy[: book.offer_count]
     flows = (energy, all_flow, all_loss, standing)
-    duals, support = _best_proof(book, grid, flows, [p[network.node_of] for p in found.prices])
+    candidates = [p[network.node_of] for p in found.prices]
+    duals, support = _best_proof(book, grid, flows, candidates, reach_j)
     worth = integral(found.columns.pieces, found.solution.x)
     offer_value = np.bincount(found.columns.offer, worth, columns.offer_node.size)
     link_cost = np.zeros(grid.link_count)
@@ -238,14 +264,18 @@ def _no_limit(offer: str) -> NotSolved:
 
 
 def _best_proof(
-    book: Book, grid: Grid, flows: tuple[Ints, Ints, Ints, Ints], candidates: list[Floats]
+    book: Book,
+    grid: Grid,
+    flows: tuple[Ints, Ints, Ints, Ints],
+    candidates: list[Floats],
+    reach_j: float,
 ) -> tuple[Floats, Support]:
     """The duals that leave the least gap: one of the candidates, or the prices themselves."""
-    best = candidates[0], supporting_prices(book, grid, *flows, candidates[0])
+    best = candidates[0], supporting_prices(book, grid, *flows, candidates[0], reach_j)
     for duals in (*candidates[1:], np.nan_to_num(best[1].price)):
         if best[1].closed:
             break
-        found = supporting_prices(book, grid, *flows, duals)
+        found = supporting_prices(book, grid, *flows, duals, reach_j)
         if found.gap < best[1].gap:
             best = duals, found
     return best
@@ -259,11 +289,12 @@ def supporting_prices(
     loss_uj: Ints,
     standing_uj: Ints,
     duals: Floats,
+    reach_j: float = 0.0,
 ) -> Support:
     """Prices that support the integers, and the gap that `duals` prove. Needs no solver.
 
     The price of a node is the midpoint of the least and the greatest; where one of them is
-    infinite the other; nan where both are.
+    infinite the other; nan where both are. `reach_j` as in `allocate`.
     """
     network = network_of(grid, book.network, book.interval.duration_s)
     columns = columns_of(book, network)
@@ -275,7 +306,7 @@ def supporting_prices(
     received_j = (np.abs(flow_uj[:links]) - loss_uj[:links]) / UJ_PER_J
     finite = np.concatenate([-p.lo[np.isfinite(p.lo)], p.hi[np.isfinite(p.hi)]])
     largest = float(np.max(finite, initial=0.0))
-    limit_j = reach_of(p, network.capacity_j)
+    limit_j = reach_j or reach_of(p, network.capacity_j)
 
     def gap_at(price: Floats) -> tuple[float, float, bool]:
         welfare, gap, _ = welfare_gap(

@@ -97,11 +97,12 @@ class _Bounds(NamedTuple):
     arc_hi: Floats
 
 
-def optimum(network: Network, columns: Columns) -> Optimum:
-    """The optimum on this network."""
+def optimum(network: Network, columns: Columns, inject: Floats | None = None) -> Optimum:
+    """The optimum on this network, with a given supply at each of its nodes, J."""
+    given = np.zeros(network.nodes) if inject is None else inject
     joined = _join_smooth(columns)
     p = joined.pieces
-    alive, fallback = _parts(network, joined)
+    alive, fallback = _parts(network, joined, given)
     here, arcs = alive[joined.node], alive[network.arc_tail]
     bounds = _Bounds(
         np.where(here, p.lo, 0.0),
@@ -109,13 +110,13 @@ def optimum(network: Network, columns: Columns) -> Optimum:
         np.where(arcs, network.arc_lo, 0.0),
         np.where(arcs, network.arc_hi, 0.0),
     )
-    solution = open_ways = _solve(network, joined, bounds)
+    solution = open_ways = _solve(network, joined, bounds, given)
     for _ in range(ROUNDS):
         shut = _shut(network, joined, bounds, solution)
         if shut is None:
             break
         bounds = shut
-        solution = _solve(network, joined, bounds)
+        solution = _solve(network, joined, bounds, given)
     solution = solution._replace(f=least_norm(network, solution))
     return Optimum(
         joined,
@@ -130,8 +131,11 @@ def optimum(network: Network, columns: Columns) -> Optimum:
     )
 
 
-def _parts(network: Network, columns: Columns) -> tuple[Bools, Floats]:
-    """Which nodes lie where someone sells and someone buys; a price for all others."""
+def _parts(network: Network, columns: Columns, inject: Floats) -> tuple[Bools, Floats]:
+    """Which nodes lie where someone sells and someone buys; a price for all others.
+
+    Where energy is given or drawn, whatever the price, every node counts.
+    """
     part = network.part
     parts = int(part.max(initial=-1)) + 1
     p = columns.pieces
@@ -143,6 +147,7 @@ def _parts(network: Network, columns: Columns) -> tuple[Bools, Floats]:
     np.minimum.at(ask, at[sells], worth[sells])
     np.maximum.at(bid, at[buys], worth[buys])
     alive = np.isfinite(ask) & np.isfinite(bid)
+    alive[part[inject != 0]] = True
     fallback = np.where(np.isfinite(ask), np.minimum(ask, 0.0), np.maximum(bid, 0.0))
     return alive[part], fallback[part]
 
@@ -177,12 +182,12 @@ def _join_smooth(columns: Columns) -> Columns:
     )
 
 
-def _solve(network: Network, columns: Columns, bounds: _Bounds) -> Solution:
+def _solve(network: Network, columns: Columns, bounds: _Bounds, inject: Floats) -> Solution:
     """The solution within these bounds, with what is at a bound exactly there."""
     pieces = columns.pieces._replace(lo=bounds.lo, hi=bounds.hi)
-    s = _maximise(network, columns.node, pieces, bounds)
+    s = _maximise(network, columns.node, pieces, bounds, inject)
     if not s.residual < ACCEPTED:
-        s = _with_disposal(network, columns.node, pieces, bounds, s)
+        s = _with_disposal(network, columns.node, pieces, bounds, inject, s)
     return s._replace(
         x=_at_bounds(s.x, s.x_side, bounds.lo, bounds.hi),
         f=_at_bounds(s.f, s.f_side, bounds.arc_lo, bounds.arc_hi),
@@ -190,7 +195,7 @@ def _solve(network: Network, columns: Columns, bounds: _Bounds) -> Solution:
 
 
 def _with_disposal(
-    network: Network, node: Ints, pieces: Pieces, bounds: _Bounds, failed: Solution
+    network: Network, node: Ints, pieces: Pieces, bounds: _Bounds, inject: Floats, failed: Solution
 ) -> Solution:
     """A second try, where energy may be thrown away for a little less than any ask.
 
@@ -203,7 +208,7 @@ def _with_disposal(
     ask = min(float(np.min(pieces.a[pieces.lo < 0], initial=0.0)), 0.0) - fee
     more = (0.0, np.inf, ask, 0.0, 1.0, 0.0, 1.0)
     wider = Pieces(*(np.append(c, np.full(n, v)) for c, v in zip(pieces, more, strict=True)))
-    s = _maximise(network, np.append(node, np.arange(n)), wider, bounds)
+    s = _maximise(network, np.append(node, np.arange(n)), wider, bounds, inject)
     size = node.size
     most = float(np.max(np.abs(s.x[:size]), initial=0.0))
     if not (s.residual < ACCEPTED and np.all(s.x[size:] <= 1e-6 * most)):
@@ -211,7 +216,9 @@ def _with_disposal(
     return s._replace(x=s.x[:size], x_side=s.x_side[:size])
 
 
-def _maximise(network: Network, node: Ints, pieces: Pieces, bounds: _Bounds) -> Solution:
+def _maximise(
+    network: Network, node: Ints, pieces: Pieces, bounds: _Bounds, inject: Floats
+) -> Solution:
     link = network.arc_link
     program = Program(
         node,
@@ -225,7 +232,7 @@ def _maximise(network: Network, node: Ints, pieces: Pieces, bounds: _Bounds) -> 
         network.price[link],
         bounds.arc_lo,
         bounds.arc_hi,
-        np.zeros(network.nodes),
+        inject,
     )
     return maximise(program, network.pattern, TOLERANCE)
 
