@@ -154,6 +154,11 @@ class Node:
             room = [
                 p.yields(price) if p.lo < x[i] < p.hi else 0.0 for i, p in enumerate(self.pieces)
             ]
+            if not any(room):  # a large k: so flat at its bound that its worth there is the price
+                room = [
+                    (p.hi if left > 0 else p.lo) - x[i] if price in (p.top, p.bottom) else 0.0
+                    for i, p in enumerate(self.pieces)
+                ]
         whole = sum(room)
         parts = [left * (r / whole) if whole else 0.0 for r in room]
         return [min(max(x[i] + parts[i], p.lo), p.hi) for i, p in enumerate(self.pieces)]
