@@ -1,8 +1,9 @@
 """Network formulations: how a grid constrains a clearing.
 
 `copperplate` ignores the links: one node for all. `transport` lets every link carry what it can,
-either way, at a loss. Here a grid becomes arcs for the solver, once per grid, formulation and
-length of interval:
+either way, at a loss. `lindistflow` is the same on a tree, with limits of voltage and of apparent
+power beside it (`isojoule.grid.radial`). Here a grid becomes arcs for the solver, once per grid,
+formulation and length of interval:
 
 - a link without loss and price is one arc whose flow may have either sign;
 - any other link is two arcs, one each way, of which at most one carries energy.
@@ -87,9 +88,10 @@ def network_of(grid: Grid, formulation: str, duration_s: float) -> Network:
 
 
 def _build(grid: Grid, formulation: str, duration_s: float) -> Network:
-    links = grid.link_count if formulation == "transport" else 0
-    nodes = grid.node_count if formulation == "transport" else 1
-    node_of = np.arange(grid.node_count) if formulation == "transport" else None
+    steered = formulation in ("transport", "lindistflow")
+    links = grid.link_count if steered else 0
+    nodes = grid.node_count if steered else 1
+    node_of = np.arange(grid.node_count) if steered else None
     if node_of is None:
         node_of = np.zeros(grid.node_count, np.int64)
     all_limits = grid.limits(duration_s)
@@ -136,7 +138,7 @@ def _build(grid: Grid, formulation: str, duration_s: float) -> Network:
         incident=(incident % max(links, 1)).astype(np.int64),
         ring=_ringed(nodes, tail, head, plain & (capacity_j > 0))[arc_link],
         part=_parts(nodes, tail[capacity_j > 0], head[capacity_j > 0]),
-        standing_uj=standing if formulation == "transport" else np.zeros_like(standing),
+        standing_uj=standing if steered else np.zeros_like(standing),
     )
 
 

@@ -57,6 +57,8 @@ class Book:
         Per offer: spilled = max(0, spill0 + spill1*q), unserved = max(0, short0 - short1*q), J.
     offers
         The rows that the columns were made from; empty in simulations.
+    power_factor
+        Per offer, of what it receives or delivers (lagging); None: 1 for all.
     """
 
     currency: str
@@ -75,11 +77,24 @@ class Book:
     short0: Floats
     short1: Floats
     offers: tuple[Offer, ...] = ()
+    power_factor: Floats | None = None
 
     @property
     def offer_count(self) -> int:
         """Number of offers."""
         return len(self.offer_ids)
+
+    @property
+    def reactive_share(self) -> Floats:
+        """Reactive energy that each offer draws per Joule that it receives, var s per J.
+
+        A load consumes it; what delivers energy at the same power factor delivers it, too.
+        """
+        if self.power_factor is None:
+            return np.zeros(self.offer_count)
+        # by square roots alone, which are the same on every machine
+        share: Floats = np.sqrt(1.0 - self.power_factor**2) / self.power_factor
+        return share
 
     def spilled_j(self, energy_uj: NDArray[np.int64]) -> Floats:
         """Energy spilled per offer, J, when the offers receive `energy_uj`."""
@@ -147,6 +162,7 @@ class Book:
             short0=np.array([c.short0 for c in curves]),
             short1=np.array([c.short1 for c in curves]),
             offers=tuple(rows),
+            power_factor=np.array([o.power_factor for o in rows], dtype=np.float64),
         )
 
     @property
