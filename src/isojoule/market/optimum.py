@@ -16,6 +16,7 @@ The integers come from `isojoule.kernels.commit`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -36,6 +37,10 @@ from isojoule.valuation.curve import Pieces
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+
+Solver = Callable[[Network, Ints, Pieces, Floats, Floats, Floats], Solution]
+"""Solves one program: network, node of each piece, pieces, bounds of the arcs (J), and what is
+given at each node (J)."""
 
 TOLERANCE = 1e-12
 """Scaled residual at which the interior point stops; it may stop earlier for lack of digits."""
@@ -97,8 +102,17 @@ class _Bounds(NamedTuple):
     arc_hi: Floats
 
 
-def optimum(network: Network, columns: Columns, inject: Floats | None = None) -> Optimum:
-    """The optimum on this network, with a given supply at each of its nodes, J."""
+def optimum(
+    network: Network,
+    columns: Columns,
+    inject: Floats | None = None,
+    solver: Solver | None = None,
+) -> Optimum:
+    """The optimum on this network, with a given supply at each of its nodes, J.
+
+    `solver` may know of more limits than the network's; without one, `maximise_flow`.
+    """
+    solver = solver or maximise_flow
     given = np.zeros(network.nodes) if inject is None else inject
     joined = _join_smooth(columns)
     p = joined.pieces
@@ -110,13 +124,13 @@ def optimum(network: Network, columns: Columns, inject: Floats | None = None) ->
         np.where(arcs, network.arc_lo, 0.0),
         np.where(arcs, network.arc_hi, 0.0),
     )
-    solution = open_ways = _solve(network, joined, bounds, given)
+    solution = open_ways = _solve(network, joined, bounds, given, solver)
     for _ in range(ROUNDS):
         shut = _shut(network, joined, bounds, solution)
         if shut is None:
             break
         bounds = shut
-        solution = _solve(network, joined, bounds, given)
+        solution = _solve(network, joined, bounds, given, solver)
     solution = solution._replace(f=least_norm(network, solution))
     return Optimum(
         joined,
@@ -182,12 +196,14 @@ def _join_smooth(columns: Columns) -> Columns:
     )
 
 
-def _solve(network: Network, columns: Columns, bounds: _Bounds, inject: Floats) -> Solution:
+def _solve(
+    network: Network, columns: Columns, bounds: _Bounds, inject: Floats, solver: Solver
+) -> Solution:
     """The solution within these bounds, with what is at a bound exactly there."""
     pieces = columns.pieces._replace(lo=bounds.lo, hi=bounds.hi)
-    s = _maximise(network, columns.node, pieces, bounds, inject)
+    s = solver(network, columns.node, pieces, bounds.arc_lo, bounds.arc_hi, inject)
     if not s.residual < ACCEPTED:
-        s = _with_disposal(network, columns.node, pieces, bounds, inject, s)
+        s = _with_disposal(network, columns.node, pieces, bounds, inject, s, solver)
     return s._replace(
         x=_at_bounds(s.x, s.x_side, bounds.lo, bounds.hi),
         f=_at_bounds(s.f, s.f_side, bounds.arc_lo, bounds.arc_hi),
@@ -195,8 +211,9 @@ def _solve(network: Network, columns: Columns, bounds: _Bounds, inject: Floats) 
 
 
 def _with_disposal(
-    network: Network, node: Ints, pieces: Pieces, bounds: _Bounds, inject: Floats, failed: Solution
-) -> Solution:
+    network: Network, node: Ints, pieces: Pieces, bounds: _Bounds, inject: Floats,
+    failed: Solution, solver: Solver,
+) -> Solution:  # fmt: skip
     """A second try, where energy may be thrown away for a little less than any ask.
 
     A quadratic loss makes the program concave only where prices are 0 or more. Where energy has
@@ -208,7 +225,8 @@ def _with_disposal(
     ask = min(float(np.min(pieces.a[pieces.lo < 0], initial=0.0)), 0.0) - fee
     more = (0.0, np.inf, ask, 0.0, 1.0, 0.0, 1.0)
     wider = Pieces(*(np.append(c, np.full(n, v)) for c, v in zip(pieces, more, strict=True)))
-    s = _maximise(network, np.append(node, np.arange(n)), wider, bounds, inject)
+    more_nodes = np.append(node, np.arange(n))
+    s = solver(network, more_nodes, wider, bounds.arc_lo, bounds.arc_hi, inject)
     size = node.size
     most = float(np.max(np.abs(s.x[:size]), initial=0.0))
     if not (s.residual < ACCEPTED and np.all(s.x[size:] <= 1e-6 * most)):
@@ -216,9 +234,10 @@ def _with_disposal(
     return s._replace(x=s.x[:size], x_side=s.x_side[:size])
 
 
-def _maximise(
-    network: Network, node: Ints, pieces: Pieces, bounds: _Bounds, inject: Floats
+def maximise_flow(
+    network: Network, node: Ints, pieces: Pieces, arc_lo: Floats, arc_hi: Floats, inject: Floats
 ) -> Solution:
+    """The solution of one program on the network alone."""
     link = network.arc_link
     program = Program(
         node,
@@ -230,8 +249,8 @@ def _maximise(
         network.limits.loss_per_j[link],
         np.zeros(link.size),
         network.price[link],
-        bounds.arc_lo,
-        bounds.arc_hi,
+        arc_lo,
+        arc_hi,
         inject,
     )
     return maximise(program, network.pattern, TOLERANCE)
