@@ -25,7 +25,7 @@ from isojoule.grid.formulation import Network, network_of
 from isojoule.kernels.commit import losses
 from isojoule.kernels.prices import fill, support, welfare_gap
 from isojoule.market.book import Book
-from isojoule.market.indivisible import NO_LEGS, Legs
+from isojoule.market.indivisible import NO_LEGS, Leaf, Legs
 from isojoule.market.optimum import ACCEPTED, Columns, Optimum, in_integers, optimum
 from isojoule.valuation.curve import Pieces, integral
 
@@ -100,6 +100,8 @@ class Allocation:
         No allocation has more welfare, as the solver says, money.
     taken
         As in a clearing.
+    leaves
+        As in a certificate.
     """
 
     energy_uj: Ints
@@ -115,6 +117,7 @@ class Allocation:
     bound: float
     taken: NDArray[np.bool_] | None = None
     side: dict[str, Floats] = field(default_factory=dict)
+    leaves: tuple[Leaf, ...] = ()
 
     @property
     def value(self) -> float:

@@ -1,7 +1,8 @@
 """The best allocation of any book, by the solver that fits it.
 
 `best` is what mechanisms call. It picks by the network and by whether all offers are divisible:
-arcs and an interior point for `copperplate` and `transport` (`isojoule.market.allocation`).
+arcs and an interior point for `copperplate` and `transport` (`isojoule.market.allocation`), an
+integer program where offers are indivisible (`isojoule.market.integer`).
 """
 
 from __future__ import annotations
@@ -30,8 +31,7 @@ def best(book: Book, grid: Grid, *, seed: bytes = b"") -> Allocation | NotSolved
             f"network {book.network!r} is not cleared", f"use one of {', '.join(NETWORKS)}"
         )
     if book.indivisible:
-        return NotSolved(
-            f"offer {book.indivisible!r} is all-or-nothing, in a group or a bundle",
-            "make it divisible",
-        )
+        from isojoule.market.integer import allocate_integer  # scipy.optimize is slow to import
+
+        return allocate_integer(book, grid, seed=seed)
     return allocate(book, grid)

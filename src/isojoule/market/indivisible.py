@@ -46,6 +46,22 @@ class Legs(NamedTuple):
         return float(np.abs(self.energy_uj).astype(np.float64).sum()) / UJ_PER_J
 
 
+class Leaf(NamedTuple):
+    """A part of all choices, and nodal prices that bound it.
+
+    Attributes
+    ----------
+    taken, left
+        Positions of the offers that every choice of the part takes, and that none takes.
+    duals
+        A price per node of the grid, money per J.
+    """
+
+    taken: tuple[int, ...]
+    left: tuple[int, ...]
+    duals: Floats
+
+
 NO_LEGS = Legs(np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 

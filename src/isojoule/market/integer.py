@@ -1,0 +1,270 @@
+"""The best choice of a book with indivisible offers, and its allocation in integers.
+
+Theory of operation (outer approximation: Duran, Grossmann 1986, Math. Program. 36:307,
+https://doi.org/10.1007/BF02592064):
+
+1. The master program (`isojoule.market.integer_master`) proposes a choice, and a bound.
+2. With the choice fixed the rest is a book of divisible offers. It is cleared as any other
+   (`isojoule.market.allocation`), in whole microjoules: integers decide what is feasible.
+3. Tangents at that point go to the master program, until bound and best choice meet. A choice
+   that cannot be balanced, or that comes again, is excluded.
+4. Of choices worth the same, one is taken by rule (`_by_rule`).
+5. A tree of nodal prices proves the bound (`isojoule.market.integer_tree`).
+
+Spec: docs/spec/market.md, M18 to M22.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isojoule.core.chance import rank
+from isojoule.core.errors import InvariantError
+from isojoule.core.units import UJ_PER_J
+from isojoule.grid import Grid
+from isojoule.kernels.interior_point import Solution
+from isojoule.market.allocation import Allocation, NotSolved, Support, allocate, columns_of
+from isojoule.market.book import Book
+from isojoule.market.indivisible import Legs, Units, rest_of, units_of
+from isojoule.market.integer_master import Master
+from isojoule.market.integer_tree import prove
+from isojoule.market.lagrangian import Fixed, Lagrangian, lagrangian_of
+from isojoule.market.optimum import Optimum
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+SAME = 1e-9
+"""Choices whose welfare differs by less than this share of all worths are worth the same."""
+ROUNDS = 60
+"""Most proposals of the master program."""
+TRIES = 20
+"""Most proposals per block of the rule for ties."""
+BLOCK = 12
+"""So many units at once are put in order; their weights are powers of two."""
+TANGENTS = 40
+"""Most rounds of tangents where the interior point fails."""
+BALANCED = 1e-9
+"""What lacks at nodes, as a share of the largest quantity, counts as balanced."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Chosen:
+    """A choice, the allocation of the rest, and the welfare of both together, money."""
+
+    choice: Bools
+    rest: Allocation
+    value: float
+    scale: float
+
+
+def allocate_integer(book: Book, grid: Grid, *, seed: bytes = b"") -> Allocation | NotSolved:
+    """The welfare optimum of a book with indivisible offers, on copperplate or transport."""
+    search = Search(book, grid, seed)
+    found = search.best()
+    if isinstance(found, NotSolved):
+        return found
+    return search.allocation(search.by_rule(found))
+
+
+class Search:
+    """The search for the best choice of one book."""
+
+    def __init__(self, book: Book, grid: Grid, seed: bytes) -> None:
+        self.book, self.grid, self.seed = book, grid, seed
+        self.units: Units = units_of(book, grid)
+        self.relaxation: Lagrangian = lagrangian_of(book, grid, self.units)
+        self.master = Master(grid, self.relaxation)
+        self.known: dict[bytes, Chosen | NotSolved] = {}
+        self.bound = math.inf
+
+    def best(self) -> Chosen | NotSolved:
+        """The best choice; `bound` is then what the master program says cannot be passed."""
+        units = self.units
+        nothing = self.clear(np.zeros(units.count, bool))
+        best = nothing if isinstance(nothing, Chosen) else None
+        failed = nothing if isinstance(nothing, NotSolved) else None
+        spared = best.value if best else -math.inf
+        open_ = self.open()
+        for _ in range(ROUNDS):
+            proposed = self.master.whole(open_)
+            if proposed is None:
+                break
+            self.bound = min(self.bound, max(proposed.bound, spared))
+            if best and proposed.bound <= best.value + SAME * best.scale:
+                break
+            choice = proposed.share > 0.5
+            again = choice.tobytes() in self.known
+            found = self.clear(choice)
+            if isinstance(found, Chosen):
+                spared = max(spared, found.value)
+                if best is None or found.value > best.value:
+                    best = found
+            else:
+                failed = found
+                spared = max(spared, proposed.value)
+            if again or isinstance(found, NotSolved):
+                self.master.exclude(choice)
+        if best is None:
+            return failed or NotSolved("no choice could be balanced", "")
+        self.bound = max(self.bound, best.value)
+        return best
+
+    def by_rule(self, best: Chosen) -> Chosen:
+        """Of all choices worth the same, the one that comes first by rule.
+
+        The units are put in order: by time of arrival, then by the hash of (seed, id). The first
+        is taken if any of the best choices takes it; given that, the second; and so on.
+        """
+        units, offers = self.units, self.book.offers
+        order = sorted(
+            range(units.count),
+            key=lambda u: (
+                offers[units.offer[u]].at_ns,
+                rank(self.seed, "indivisible", offers[units.offer[u]].id),
+            ),
+        )
+        fixed = self.open()
+        least = best.value - SAME * best.scale
+        now = best
+        for start in range(0, len(order), BLOCK):
+            block = np.array(order[start : start + BLOCK])
+            weights = np.zeros(units.count)
+            weights[block] = 2.0 ** np.arange(block.size - 1, -1, -1)
+            for _ in range(TRIES):
+                proposed = self.master.whole(fixed, weights, least - SAME * best.scale)
+                if proposed is None:
+                    break
+                choice = proposed.share > 0.5
+                if np.array_equal(choice[block], now.choice[block]):
+                    break
+                again = choice.tobytes() in self.known
+                found = self.clear(choice)
+                if isinstance(found, Chosen) and found.value >= least:
+                    now = found
+                    break
+                if again or isinstance(found, NotSolved):
+                    self.master.exclude(choice)
+            fixed[block] = now.choice[block]
+        return now
+
+    def open(self) -> Fixed:
+        """Every unit open, but what would be taken for nothing."""
+        size = np.zeros(self.units.count)
+        np.add.at(size, self.units.leg_unit, np.abs(self.units.legs.energy_uj) / UJ_PER_J)
+        empty = self.units.whole & (size == 0) & (self.units.worth <= 0)
+        return np.where(empty, 0, -1).astype(np.int8)
+
+    def clear(self, choice: Bools) -> Chosen | NotSolved:
+        """The rest of the book with this choice; the master program gets tangents there."""
+        key = choice.tobytes()
+        if key not in self.known:
+            self.known[key] = self._clear(choice)
+        return self.known[key]
+
+    def _clear(self, choice: Bools) -> Chosen | NotSolved:
+        rest, legs = rest_of(self.book, self.units, choice)
+        reach = self.relaxation.reach_j
+        found: Allocation | NotSolved
+        try:
+            found = allocate(rest, self.grid, legs, reach)
+        except InvariantError as error:
+            found = NotSolved(str(error), "")
+        if isinstance(found, NotSolved):
+            linear = self._by_tangents(choice, legs)
+            if linear is not None:
+                try:
+                    found = allocate(rest, self.grid, legs, reach, linear)
+                except InvariantError as error:
+                    found = NotSolved(str(error), "")
+        if isinstance(found, NotSolved):
+            return found
+        self._touch(found)
+        worth = self.units.worth[choice]
+        value = found.value + math.fsum(worth)
+        exact = found.support.welfare + math.fsum(worth)
+        scale = math.fsum(np.abs(worth)) + math.fsum(np.abs(found.offer_value))
+        if exact < value - 1e-6 * scale:  # the commit had to drop flows
+            value = exact
+        return Chosen(choice, found, value, max(scale, 1e-300))
+
+    def _touch(self, found: Allocation) -> None:
+        """Tangents where the rest came to stand."""
+        from isojoule.kernels.prices import fill
+
+        p, columns = self.relaxation.columns.pieces, self.relaxation.columns
+        energy = np.append(found.energy_uj, found.standing_uj[columns.standing_links]) / UJ_PER_J
+        x = fill(columns.offer, p.lo, p.hi, energy)
+        network = self.relaxation.network
+        flow = found.flow_uj[network.arc_link] / UJ_PER_J
+        self.master.touch(x, np.maximum(np.where(network.arc_back, -flow, flow), 0.0))
+
+    def _by_tangents(self, choice: Bools, legs: Legs) -> Optimum | None:
+        """The rest by linear programs alone, where it leaves the interior point no room."""
+        fixed = choice.astype(np.int8)
+        largest = self.master.energy * 1e3
+        found = None
+        for _ in range(TANGENTS):
+            found = self.master.shares(fixed, 1e4 * self.master.dearest)
+            if found is None or found.lack_j > BALANCED * largest:
+                return None
+            if not self.master.grew:
+                break
+        if found is None:
+            return None
+        rest, _ = rest_of(self.book, self.units, choice)
+        network = self.relaxation.network
+        columns = columns_of(rest, network)
+        p = columns.pieces
+        x = np.clip(found.x, p.lo, p.hi)
+        near = 1e-12 * largest
+        side = np.where(x <= p.lo + near, -1, np.where(x >= p.hi - near, 1, 0)).astype(np.int8)
+        price = np.zeros(network.nodes)
+        price[network.node_of] = found.duals
+        count = columns.offer_node.size + legs.node.size
+        return Optimum(
+            columns,
+            Solution(x, found.f, price, side, np.zeros(found.f.size, np.int8), 0, 0.0),
+            np.bincount(columns.offer, x, count).astype(np.float64),
+            (price, price),
+            0.0,
+            0,
+        )
+
+    def allocation(self, best: Chosen) -> Allocation:
+        """The answer: integers of the rest and of what is taken whole, prices and bound."""
+        book, units, choice = self.book, self.units, best.choice
+        energy, offer_value = best.rest.energy_uj.copy(), best.rest.offer_value.copy()
+        whole = units.whole & choice
+        energy[units.offer[whole]] = units.net_uj()[whole]
+        offer_value[units.offer[whole]] = units.worth[whole]
+        taken = np.ones(book.offer_count, bool)
+        taken[units.offer[units.whole]] = choice[units.whole]
+        s = best.rest.support
+        welfare = s.welfare + math.fsum(units.worth[choice].tolist())
+        served = self.served(best.rest)
+        reached = max(welfare, best.value) + served
+        proof = prove(self.relaxation, self.master, best.rest.duals, reached, best.scale)
+        gap = max(proof.bound - served - welfare, 0.0)
+        bound = min(max(self.bound, best.value), welfare + gap)
+        return replace(
+            best.rest,
+            energy_uj=energy,
+            offer_value=offer_value,
+            taken=taken,
+            duals=proof.duals,
+            leaves=proof.leaves,
+            support=Support(s.lowest, s.highest, s.price, welfare, gap, False),
+            bound=bound,
+        )
+
+    def served(self, rest: Allocation) -> float:
+        """What the standing losses that are served count for in bounds, money."""
+        columns = self.relaxation.columns
+        mine = ~columns.counts
+        energy = rest.standing_uj[columns.standing_links] / UJ_PER_J
+        return math.fsum((columns.pieces.a[mine] * energy).tolist())
