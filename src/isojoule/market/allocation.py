@@ -192,7 +192,7 @@ def allocate(
         inject = -np.bincount(at, legs.energy_uj / UJ_PER_J, network.nodes).astype(np.float64)
         found = optimum(network, columns, inject)
         if not found.residual < ACCEPTED and np.any(columns.pieces.a < 0):
-            found = optimum(network, _lifted(columns), inject)
+            found = optimum(network, lifted(columns), inject)
     endless = _endless(book, columns)
     if not found.residual < ACCEPTED and endless:
         return _no_limit(endless)
@@ -232,7 +232,7 @@ def allocate(
     )  # fmt: skip
 
 
-def _lifted(columns: Columns) -> Columns:
+def lifted(columns: Columns) -> Columns:
     """The columns with all worths below 0 lifted a little above it, in their order.
 
     With losses the program is concave only where prices are 0 or more, so a solver may fail where
