@@ -114,7 +114,7 @@ def optimum(
     """
     solver = solver or maximise_flow
     given = np.zeros(network.nodes) if inject is None else inject
-    joined = _join_smooth(columns)
+    joined = join_smooth(columns)
     p = joined.pieces
     alive, fallback = _parts(network, joined, given)
     here, arcs = alive[joined.node], alive[network.arc_tail]
@@ -166,7 +166,7 @@ def _parts(network: Network, columns: Columns, inject: Floats) -> tuple[Bools, F
     return alive[part], fallback[part]
 
 
-def _join_smooth(columns: Columns) -> Columns:
+def join_smooth(columns: Columns) -> Columns:
     """Join the two sides of an offer where they are one formula.
 
     So it is for a battery without losses, and for a utility that buys at its selling price:
