@@ -40,12 +40,12 @@ Bools = NDArray[np.bool_]
 
 SAME = 1e-9
 """Choices whose welfare differs by less than this share of all worths are worth the same."""
+RULED_OUT = 1e2
+"""Prices that show that a unit cannot be taken are at most this many times the dearest."""
 ROUNDS = 60
 """Most proposals of the master program."""
 TRIES = 20
-"""Most proposals per block of the rule for ties."""
-BLOCK = 12
-"""So many units at once are put in order; their weights are powers of two."""
+"""Most proposals per unit, where ties are broken."""
 TANGENTS = 40
 """Most rounds of tangents where the interior point fails."""
 BALANCED = 1e-9
@@ -54,11 +54,15 @@ BALANCED = 1e-9
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Chosen:
-    """A choice, the allocation of the rest, and the welfare of both together, money."""
+    """A choice, the allocation of the rest, and the welfare of both together, money.
+
+    The welfare counts the standing losses that are served (`served`), as bounds do.
+    """
 
     choice: Bools
     rest: Allocation
     value: float
+    served: float
     scale: float
 
 
@@ -129,28 +133,37 @@ class Search:
             ),
         )
         fixed = self.open()
-        least = best.value - SAME * best.scale
         now = best
-        for start in range(0, len(order), BLOCK):
-            block = np.array(order[start : start + BLOCK])
-            weights = np.zeros(units.count)
-            weights[block] = 2.0 ** np.arange(block.size - 1, -1, -1)
-            for _ in range(TRIES):
-                proposed = self.master.whole(fixed, weights, least - SAME * best.scale)
-                if proposed is None:
-                    break
-                choice = proposed.share > 0.5
-                if np.array_equal(choice[block], now.choice[block]):
-                    break
-                again = choice.tobytes() in self.known
-                found = self.clear(choice)
-                if isinstance(found, Chosen) and found.value >= least:
-                    now = found
-                    break
-                if again or isinstance(found, NotSolved):
-                    self.master.exclude(choice)
-            fixed[block] = now.choice[block]
+        for unit in order:
+            if not now.choice[unit] and fixed[unit] < 0:
+                now = self._with(unit, fixed, best) or now
+            fixed[unit] = now.choice[unit]
         return now
+
+    def _with(self, unit: int, fixed: Fixed, best: Chosen) -> Chosen | None:
+        """A choice as good as the best that agrees with `fixed` and takes this unit, or None."""
+        asked = fixed.copy()
+        asked[unit] = 1
+        mine = self.units.group == self.units.group[unit]
+        if self.units.group[unit] >= 0 and np.any(mine & (fixed == 1)):
+            return None
+        least = best.value - SAME * best.scale
+        r = self.relaxation
+        shares = self.master.shares(asked, RULED_OUT * self.master.dearest)
+        if shares is not None and r.bound(r.gains(shares.duals), asked) < least:
+            return None
+        for _ in range(TRIES):
+            proposed = self.master.whole(asked)
+            if proposed is None or proposed.bound < least:
+                return None
+            choice = proposed.share > 0.5
+            again = choice.tobytes() in self.known
+            found = self.clear(choice)
+            if isinstance(found, Chosen) and found.value >= least:
+                return found
+            if again or isinstance(found, NotSolved):
+                self.master.exclude(choice)
+        return None
 
     def open(self) -> Fixed:
         """Every unit open, but what would be taken for nothing."""
@@ -185,12 +198,13 @@ class Search:
             return found
         self._touch(found)
         worth = self.units.worth[choice]
-        value = found.value + math.fsum(worth)
-        exact = found.support.welfare + math.fsum(worth)
-        scale = math.fsum(np.abs(worth)) + math.fsum(np.abs(found.offer_value))
+        served = self._served(found)
+        value = found.value + math.fsum(worth) + served
+        exact = found.support.welfare + math.fsum(worth) + served
+        scale = math.fsum(np.abs(worth)) + math.fsum(np.abs(found.offer_value)) + served
         if exact < value - 1e-6 * scale:  # the commit had to drop flows
             value = exact
-        return Chosen(choice, found, value, max(scale, 1e-300))
+        return Chosen(choice, found, value, served, max(scale, 1e-300))
 
     def _touch(self, found: Allocation) -> None:
         """Tangents where the rest came to stand."""
@@ -246,11 +260,10 @@ class Search:
         taken[units.offer[units.whole]] = choice[units.whole]
         s = best.rest.support
         welfare = s.welfare + math.fsum(units.worth[choice].tolist())
-        served = self.served(best.rest)
-        reached = max(welfare, best.value) + served
+        reached = max(welfare + best.served, best.value)
         proof = prove(self.relaxation, self.master, best.rest.duals, reached, best.scale)
-        gap = max(proof.bound - served - welfare, 0.0)
-        bound = min(max(self.bound, best.value), welfare + gap)
+        gap = max(proof.bound - best.served - welfare, 0.0)
+        bound = min(max(self.bound, best.value) - best.served, welfare + gap)
         return replace(
             best.rest,
             energy_uj=energy,
@@ -262,7 +275,7 @@ class Search:
             bound=bound,
         )
 
-    def served(self, rest: Allocation) -> float:
+    def _served(self, rest: Allocation) -> float:
         """What the standing losses that are served count for in bounds, money."""
         columns = self.relaxation.columns
         mine = ~columns.counts

@@ -17,7 +17,6 @@ and prices are scaled so that the solver's tolerances are about 1e-9 of the larg
 
 from __future__ import annotations
 
-import math
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -140,6 +139,7 @@ class Master:
         self.price = (float(np.median(worth)) if worth.size else 1.0) / COST
         self.dearest = float(worth.max()) if worth.size else 1.0
         self.money = self.energy * self.price
+        self.excluded = _Rows()
         self.grew = True  # whether the last call of `shares` left new tangents
 
         sizes = (self.piece.size, self.arc.size, self.curved.size, self.bent.size, units.count)
@@ -200,13 +200,24 @@ class Master:
         rows.add([(bent, chord), (self.at_z, -1.0)], np.zeros(cap.size))
         arc_lo = np.maximum(network.arc_lo[self.arc], -self.cap)
         most = (self.gain * self.cap - self.loss_per_j * self.cap**2)[self.bent]
-        free = np.full(self.curved.size, np.inf)
+        curve = Pieces(*(c[self.curved] for c in q))
+        ends = np.stack([integral(curve, curve.lo), integral(curve, curve.hi), 0 * curve.lo])
+        steepest = np.abs(marginal(curve, curve.lo)) + np.abs(marginal(curve, curve.hi))
+        most_u = steepest * (curve.hi - curve.lo) / self.money
         none = np.zeros(network.nodes)
         self.low = np.concatenate(
-            [q.lo / e, arc_lo / e, -free, 0 * most, np.zeros(units.count), none, none]
+            [
+                q.lo / e,
+                arc_lo / e,
+                ends.min(axis=0) / self.money,
+                0 * most,
+                np.zeros(units.count),
+                none,
+                none,
+            ]
         )
         self.high = np.concatenate(
-            [q.hi / e, self.cap / e, free, most / e, np.ones(units.count), none, none]
+            [q.hi / e, self.cap / e, most_u, most / e, np.ones(units.count), none, none]
         )
         price = network.price[network.arc_link[self.arc]]
         self.cost = np.concatenate(
@@ -267,7 +278,7 @@ class Master:
         parts: list[tuple[Ints, Floats | float]] = [
             (self.at_y[i : i + 1], float(sign[i])) for i in range(choice.size)
         ]
-        self.rows.add(parts, np.array([float(choice.sum()) - 1.0]))
+        self.excluded.add(parts, np.array([float(choice.sum()) - 1.0]))
 
     def _refine(self, raw: Floats) -> bool:
         """Add tangents where a solution stands above a curve; whether there was any."""
@@ -298,26 +309,18 @@ class Master:
         share = np.clip(raw[self.at_y], 0.0, 1.0)
         return Relaxed(x, f, share, value, bound * self.money, duals, lack)
 
-    def whole(
-        self, fixed: Fixed, weights: Floats | None = None, least: float = -math.inf
-    ) -> Relaxed | None:
-        """The best choice that agrees with `fixed`, or None if there is none (or none found).
-
-        With weights per unit: the choice of greatest weight among those worth at least `least`.
-        """
-        limits, right = self.rows.matrix(self.width)
-        cost = self.cost
-        if weights is not None:
-            limits = vstack([limits, csr_array(cost[None, :])], format="csr")
-            right = np.append(right, -least / self.money)
-            cost = np.zeros(self.width)
-            cost[self.at_y] = -weights
+    def whole(self, fixed: Fixed) -> Relaxed | None:
+        """The best choice that agrees with `fixed`, or None if there is none (or none found)."""
+        (tangents, one), (cuts, two) = (
+            rows.matrix(self.width) for rows in (self.rows, self.excluded)
+        )
+        limits, right = vstack([tangents, cuts], format="csr"), np.concatenate([one, two])
         low, high = self._fixed(fixed)
         whole = np.zeros(self.width)
         whole[self.at_y] = 1
         zero = np.zeros(self.balance.shape[0])
         found: Any = milp(
-            cost,
+            self.cost,
             integrality=whole,
             bounds=Bounds(low, high),
             constraints=[
@@ -330,8 +333,7 @@ class Master:
             return None
         bound = found.mip_dual_bound if found.mip_dual_bound is not None else found.fun
         raw = np.asarray(found.x, np.float64)
-        if weights is None:
-            self._refine(raw)
+        self._refine(raw)
         return self._answer(raw, -float(bound), np.zeros(0), self.cost)
 
     def shares(self, fixed: Fixed, dearest: float) -> Relaxed | None:
