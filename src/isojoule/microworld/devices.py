@@ -68,7 +68,7 @@ class Devices:
     power_w
         Load and PV: what the profile is multiplied by, W.
     power_factor
-        Load and PV, in (0, 1]; lagging. Only the AC check sees it.
+        Load and PV, in (0, 1]; lagging. `lindistflow` and the AC check see it.
     lost_load_per_j
         Loads: what a Joule not served is worth, money/J.
     spill_value_per_j
@@ -126,6 +126,13 @@ class Devices:
     def count(self) -> int:
         """Number of devices."""
         return len(self.ids)
+
+    @property
+    def factor(self) -> Floats:
+        """Power factor of each device, lagging; that of a battery is 1."""
+        battery = self.kind == DeviceKind.BATTERY
+        factor: Floats = np.where(battery, 1.0, np.nan_to_num(self.power_factor, nan=1.0))
+        return factor
 
     def of_kind(self, kind: DeviceKind) -> NDArray[np.intp]:
         """Rows of the devices of one kind, ascending."""

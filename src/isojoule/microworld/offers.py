@@ -83,6 +83,7 @@ class OfferMaker:
             spill1=np.zeros(offers),
             short0=np.zeros(offers),
             short1=np.zeros(offers),
+            power_factor=np.append(d.factor, np.ones(out)),
         )
         rate = d.self_discharge_per_month[batteries]
         keep = (1.0 - np.nan_to_num(rate)) ** (scenario.interval_s / MONTH_S)

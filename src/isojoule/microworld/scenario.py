@@ -19,7 +19,7 @@ Rules that always hold (checked when it is made):
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -116,8 +116,8 @@ class Scenario:
     machines, machine_device, orders
         Machines, the row of the battery that feeds each, shape (machines,), and jobs for them.
     slack_voltage_pu
-        Voltage at the utility's node in the AC check, per unit of that node's `voltage_v`, with
-        the transformer's tap folded in.
+        Voltage at the utility's node in the AC check and under `lindistflow`, per unit of that
+        node's `voltage_v`, with the transformer's tap folded in.
     """
 
     name: str
@@ -156,6 +156,9 @@ class Scenario:
         if len(self.carbon_kg_per_j) == 0:
             object.__setattr__(self, "carbon_kg_per_j", np.full(len(self.times_s), np.nan))
         check_scenario(self)
+        if self.network == "lindistflow" and self.has_utility:
+            grid = holding(self.grid, self.utility_node, self.slack_voltage_pu)
+            object.__setattr__(self, "grid", grid)
 
     @property
     def has_utility(self) -> bool:
@@ -178,6 +181,17 @@ class Scenario:
         shape[:, with_profile] = self.profiles[rows][:, self.devices.profile[with_profile]]
         power_w: Floats = shape * np.nan_to_num(self.devices.power_w)
         return power_w
+
+
+def holding(grid: Grid, node: int, voltage_pu: float) -> Grid:
+    """The grid with a node that holds its voltage, as `lindistflow` wants it."""
+    limits = {}
+    for name in ("min_voltage_pu", "max_voltage_pu"):
+        given = getattr(grid, name)
+        column = np.full(grid.node_count, np.nan) if given is None else given.copy()
+        column[node] = voltage_pu
+        limits[name] = column
+    return replace(grid, **limits)
 
 
 def check_scenario(scenario: Scenario) -> None:

@@ -26,6 +26,7 @@ from isojoule.core.errors import InvariantError
 from isojoule.core.units import UJ_PER_J
 from isojoule.grid.formulation import network_of
 from isojoule.market import Book
+from isojoule.market.book import NETWORKS
 from isojoule.microworld.offers import OfferMaker
 from isojoule.microworld.scenario import Scenario
 from isojoule.valuation import Battery
@@ -100,9 +101,11 @@ class World:
         ----------
         alone
             Orders go to machines of their own participant only, as in the baseline; else to any
-            that the grid reaches.
+            that the grid reaches. Where the market sees voltages or the laws of meshes, the
+            baseline, which is no market, sees what links carry and lose (`transport`).
         """
-        maker = OfferMaker.of(scenario)
+        plain = alone and scenario.network not in NETWORKS
+        maker = OfferMaker.of(scenario, "transport" if plain else "")
         at = np.searchsorted(maker.batteries, scenario.machine_device).astype(np.int64)
         if not scenario.machines:
             return cls(maker, None, at)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from isojoule.grid.powerflow import AcResult, check_ac
 from isojoule.market import Mechanism
 from isojoule.market.mechanisms import get
-from isojoule.microworld.scenario import DeviceKind, Period, Scenario
+from isojoule.microworld.scenario import Period, Scenario
 from isojoule.microworld.simulate import Record, simulate
 from isojoule.microworld.world import State, World
 
@@ -141,8 +141,7 @@ def check_power(scenario: Scenario, device_power_w: Floats) -> AcResult | None:
     if not scenario.has_utility:
         return None
     d = scenario.devices
-    factor = np.where(d.kind == DeviceKind.BATTERY, 1.0, np.nan_to_num(d.power_factor, nan=1.0))
-    to_q = np.sqrt(1.0 - factor**2) / factor
+    to_q = np.sqrt(1.0 - d.factor**2) / d.factor
     shape = (device_power_w.shape[0], scenario.grid.node_count)
     p_w, q_var = np.zeros(shape), np.zeros(shape)
     for device in range(d.count):
