@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from isojoule.grid import Grid
 from isojoule.market.book import Book
+from isojoule.market.indivisible import Leaf
 from isojoule.market.messages import Event, Message
 
 Floats = NDArray[np.float64]
@@ -153,6 +154,9 @@ class Certificate:
         `welfare_bound` less the welfare reached, money.
     side
         Duals of what else binds, by name: the links of `dc`, the voltages of `lindistflow`.
+    leaves
+        Where offers are indivisible: parts of all choices, each with prices that bound it, which
+        together cover every choice. Empty: `duals` bound all of them.
     """
 
     kind: str
@@ -162,6 +166,7 @@ class Certificate:
     welfare_bound: float
     gap: float
     side: dict[str, Floats] = field(default_factory=dict)
+    leaves: tuple[Leaf, ...] = ()
 
 
 class Match(NamedTuple):

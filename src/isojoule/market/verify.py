@@ -32,6 +32,8 @@ from isojoule.market.allocation import (
 )
 from isojoule.market.book import Book
 from isojoule.market.contract import Clearing, Refusal
+from isojoule.market.indivisible import NO_LEGS
+from isojoule.market.integer_check import proved, rest_in
 from isojoule.market.mechanisms import get
 from isojoule.market.settle import capacity_uj, nodal_payments
 
@@ -128,8 +130,14 @@ def check_physics(book: Book, grid: Grid, clearing: Clearing) -> None:
                 f"{name} has not {grid.node_count} entries", place=f"certificate.{name}"
             )
 
+    legs, received = NO_LEGS, clearing.energy_uj
+    if book.indivisible:
+        divisible, legs, received, _ = rest_in(book, grid, clearing)
+        columns = columns_of(divisible, network)
+    elif clearing.taken is not None:
+        raise VerificationError("every offer of the book is divisible", place="taken")
     low, high = bounds_uj(columns.offer, columns.pieces, columns.offer_node.size)
-    energy = np.concatenate([clearing.energy_uj, clearing.standing_uj[columns.standing_links]])
+    energy = np.concatenate([received, clearing.standing_uj[columns.standing_links]])
     outside = (energy < low) | (energy > high)
     if outside.any():
         at = int(np.flatnonzero(outside)[0])
@@ -158,7 +166,8 @@ def check_physics(book: Book, grid: Grid, clearing: Clearing) -> None:
     _no(loss != true_loss, names, "link", "loses something else than the loss of its flow")
     rest = residuals(
         network.tail, network.head, flow, network.limits.loss_ppb, network.limits.loss_per_j,
-        columns.offer_node, energy, network.nodes,
+        np.append(columns.offer_node, network.node_of[legs.node]),
+        np.append(energy, legs.energy_uj), network.nodes,
     )  # fmt: skip
     nodes = grid.node_ids if network.nodes == grid.node_count else ("(copperplate)",)
     if rest.any():
@@ -173,10 +182,13 @@ def check_prices(
     c = clearing.certificate
     if not np.all(np.isfinite(c.duals)):
         raise VerificationError("a dual price is not finite", place="certificate.duals")
-    found = supporting_prices(
-        book, grid, clearing.energy_uj, clearing.flow_uj, clearing.loss_uj,
-        clearing.standing_uj, c.duals,
-    )  # fmt: skip
+    if book.indivisible:
+        found = proved(book, grid, clearing)
+    else:
+        found = supporting_prices(
+            book, grid, clearing.energy_uj, clearing.flow_uj, clearing.loss_uj,
+            clearing.standing_uj, c.duals,
+        )  # fmt: skip
     _no(
         ~_same(clearing.price_per_j, price_rule(c.lowest, c.highest)),
         grid.node_ids,
@@ -194,6 +206,12 @@ def check_prices(
         what = f"has a {name} supporting price that does not follow from energies and flows"
         _no(~(near | (stored == true)), grid.node_ids, "node", what)
     check_welfare(clearing, found)
+    if book.indivisible:
+        if c.kind != "bound":
+            raise VerificationError("a choice is proved by a bound", place="certificate.kind")
+        return
+    if c.leaves:
+        raise VerificationError("there is nothing to choose", place="certificate.leaves")
     if found.closed and c.kind != "dual":
         raise VerificationError("is called a bound, but closed", place="certificate.kind")
     # a gap is left open only where energy has no worth, and one-way flow binds

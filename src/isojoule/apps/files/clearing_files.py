@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.apps.files.book_files import BookFile, book_from_doc
+from isojoule.apps.files.leaf_rows import leaf_row, read_leaves
 from isojoule.apps.files.trade_rows import (
     exact,
     match_row,
@@ -199,6 +200,7 @@ def _derive(file: BookFile, clearing: Clearing) -> Document:
     if "surplus" in c.operator:
         raise VerificationError("a line of the operator is called surplus", place="operator")
     lines = {name: money_text(nano) for name, nano in c.operator.items()}
+    leaves = [leaf_row(book, grid, leaf) for leaf in c.certificate.leaves]
     return {
         "isojoule": 1,
         "mechanism": c.mechanism,
@@ -228,6 +230,7 @@ def _derive(file: BookFile, clearing: Clearing) -> Document:
             "welfare_bound": number(c.certificate.welfare_bound),
             "gap": number(c.certificate.gap),
             "side": _plain({k: v.tolist() for k, v in c.certificate.side.items()}),
+            **({"leaves": leaves} if leaves else {}),
         },
     }
 
@@ -350,6 +353,7 @@ def _read(document: Document, file: BookFile) -> Clearing:
             welfare_bound=_number(certificate["welfare_bound"]),
             gap=_number(certificate["gap"]),
             side={k: np.array([_number(v) for v in side[k]]) for k in sorted(side)},
+            leaves=read_leaves(certificate.get("leaves", []), book, grid),
         ),
         state=state,
         trades=read_trades(document["trades"], grid),
