@@ -10,7 +10,7 @@ derives them again. Two readings of the network are used:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -24,6 +24,7 @@ from isojoule.kernels.prices import fill
 from isojoule.market import diffusion_words
 from isojoule.market.book import Book
 from isojoule.market.contract import Clearing
+from isojoule.market.mechanisms import get
 from isojoule.valuation import KINDS
 from isojoule.valuation.curve import marginal
 
@@ -83,6 +84,14 @@ class Reader:
         """First piece of each offer, and one behind the last: shape (offers + 1,)."""
         count = np.arange(self.book.offer_count + 1)
         return np.searchsorted(self.book.piece_offer, count).astype(np.int64)
+
+    @cached_property
+    def own_words(self) -> Sequence[str]:
+        """What the mechanism itself says of each offer, "" where it leaves that to these words."""
+        rule = get(self.clearing.mechanism, **self.clearing.parameters)
+        own = getattr(rule, "reasons", None)
+        words: Sequence[str] = own(self.book, self.grid, self.clearing) if own else ()
+        return words
 
     @cached_property
     def one_node(self) -> bool:
@@ -184,12 +193,19 @@ class Reader:
         Examples: "filled"; "price: the node's price of 0.12 EUR/kWh is above its bid of
         0.1 EUR/kWh"; "partly filled: marginal at the node's price of 0.3 EUR/kWh".
         """
+        if self.own_words and self.own_words[offer]:
+            return self.own_words[offer]
         energy_uj = int(self.clearing.energy_uj[offer])
-        if self.book.offer_kind[offer] == BUNDLE:
-            taken = self.clearing.taken is not None and self.clearing.taken[offer]
-            return "filled" if taken else "not taken: another choice has more welfare"
+        rival = self._rival(offer) if energy_uj == 0 else ""
+        if rival:
+            return f"not taken: offer {rival!r} of its group is"
         rows = slice(int(self.pieces_of[offer]), int(self.pieces_of[offer + 1]))
         p = self.book.pieces
+        empty = self.book.offer_kind[offer] != BUNDLE and not np.any(p.lo[rows] < p.hi[rows])
+        if self.clearing.taken is not None and not self.clearing.taken[offer] and not empty:
+            return "not taken: another choice has more welfare"
+        if self.book.offer_kind[offer] == BUNDLE:
+            return "filled"
         q = energy_uj / UJ_PER_J
         low, high = float(p.lo[rows].sum()), float(p.hi[rows].sum())
         if (q > 0 and q >= high - self.slack_j) or (q < 0 and q <= low + self.slack_j):
@@ -208,6 +224,19 @@ class Reader:
         if abs(q) > self.slack_j:  # less is the rounding of other energies
             return self._partly(rows, price, bid, ask)
         return self._idle(offer, price, bid, ask)
+
+    def _rival(self, offer: int) -> str:
+        """Id of the offer that is taken of this one's group, or ""."""
+        taken = self.clearing.taken
+        mine = self.book.offers[offer] if taken is not None else None
+        if taken is None or mine is None or not mine.group:
+            return ""
+        for i, o in enumerate(self.book.offers):
+            if i != offer and (o.participant, o.group) == (mine.participant, mine.group):
+                whole = o.all_or_nothing or self.book.offer_kind[i] == BUNDLE
+                if taken[i] if whole else self.clearing.energy_uj[i] != 0:
+                    return o.id
+        return ""
 
     def _next_prices(self, rows: slice) -> tuple[float, float]:
         """What the next Joule is worth to the offer: received (bid), and delivered (ask).

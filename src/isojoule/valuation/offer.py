@@ -383,6 +383,14 @@ class Offer:
     power_factor: float = 1.0
     immediate: bool = False
 
+    def __post_init__(self) -> None:
+        two_sided = isinstance(self.spec, Steps) and self.spec.sell and self.spec.buy
+        if self.all_or_nothing and (two_sided or isinstance(self.spec, Battery | Utility)):
+            raise InputError(
+                "an offer without one whole size cannot be all-or-nothing",
+                remedy="use steps to sell or to buy, a load or a bundle",
+            )
+
 
 def _columns(table: list[tuple[float, ...]]) -> Pieces:
     array = np.array(table, dtype=np.float64).reshape(len(table), 7)
