@@ -52,6 +52,7 @@ def get(name: str, /, **parameters: Any) -> Mechanism:
 _BUILT_IN = {
     "diffusion": "isojoule.market.mechanisms.diffusion:Diffusion",
     "autarky": "isojoule.market.mechanisms.autarky:Autarky",
+    "cda": "isojoule.market.mechanisms.cda:Cda",
     "equilibrium": "isojoule.market.mechanisms.equilibrium:Equilibrium",
     "utility-only": "isojoule.market.mechanisms.utility_only:UtilityOnly",
 }

@@ -1,0 +1,165 @@
+"""The continuous double auction: an order book with price-time priority."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from math import inf, nan
+from typing import Any, ClassVar
+
+from isojoule.core.units import UJ_PER_J, joules_text
+from isojoule.grid import Grid
+from isojoule.market.book import Book
+from isojoule.market.contract import Claim, Clearing, Match, Refusal, State, Traits
+from isojoule.market.matched import (
+    NETWORK,
+    check_matched,
+    check_told,
+    check_uniform,
+    clearing_of,
+    refuse_network,
+)
+from isojoule.market.mechanisms.cda_book import Fill, OrderBook
+from isojoule.market.mechanisms.cda_naive import replay
+from isojoule.market.messages import Event, Message
+from isojoule.market.quotes import BUY, SELL
+from isojoule.market.sequential import Session, cancelled_rows, fold
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class CdaState:
+    """Where a session stands."""
+
+    grid: Grid
+    seed: bytes
+    session: Session[OrderBook]
+
+
+@dataclass(frozen=True)
+class Cda:
+    """Offers trade as they come; what rests waits for the next one.
+
+    An offer that comes in trades with the best that rest on the other side, as far as its price
+    allows, each at the price of the order that rested. Among equal prices the earlier order is
+    first. What is left rests, or is dropped if the offer is `immediate`. An order never trades
+    with its own participant's: those are passed over and keep their place. A load bids its lost
+    load, a utility rests without limit at both its prices. Nothing is carried to the next
+    interval.
+
+    Other names: order book, limit order market, continuous trading.
+
+    Sources: Smith 1962 (J. Polit. Econ. 70:111, doi 10.1086/258609); Gode, Sunder 1993 (J. Polit.
+    Econ. 101:119, doi 10.1086/261868). Spec: docs/spec/sequential.md, Q6 to Q14.
+    """
+
+    name: ClassVar[str] = "cda"
+    tells: ClassVar[bool] = True
+    traits: ClassVar[Traits] = Traits(
+        summary="Continuous double auction: an order book with price-time priority.",
+        efficient=Claim(False, "who comes first trades first, even if a later one wanted it more"),
+        incentive_compatible=Claim(False, "an order that rests sets the price, so it asks more"),
+        individually_rational=Claim(
+            True, "nobody trades beyond the own price, but for a nano-unit a trade of rounding"
+        ),
+        budget=Claim(True, "each buyer pays its seller, to the nano-unit"),
+        false_name_proof=Claim(
+            False, "in one nanosecond names decide who is first, and another name may be ahead"
+        ),
+        coalition_proof=Claim(False, "two sellers who both ask more are both paid more"),
+        credible=Claim(False, "whoever sees an order first can buy ahead of it and resell to it"),
+        networks=(NETWORK,),
+        agency="indirect",
+        information="mediated",
+        game="competition",
+        budget_class="balanced",
+        kind="sequential",
+        how="Offers come one after the other. Each trades at once with the best that wait on the "
+        "other side, at the price that the waiting one named. What cannot trade waits, in the "
+        "order of price and then of time.",
+        good_for="Trading at any hour, by people or programs that watch the market, where wires "
+        "do not bind.",
+        not_for="Many who all bid at one moment: one call auction gives them one price and loses "
+        "nothing to the order of arrival. Nor for offers that nobody watches, such as a load that "
+        "rests at its lost load.",
+        other_names=("order book", "limit order market", "continuous trading"),
+        sources=(
+            "Smith 1962, J. Polit. Econ. 70:111, doi 10.1086/258609",
+            "Gode, Sunder 1993, J. Polit. Econ. 101:119, doi 10.1086/261868",
+        ),
+    )
+
+    def first(
+        self, frame: Book, grid: Grid, *, state: State | None = None, seed: bytes = b""
+    ) -> CdaState | Refusal:
+        """The empty order book. See `isojoule.market.contract`."""
+        odd = set(state or {}) - {"cancelled"}
+        if odd:
+            return Refusal(
+                self.name, f"the state has {sorted(odd)[0]!r}", "an order book starts empty"
+            )
+        refusal = refuse_network(self.name, frame)
+        return refusal or CdaState(grid, seed, Session.of(OrderBook()))
+
+    def step(
+        self, state: CdaState, message: Message, now_ns: int
+    ) -> tuple[CdaState, tuple[Event, ...]]:
+        """The order book after a message, and what happened."""
+        session, events = state.session.after(message, now_ns)
+        return CdaState(state.grid, state.seed, session), events
+
+    def close(self, state: CdaState, book: Book) -> Clearing | Refusal:
+        """The clearing of all that was traded."""
+        machine = state.session.machine
+        for name in book.offer_ids:
+            if name not in machine.orders:
+                return Refusal(self.name, f"offer {name!r} did not come in", "hand it in")
+        told = notes(machine.fills, machine.best(BUY), machine.best(SELL))
+        return clearing_of(
+            self.name, asdict(self), state.seed, book, state.grid, matches(book, machine.fills),
+            **bounds(told), notes=told, state={}, before=cancelled_rows(machine.cancelled),
+        )  # fmt: skip
+
+    def clear(
+        self, book: Book, grid: Grid, *, state: State | None = None, seed: bytes = b""
+    ) -> Clearing | Refusal:
+        """Clear the book. See `isojoule.market.contract`."""
+        return refuse_network(self.name, book) or fold(self, book, grid, state=state, seed=seed)
+
+    def audit(self, book: Book, grid: Grid, clearing: Clearing) -> None:
+        """Check against a second, naive implementation. Raises VerificationError."""
+        fills, bid, ask = replay(book, grid, clearing.state_before)
+        check_matched(book, grid, clearing, matches(book, fills))
+        told = notes(fills, bid, ask)
+        check_told(clearing, told, {})
+        check_uniform(grid, clearing, bounds(told))
+
+
+def matches(book: Book, fills: list[Fill]) -> tuple[Match, ...]:
+    """The trades with the positions of their offers."""
+    position = {name: i for i, name in enumerate(book.offer_ids)}
+    return tuple(
+        Match(position[f.sell_offer], position[f.buy_offer], f.energy_uj, f.payment_nano, f.at_ns)
+        for f in fills
+    )
+
+
+def notes(fills: list[Fill], bid: float | None, ask: float | None) -> dict[str, Any]:
+    """What the order book tells when it closes: what rests best, what was traded."""
+    volume = sum(f.energy_uj for f in fills)
+    paid = sum(f.payment_nano for f in fills)
+    return {
+        "best_bid_per_j": bid,
+        "best_ask_per_j": ask,
+        "last_price_per_j": fills[-1].price_per_j if fills else None,
+        "mean_price_per_j": paid * 1e-9 / (volume / UJ_PER_J) if volume else None,
+        "volume_j": joules_text(volume),
+    }
+
+
+def bounds(told: dict[str, Any]) -> dict[str, float]:
+    """Price of every node (that of the last trade), and the best bid and ask that rest."""
+    bid, ask, last = (told[f"{key}_per_j"] for key in ("best_bid", "best_ask", "last_price"))
+    return {
+        "price_per_j": nan if last is None else last,
+        "lowest": -inf if bid is None else bid,
+        "highest": inf if ask is None else ask,
+    }
