@@ -10,6 +10,7 @@ from isojoule.grid import Grid
 from isojoule.market import diffusion_words
 from isojoule.market.book import Book
 from isojoule.market.contract import Clearing
+from isojoule.market.mechanisms import get
 from isojoule.market.reasons import MOST_NAMES, UTILITY, Reached, Reader
 
 
@@ -38,6 +39,11 @@ def price_words(reader: Reader, node: int) -> str:
     price = float(reader.clearing.price_per_j[node])
     if diffusion_words.told(reader.clearing):
         return diffusion_words.price_words(reader, node)
+    mechanism = get(reader.clearing.mechanism, **reader.clearing.parameters)
+    if hasattr(mechanism, "price_reason"):
+        own: str = mechanism.price_reason(reader.book, reader.grid, reader.clearing, node)
+        if own:
+            return own
     if np.isnan(price):
         if reader.clearing.certificate.kind == "recomputed":
             return (
@@ -124,7 +130,7 @@ def _between(reader: Reader, node: int, reached: list[Reached]) -> str:
         words = (
             "no offer in reach is partly filled, any price from "
             f"{reader.price_text(low)} to {reader.price_text(high)} would do, "
-            "and the midpoint is taken"
+            f"and {_taken(low, high, float(reader.clearing.price_per_j[node]))}"
         )
     elif np.isfinite(low):
         words = "any higher price would do, and the lowest is taken"
@@ -135,6 +141,15 @@ def _between(reader: Reader, node: int, reached: list[Reached]) -> str:
         if np.isfinite(value):
             words += _who_minds(reader, here, value, change, below=value == low)
     return words
+
+
+def _taken(low: float, high: float, price: float) -> str:
+    """Which price of those that would do is taken."""
+    share = (price - low) / (high - low)
+    for value, name in ((0.0, "lowest"), (0.5, "midpoint"), (1.0, "highest")):
+        if abs(share - value) < 1e-6:
+            return f"the {name} is taken"
+    return f"the one {100 * share:.3g} % of the way up is taken"
 
 
 def _who_minds(
