@@ -196,11 +196,16 @@ class Reader:
         if self.own_words and self.own_words[offer]:
             return self.own_words[offer]
         energy_uj = int(self.clearing.energy_uj[offer])
-        if self.book.offer_kind[offer] == BUNDLE:
-            taken = self.clearing.taken is not None and self.clearing.taken[offer]
-            return "filled" if taken else "not taken: another choice has more welfare"
+        rival = self._rival(offer) if energy_uj == 0 else ""
+        if rival:
+            return f"not taken: offer {rival!r} of its group is"
         rows = slice(int(self.pieces_of[offer]), int(self.pieces_of[offer + 1]))
         p = self.book.pieces
+        empty = self.book.offer_kind[offer] != BUNDLE and not np.any(p.lo[rows] < p.hi[rows])
+        if self.clearing.taken is not None and not self.clearing.taken[offer] and not empty:
+            return "not taken: another choice has more welfare"
+        if self.book.offer_kind[offer] == BUNDLE:
+            return "filled"
         q = energy_uj / UJ_PER_J
         low, high = float(p.lo[rows].sum()), float(p.hi[rows].sum())
         if (q > 0 and q >= high - self.slack_j) or (q < 0 and q <= low + self.slack_j):
@@ -219,6 +224,19 @@ class Reader:
         if abs(q) > self.slack_j:  # less is the rounding of other energies
             return self._partly(rows, price, bid, ask)
         return self._idle(offer, price, bid, ask)
+
+    def _rival(self, offer: int) -> str:
+        """Id of the offer that is taken of this one's group, or ""."""
+        taken = self.clearing.taken
+        mine = self.book.offers[offer] if taken is not None else None
+        if taken is None or mine is None or not mine.group:
+            return ""
+        for i, o in enumerate(self.book.offers):
+            if i != offer and (o.participant, o.group) == (mine.participant, mine.group):
+                whole = o.all_or_nothing or self.book.offer_kind[i] == BUNDLE
+                if taken[i] if whole else self.clearing.energy_uj[i] != 0:
+                    return o.id
+        return ""
 
     def _next_prices(self, rows: slice) -> tuple[float, float]:
         """What the next Joule is worth to the offer: received (bid), and delivered (ask).
