@@ -72,7 +72,7 @@ def allocate_integer(book: Book, grid: Grid, *, seed: bytes = b"") -> Allocation
     found = search.best()
     if isinstance(found, NotSolved):
         return found
-    return search.allocation(search.by_rule(found))
+    return search.allocation(search.used(search.by_rule(found)))
 
 
 class Search:
@@ -164,6 +164,18 @@ class Search:
             if again or isinstance(found, NotSolved):
                 self.master.exclude(choice)
         return None
+
+    def used(self, best: Chosen) -> Chosen:
+        """The same, with what is chosen of a group and then does not trade called not taken."""
+        for _ in range(self.units.count):
+            trades = self.units.whole | (best.rest.energy_uj[self.units.offer] != 0)
+            if not np.any(best.choice & ~trades):
+                break
+            found = self.clear(best.choice & trades)
+            if isinstance(found, NotSolved):
+                break
+            best = found
+        return best
 
     def open(self) -> Fixed:
         """Every unit open, but what would be taken for nothing."""
