@@ -54,5 +54,8 @@ _BUILT_IN = {
     "autarky": "isojoule.market.mechanisms.autarky:Autarky",
     "cda": "isojoule.market.mechanisms.cda:Cda",
     "equilibrium": "isojoule.market.mechanisms.equilibrium:Equilibrium",
+    "sealed-bid": "isojoule.market.mechanisms.sealed_bid:SealedBid",
+    "deferred-revelation": "isojoule.market.mechanisms.deferred_revelation:DeferredRevelation",
     "utility-only": "isojoule.market.mechanisms.utility_only:UtilityOnly",
+    "vrgda": "isojoule.market.mechanisms.vrgda:Vrgda",
 }

@@ -20,6 +20,7 @@ from isojoule.market.matched import (
 )
 from isojoule.market.mechanisms.cda_book import Fill, OrderBook
 from isojoule.market.mechanisms.cda_naive import replay
+from isojoule.market.mechanisms.cda_words import reasons
 from isojoule.market.messages import Event, Message
 from isojoule.market.quotes import BUY, SELL
 from isojoule.market.sequential import Session, cancelled_rows, fold
@@ -131,6 +132,10 @@ class Cda:
         told = notes(fills, bid, ask)
         check_told(clearing, told, {})
         check_uniform(grid, clearing, bounds(told))
+
+    def reasons(self, book: Book, grid: Grid, clearing: Clearing) -> list[str]:
+        """Why each offer got what it got."""
+        return reasons(book, grid, clearing)
 
 
 def matches(book: Book, fills: list[Fill]) -> tuple[Match, ...]:
