@@ -159,11 +159,11 @@ def simulate(
     state = start
     for at in range(count):
         opened = world.open(first + at, wanted[at], state)
-        clearing = mechanism.clear(opened.book, s.grid, seed=seed)
+        clearing = mechanism.clear(opened.book, s.grid, state=state.market, seed=seed)
         if isinstance(clearing, Refusal):
             when = Interval(int(s.times_s[first + at]), 1.0).start_text()
             raise InputError(f"interval {when}: {clearing}", remedy="choose another mechanism")
-        state = world.close(opened, clearing.energy_uj[maker.batteries])
+        state = world.close(opened, clearing.energy_uj[maker.batteries], clearing.state)
         closed = proven_by_prices(opened.book, s.grid, clearing)
         _write(record, at, opened, state, clearing, limit, closed)
         if progress is not None:

@@ -16,7 +16,7 @@ after q out of its free energy F the clock stands at t * (1 - q/F). Spec: docs/s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +27,7 @@ from isojoule.core.units import UJ_PER_J
 from isojoule.grid.formulation import network_of
 from isojoule.market import Book
 from isojoule.market.book import NETWORKS
+from isojoule.market.contract import State as MarketState
 from isojoule.microworld.offers import OfferMaker
 from isojoule.microworld.scenario import Scenario
 from isojoule.valuation import Battery
@@ -52,11 +53,14 @@ class State:
         Since each battery last gave energy, s, (batteries,).
     fleet
         Machines and their Orders; None without machines.
+    market
+        The state that the last clearing left; empty before the first.
     """
 
     stored_uj: Ints
     idle_s: Floats
     fleet: FleetState | None
+    market: MarketState = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -138,7 +142,7 @@ class World:
         return self.at(stored)
 
     def at(self, stored_uj: Ints) -> State:
-        """A state with these batteries, nothing idle, no Order taken yet."""
+        """A state with these batteries, nothing idle, no Order taken, no market before."""
         fleet = None if self.fleet is None else self.fleet.first()
         return State(stored_uj.copy(), np.zeros(stored_uj.size), fleet)
 
@@ -159,8 +163,13 @@ class World:
         book = maker.make(row, wanted_uj, stored, committed, fresh)
         return Opened(book, stored, decay, committed, used, state.idle_s, turn)
 
-    def close(self, opened: Opened, received_uj: Ints) -> State:
+    def close(self, opened: Opened, received_uj: Ints, market: MarketState | None = None) -> State:
         """End the interval: batteries receive (negative: deliver), machines draw what they used.
+
+        Parameters
+        ----------
+        market
+            The state that the clearing leaves to the next one.
 
         Raises
         ------
@@ -177,7 +186,7 @@ class World:
             left = np.where(free > 0, 1.0 - np.minimum(given / free, 1.0), 1.0)
         idle = (opened.idle_s + self.maker.scenario.interval_s) * left
         fleet = None if opened.turn is None else opened.turn.state
-        return State(after, idle, fleet)
+        return State(after, idle, fleet, market or {})
 
     def _freshness(self, stored_uj: Ints, idle_s: Floats) -> Floats:
         """Factor on each battery's curve; 1 where it does not perish, or has nothing to sell."""

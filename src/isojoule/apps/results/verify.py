@@ -137,8 +137,8 @@ def _check_intervals(
     try:
         for at in range(record.time_s.size):
             opened = world.open(first + at, record.wanted_uj[at], state)
-            _check_interval(opened.book, s, mechanism, record, at, seed)
-            state = world.close(opened, record.energy_uj[at, maker.batteries])
+            market = _check_interval(opened.book, s, mechanism, record, at, seed, state.market)
+            state = world.close(opened, record.energy_uj[at, maker.batteries], market)
             for name, stored, true in (
                 ("holds something else than it received", record.stored_uj[at], state.stored_uj),
                 ("fed its machine something else", record.used_uj[at], opened.used_uj),
@@ -160,8 +160,15 @@ def _check_intervals(
 
 
 def _check_interval(
-    book: Any, s: Scenario, mechanism: Any, record: Record, at: int, seed: bytes
-) -> None:
+    book: Any,
+    s: Scenario,
+    mechanism: Any,
+    record: Record,
+    at: int,
+    seed: bytes,
+    before: dict[str, Any],
+) -> dict[str, Any]:
+    """Check one interval; `before` is the market's state, what comes back that of the next."""
     price = record.price_per_j[at]
     energy, flow, loss = record.energy_uj[at], record.flow_uj[at], record.loss_uj[at]
     standing = record.standing_uj[at]
@@ -182,6 +189,7 @@ def _check_interval(
         welfare=support.welfare,
         operator={},
         certificate=Certificate("dual", duals, support.lowest, support.highest, 0.0, support.gap),
+        state_before=before,
     )
     check_physics(book, s.grid, clearing)
     margin = MARGIN * (abs(support.welfare) + support.gap) + 1e-12
@@ -198,7 +206,7 @@ def _check_interval(
                              ("loss_rent", record.loss_rent_nano)):  # fmt: skip
             if column[at] != again.operator.get(name, 0):
                 raise VerificationError(f"is {column[at]}", place=name)
-        return
+        return again.state
     scale = float(np.max(np.abs(support.price[np.isfinite(support.price)]), initial=0.0))
     same = np.abs(price - support.price) <= MARGIN * scale
     same |= np.isnan(price) & np.isnan(support.price)
@@ -234,6 +242,7 @@ def _check_interval(
     for name, (stored, true) in lines.items():
         if abs(stored - true) > (0 if name == "operator_nano" else 1 + MARGIN * abs(true)):
             raise VerificationError(f"is {stored}, not {true}", place=name)
+    return {}
 
 
 def _check_other_rule(
@@ -246,7 +255,9 @@ def _check_other_rule(
     if hasattr(mechanism, "check_tables"):
         own: Clearing = mechanism.check_tables(book, s.grid, clearing, operator_nano)
         return own
-    again: Clearing | Refusal = mechanism.clear(book, s.grid, seed=clearing.seed)
+    again: Clearing | Refusal = mechanism.clear(
+        book, s.grid, state=clearing.state_before, seed=clearing.seed
+    )
     if isinstance(again, Refusal):
         raise VerificationError(str(again), place="mechanism")
     for name in ("energy_uj", "payment_nano", "flow_uj", "loss_uj", "link_payment_nano"):
