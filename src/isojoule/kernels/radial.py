@@ -104,6 +104,7 @@ def support_on_tree(order: Ints, up: Ints, link: Ints, low: Floats, high: Floats
     lowest, highest : (nodes,), money per J; -inf and inf where nothing bounds.
     """
     nodes = order.size
+    own_low, own_high = low, high
     low, high = low.copy(), high.copy()
     # the tightest bound from below, whose it is, and the tightest of all the others
     first_low, second_low = low.copy(), low.copy()
@@ -142,8 +143,9 @@ def support_on_tree(order: Ints, up: Ints, link: Ints, low: Floats, high: Floats
                 max(others_low, above_low[u]), min(others_high, above_high[u]), down[e],
                 capacity[e], gain[e], r[e], price[e] + wedge[e], price[e] - wedge[e], slack,
             )  # fmt: skip
-        low[v] = max(first_low[v], above_low[v])
-        high[v] = min(first_high[v], above_high[v])
+        # where they cross by rounding, what the offers say stands
+        low[v] = min(max(first_low[v], above_low[v]), own_high[v])
+        high[v] = max(min(first_high[v], above_high[v]), own_low[v])
         if low[v] > high[v]:  # rounding: they are one price
             low[v] = high[v] = 0.5 * (low[v] + high[v])
     return low, high

@@ -1,7 +1,8 @@
 """The best allocation of any book, by the solver that fits it.
 
 `best` is what mechanisms call. It picks by the network and by whether all offers are divisible:
-arcs and an interior point for `copperplate` and `transport` (`isojoule.market.allocation`), an
+arcs and an interior point for `copperplate` and `transport` (`isojoule.market.allocation`), rows
+beside them for `lindistflow` (`isojoule.market.radial`), an
 integer program where offers are indivisible (`isojoule.market.integer`).
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 from isojoule.grid import Grid
 from isojoule.market.allocation import Allocation, NotSolved, allocate
 from isojoule.market.book import NETWORKS, Book
+from isojoule.market.radial.optimum import allocate_radial
 
 
 def best(book: Book, grid: Grid, *, seed: bytes = b"") -> Allocation | NotSolved:
@@ -26,6 +28,8 @@ def best(book: Book, grid: Grid, *, seed: bytes = b"") -> Allocation | NotSolved
     -------
     The allocation, or why there is none: no solver for this network, or no optimum.
     """
+    if book.network == "lindistflow":
+        return allocate_radial(book, grid)
     if book.network not in NETWORKS:
         return NotSolved(
             f"network {book.network!r} is not cleared", f"use one of {', '.join(NETWORKS)}"

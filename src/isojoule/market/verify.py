@@ -35,6 +35,8 @@ from isojoule.market.contract import Clearing, Refusal
 from isojoule.market.indivisible import NO_LEGS
 from isojoule.market.integer_check import proved, rest_in
 from isojoule.market.mechanisms import get
+from isojoule.market.radial.check import check_limits, support_of
+from isojoule.market.radial.settle import payments_of
 from isojoule.market.settle import capacity_uj, nodal_payments
 
 MARGIN = 1e-9
@@ -173,6 +175,8 @@ def check_physics(book: Book, grid: Grid, clearing: Clearing) -> None:
     if rest.any():
         at = int(np.flatnonzero(rest)[0])
         raise VerificationError(f"is off balance by {rest[at]} uJ", place=f"node {nodes[at]!r}")
+    if book.network == "lindistflow":
+        check_limits(book, grid, clearing)
 
 
 def check_prices(
@@ -184,6 +188,8 @@ def check_prices(
         raise VerificationError("a dual price is not finite", place="certificate.duals")
     if book.indivisible:
         found = proved(book, grid, clearing)
+    elif book.network == "lindistflow":
+        found = support_of(book, grid, clearing)
     else:
         found = supporting_prices(
             book, grid, clearing.energy_uj, clearing.flow_uj, clearing.loss_uj,
@@ -241,7 +247,11 @@ def check_welfare(clearing: Clearing, found: Support) -> None:
 
 def check_nodal_payments(book: Book, grid: Grid, clearing: Clearing) -> None:
     """Every payment is price times energy; the operator's lines add up."""
-    paid = nodal_payments(book, grid, clearing, clearing.price_per_j)
+    if book.network == "lindistflow":
+        side = clearing.certificate.side
+        paid = payments_of(book, grid, clearing, clearing.price_per_j, side)
+    else:
+        paid = nodal_payments(book, grid, clearing, clearing.price_per_j)
     _no(
         clearing.payment_nano != paid.offers,
         book.offer_ids,

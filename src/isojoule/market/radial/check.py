@@ -19,10 +19,11 @@ from isojoule.market.radial.model import feeder_for, kept, stand_in_integers
 from isojoule.market.radial.prices import SIDE, duals_of, side_of, supporting_prices
 
 MARGIN = 1e-9
+"""As in `isojoule.market.verify`."""
 
 
 def check_limits(book: Book, grid: Grid, clearing: Clearing) -> Feeder:
-    """Voltages and apparent powers are within their limits; the feeder they were found with."""
+    """Check that voltages and apparent powers keep their limits; the feeder they were found by."""
     feeder = feeder_for(book, grid)
     if isinstance(feeder, NotRadial):
         raise VerificationError(feeder.reason, place="grid")
@@ -33,7 +34,7 @@ def check_limits(book: Book, grid: Grid, clearing: Clearing) -> Feeder:
 
 
 def check_side(feeder: Feeder, clearing: Clearing) -> None:
-    """The duals of limits have their shapes, and the prices of reactive energy follow from them."""
+    """Check the certificate's `side`: its shapes, and that reactive prices follow from duals."""
     side = clearing.certificate.side
     if set(side) != set(SIDE):
         raise VerificationError(f"has not {', '.join(SIDE)}", place="certificate.side")
@@ -51,9 +52,11 @@ def check_side(feeder: Feeder, clearing: Clearing) -> None:
         )
 
 
-def support_of(book: Book, grid: Grid, feeder: Feeder, clearing: Clearing) -> Support:
-    """Supporting prices and gap, by the integers and the stored duals."""
+def support_of(book: Book, grid: Grid, clearing: Clearing) -> Support:
+    """Supporting prices and gap, by the integers and the stored duals, which are checked."""
     c = clearing
+    feeder = check_limits(book, grid, c)
+    check_side(feeder, c)
     flows = (c.energy_uj, c.flow_uj, c.loss_uj, c.standing_uj)
     duals = duals_of(c.certificate.side)
     return supporting_prices(book, grid, feeder, flows, c.certificate.duals, duals)

@@ -41,6 +41,8 @@ Ints = NDArray[np.int64]
 
 PASSED = 1e-10
 """A limit is passed by more than this: of the square of a voltage per unit, of a capacity."""
+BOTH_WAYS = 1e-6
+"""A link runs both ways if the smaller way carries more than this share of the largest flow."""
 
 
 def allocate_radial(book: Book, grid: Grid) -> Allocation | NotSolved:
@@ -116,7 +118,8 @@ def _with_limits(
     columns = join_smooth(columns_of(book, network))
     share = np.append(book.reactive_share, np.zeros(columns.standing_links.size))[columns.offer]
     rows: dict[tuple[str, int, int], Row] = {}
-    while new := [row for row in broken_rows(feeder, at, PASSED) if row.name not in rows]:
+    new = broken_rows(feeder, at, PASSED)
+    while new:
         rows.update((row.name, row) for row in new)
         solver = _Limited(feeder, network, list(rows.values()), share)
         found = optimum(network, columns, solver=solver)
@@ -129,14 +132,40 @@ def _with_limits(
                 "check whether the voltage that the root holds is within the limits of each node",
             )
         solution = found.solution
+        shut = _one_way(network, solution)
+        if shut is not None:  # the same rows again
+            network, new = shut, list(rows.values())
+            continue
         signed = np.where(network.arc_back, -solution.f, solution.f)
         flow_j = np.bincount(network.arc_link, signed, network.tail.size).astype(np.float64)
         at = stand(feeder, book, found.offer_x[: book.offer_count], flow_j)
+        new = [row for row in broken_rows(feeder, at, PASSED) if row.name not in rows]
     duals = no_duals(feeder)
     for row, multiplier in zip(rows.values(), solver.multipliers, strict=True):
         for total, share in zip(duals, row.duals, strict=True):
             total += multiplier * share
     return found, duals
+
+
+def _one_way(network: Network, solution: Solution) -> Network | None:
+    """The network with the smaller way shut of each link that runs both ways; None if none does.
+
+    Where a limit makes a price fall below 0, energy would be sent there to be burned on the way
+    back, which changes voltages and is not wanted (docs/spec/grid.md, G4).
+    """
+    first, second = np.full((2, network.tail.size), -1)
+    first[network.arc_link[~network.arc_back]] = np.flatnonzero(~network.arc_back)
+    second[network.arc_link[network.arc_back]] = np.flatnonzero(network.arc_back)
+    two = np.flatnonzero(second >= 0)
+    one, other = first[two], second[two]
+    least = np.minimum(solution.f[one], solution.f[other])
+    most = float(np.max(np.abs(solution.f), initial=0.0))
+    both = least > BOTH_WAYS * most
+    if not both.any():
+        return None
+    arc_hi = network.arc_hi.copy()
+    arc_hi[np.where(solution.f[one] < solution.f[other], one, other)[both]] = 0.0
+    return replace(network, arc_hi=arc_hi)
 
 
 class _Limited:

@@ -16,13 +16,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from isojoule.core.errors import InvariantError
 from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
 from isojoule.grid import Grid
 from isojoule.grid.formulation import network_of
-from isojoule.grid.radial import Feeder
+from isojoule.grid.radial import Feeder, NotRadial
 from isojoule.kernels.money import payments
 from isojoule.market.book import Book
-from isojoule.market.radial.model import stand_in_integers
+from isojoule.market.radial.model import feeder_for, stand_in_integers
 from isojoule.market.radial.prices import duals_of, offer_prices
 from isojoule.market.settle import Flows, Paid, capacity_uj
 
@@ -78,6 +79,16 @@ def feeder_payments(
     lines["standing_loss"] = -int(drawn.sum())
     lines["rounding"] = surplus - sum(lines.values())
     return Paid(offers, links, lines)
+
+
+def payments_of(
+    book: Book, grid: Grid, flows: Flows, price: Floats, side: dict[str, Floats]
+) -> Paid:
+    """`feeder_payments` of a book that was cleared on this grid."""
+    feeder = feeder_for(book, grid)
+    if isinstance(feeder, NotRadial):
+        raise InvariantError(feeder.reason)
+    return feeder_payments(book, grid, feeder, flows, price, side)
 
 
 def _nano(money: Floats) -> Ints:

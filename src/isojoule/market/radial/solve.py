@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array, csr_array, hstack, vstack
 
 from isojoule.grid.formulation import Network
 from isojoule.kernels.interior_point import Solution
+from isojoule.kernels.rows import RowProgram, maximise_rows
+from isojoule.market.optimum import TOLERANCE
 from isojoule.valuation.curve import Pieces
 
 Floats = NDArray[np.float64]
@@ -30,4 +33,53 @@ def maximise_with_rows(
     -------
     The solution, and the multipliers of the rows, 0 or more.
     """
-    raise NotImplementedError
+    link = network.arc_link
+    arcs, rows, size = link.size, limit.size, node.size
+    every = np.arange(arcs)
+    places = (network.nodes, arcs)
+    arrives = coo_array((network.gain[link], (network.arc_head, every)), shape=places)
+    leaves = coo_array((np.ones(arcs), (network.arc_tail, every)), shape=places)
+    lost = coo_array((network.limits.loss_per_j[link], (network.arc_head, every)), shape=places)
+    drawn = coo_array((np.ones(size), (node, np.arange(size))), shape=(network.nodes, size))
+    none = csr_array((network.nodes, rows))
+    balance = hstack([-drawn, arrives.tocsr() - leaves.tocsr(), none])
+    # a row with its slack: what is left of the limit arrives there
+    beside = hstack([csr_array(-on_pieces), csr_array(-on_arcs), -_eye(rows)])
+    zero, one = np.zeros(arcs + rows), np.ones(arcs + rows)
+    found = maximise_rows(
+        RowProgram(
+            lo=np.concatenate([pieces.lo, arc_lo, np.zeros(rows)]),
+            hi=np.concatenate([pieces.hi, arc_hi, np.full(rows, np.inf)]),
+            a=np.concatenate([pieces.a, -network.price[link], np.zeros(rows)]),
+            b=np.concatenate([pieces.b, zero]),
+            c0=np.concatenate([pieces.c0, one]),
+            c1=np.concatenate([pieces.c1, zero]),
+            k=np.concatenate([pieces.k, one]),
+            matrix=csr_array(vstack([balance, beside])),
+            right=np.concatenate([-inject, -limit]),
+            loss=csr_array(
+                vstack(
+                    [
+                        hstack([csr_array((network.nodes, size)), lost, none]),
+                        csr_array((rows, size + arcs + rows)),
+                    ]
+                )
+            ),
+        ),
+        TOLERANCE,
+    )
+    end = size + arcs
+    solution = Solution(
+        found.x[:size],
+        found.x[size:end],
+        found.price[: network.nodes],
+        found.side[:size],
+        found.side[size:end],
+        found.steps,
+        found.residual,
+    )
+    return solution, np.maximum(found.price[network.nodes :], 0.0)
+
+
+def _eye(size: int) -> csr_array:
+    return csr_array((np.ones(size), (np.arange(size), np.arange(size))), shape=(size, size))
