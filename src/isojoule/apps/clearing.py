@@ -72,6 +72,7 @@ def clear(
     grid: Grid | None = None,
     *,
     mechanism: str = "equilibrium",
+    state: dict[str, Any] | None = None,
     seed: bytes = b"",
     **parameters: Any,
 ) -> Cleared | Refusal:
@@ -85,6 +86,8 @@ def clear(
         Needed with a `Book`, and only there.
     mechanism, parameters
         Name and parameters of the mechanism.
+    state
+        What the clearing before left, as `Cleared.clearing.state`; for mechanisms that carry some.
     seed
         For ties and chance.
 
@@ -105,5 +108,5 @@ def clear(
         raise InputError("a grid beside a book file", remedy="leave the grid out")
     else:
         file = book if isinstance(book, BookFile) else read_book(book)
-    outcome = get(mechanism, **parameters).clear(file.book, file.grid, seed=seed)
+    outcome = get(mechanism, **parameters).clear(file.book, file.grid, state=state, seed=seed)
     return outcome if isinstance(outcome, Refusal) else Cleared(file, outcome)

@@ -26,6 +26,12 @@ def clear(
     seed: Annotated[
         str, typer.Option(help="Seed for ties and chance: a text, or hexadecimal after 0x.")
     ] = "",
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="State to go on from: of a clearing (JSON), or JSON of its own."
+        ),
+    ] = None,
     explain: Annotated[
         str | None, typer.Option(metavar="NODE", help="Say why the price there is what it is.")
     ] = None,
@@ -36,7 +42,7 @@ def clear(
     from isojoule.apps.files.clearing_files import answer, answer_text, write_whole
 
     parameters = read_settings(settings or [])
-    file, clearing = clear_file(book, mechanism, parameters, read_seed(seed))
+    file, clearing = clear_file(book, mechanism, parameters, read_seed(seed), state)
     why = None
     if explain is not None:
         from isojoule.market.explain import explain as explain_price
@@ -76,9 +82,13 @@ def verify(
 
 
 def clear_file(
-    path: Path | str, mechanism: str, parameters: dict[str, Any], seed: bytes
+    path: Path | str,
+    mechanism: str,
+    parameters: dict[str, Any],
+    seed: bytes,
+    state: Path | None = None,
 ) -> tuple[BookFile, Clearing]:
-    """Read a book and clear it.
+    """Read a book and clear it, going on from the state in a file if there is one.
 
     Raises
     ------
@@ -91,7 +101,12 @@ def clear_file(
 
     rule = get(mechanism, **parameters)
     file = read_book(path)
-    cleared = rule.clear(file.book, file.grid, seed=seed)
+    before = None
+    if state is not None:
+        from isojoule.apps.files.state_files import read_state
+
+        before = read_state(state, mechanism)
+    cleared = rule.clear(file.book, file.grid, state=before, seed=seed)
     if isinstance(cleared, Refusal):
         raise Refused(cleared)
     return file, cleared
