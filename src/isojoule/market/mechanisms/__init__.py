@@ -56,6 +56,12 @@ _BUILT_IN = {
     "equilibrium": "isojoule.market.mechanisms.equilibrium:Equilibrium",
     "sealed-bid": "isojoule.market.mechanisms.sealed_bid:SealedBid",
     "deferred-revelation": "isojoule.market.mechanisms.deferred_revelation:DeferredRevelation",
+    "reverse-vcg": "isojoule.market.mechanisms.reverse_vcg:ReverseVcg",
+    "mcafee": "isojoule.market.mechanisms.mcafee:McAfee",
+    "pay-as-bid": "isojoule.market.mechanisms.pay_as_bid:PayAsBid",
+    "uniform-price": "isojoule.market.mechanisms.uniform_price:UniformPrice",
     "utility-only": "isojoule.market.mechanisms.utility_only:UtilityOnly",
+    "vcg": "isojoule.market.mechanisms.vcg:Vcg",
+    "vcg-exchange": "isojoule.market.mechanisms.vcg_exchange:VcgExchange",
     "vrgda": "isojoule.market.mechanisms.vrgda:Vrgda",
 }

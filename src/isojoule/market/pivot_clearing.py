@@ -1,0 +1,287 @@
+"""Clearings whose payments are pivots: how they are made, and how they are checked.
+
+`vcg`, `reverse-vcg` and `vcg-exchange` differ in one thing: in an auction one participant, the
+*auctioneer*, has no pivot. It pays, or gets, the sum of what all others pay, less what the
+operator gets for its priced links and pays for its standing losses. In the exchange everyone has
+a pivot, and what they do not add up to is the operator's.
+
+The check believes no payment: it solves the book anew, and then once without each participant.
+
+Spec: docs/spec/vcg.md, P4 and P7 to P9.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isojoule.core.errors import VerificationError
+from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
+from isojoule.grid import Grid
+from isojoule.grid.formulation import network_of
+from isojoule.kernels.prices import fill
+from isojoule.market.absent import idle, links_of, offers_of, people, room_j, size_uj
+from isojoule.market.allocation import Allocation, NotSolved, columns_of, rounding_of
+from isojoule.market.best import best
+from isojoule.market.book import Book
+from isojoule.market.contract import Certificate, Clearing, Refusal
+from isojoule.market.indivisible import units_of
+from isojoule.market.pivots import Pivots, pivots, split, too_much_money
+from isojoule.valuation.curve import integral
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+NEAR = 1e-9
+"""Share of a pivot by which another machine may find another."""
+FEW_NANO = 3
+FEW_UJ = 4
+"""Energies that differ by no more are the same optimum, rounded."""
+
+WORDS = (
+    "Payments are pivots, not price times energy: everyone pays what its being there costs all "
+    "others, and is paid what it spares them."
+)
+AUCTION_WORDS = WORDS[:-1] + "; {} {} the sum."
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Account:
+    """What each participant pays in all, and the operator's lines, nano-units."""
+
+    of: dict[str, int]
+    operator: dict[str, int]
+
+
+def clear_by_pivots(
+    name: str,
+    parameters: dict[str, Any],
+    book: Book,
+    grid: Grid,
+    seed: bytes,
+    auctioneer: str = "",
+) -> Clearing | Refusal:
+    """The best allocation, paid by pivots; `auctioneer` has none and takes the sum."""
+    found = best(book, grid, seed=seed)
+    if isinstance(found, NotSolved):
+        return Refusal(name, found.reason, found.remedy)
+    names = [who for who in people(book, grid) if who != auctioneer]
+    pays = pivots(book, grid, found, names, seed)
+    if isinstance(pays, NotSolved):
+        return Refusal(name, pays.reason, pays.remedy)
+    beyond = too_much_money(pays)
+    if beyond:
+        return Refusal(name, beyond, "use a larger unit of money, or correct the prices")
+    account = account_of(book, grid, found, pays, auctioneer)
+    offers, links = shares(book, grid, found, account.of)
+    s = found.support
+    return Clearing(
+        mechanism=name,
+        parameters=parameters,
+        seed=seed,
+        energy_uj=found.energy_uj,
+        payment_nano=offers,
+        flow_uj=found.flow_uj,
+        loss_uj=found.loss_uj,
+        link_payment_nano=links,
+        standing_uj=found.standing_uj,
+        price_per_j=s.price,
+        welfare=s.welfare,
+        operator=account.operator,
+        certificate=Certificate(
+            kind="dual" if s.closed else "bound",
+            duals=found.duals,
+            lowest=s.lowest,
+            highest=s.highest,
+            welfare_bound=s.welfare + s.gap,
+            gap=s.gap,
+            side=found.side,
+            leaves=found.leaves,
+        ),
+        taken=found.taken,
+    )
+
+
+def only_side(name: str, book: Book, side: str) -> str | Refusal:
+    """The one participant that could sell (or buy) anything, or why the book does not fit."""
+    gives, takes = room_j(book)
+    at = np.flatnonzero((gives if side == "sell" else takes) > 0)
+    who: list[str] = sorted({book.participants[i] for i in book.offer_participant[at].tolist()})
+    if len(who) == 1:
+        return who[0]
+    some = " and ".join(repr(one) for one in who[:2]) + (" and others" if who[2:] else "")
+    return Refusal(
+        name,
+        f"{some if who else 'nobody'} could {side}, and it needs exactly one who does",
+        f"use vcg-exchange, or leave one who could {side}",
+    )
+
+
+def account_of(book: Book, grid: Grid, found: Allocation, pays: Pivots, auctioneer: str) -> Account:
+    """Who pays how much in all. An auctioneer that trades nothing pays nothing."""
+    of = {name: pivot.nano for name, pivot in pays.of.items()}
+    carriage = carriage_nano(grid, found.link_cost)
+    standing = -pays.operator.nano
+    if auctioneer:
+        silent = auctioneer in idle(book, grid, found, found.taken)
+        of[auctioneer] = 0 if silent else carriage + standing - sum(of.values())
+    total = sum(of.values())
+    rest = total - carriage - standing
+    exact = sum(p.money for p in pays.of.values()) * NANO_PER_UNIT
+    surplus = rest if auctioneer else round(exact) - carriage - standing
+    lines = {"pivots": surplus, "carriage": carriage, "standing_loss": standing}
+    lines["rounding"] = rest - surplus
+    return Account(of, lines)
+
+
+def carriage_nano(grid: Grid, link_cost: Floats) -> int:
+    """What the operator gets for its own priced links, nano-units."""
+    mine = links_of(grid, "")
+    return round(math.fsum(link_cost[mine].tolist()) * NANO_PER_UNIT)
+
+
+def shares(book: Book, grid: Grid, found: Allocation, of: dict[str, int]) -> tuple[Ints, Ints]:
+    """The payment of each offer and each owned link (see `split`), nano-units."""
+    offers = np.zeros(book.offer_count, np.int64)
+    links = np.zeros(grid.link_count, np.int64)
+    size = size_uj(book, found.energy_uj, found.taken)
+    at_offers: dict[str, list[int]] = {}
+    for i in np.flatnonzero(size):
+        at_offers.setdefault(book.participants[book.offer_participant[i]], []).append(int(i))
+    at_links: dict[str, list[int]] = {}
+    for e in np.flatnonzero(found.flow_uj):
+        at_links.setdefault(grid.owner[e], []).append(int(e))
+    for name, nano in of.items():
+        mine, carry = at_offers.get(name, []), at_links.get(name, [])
+        parts = split(
+            nano,
+            [f"o{book.offer_ids[i]}" for i in mine] + [f"l{grid.link_ids[e]}" for e in carry],
+            [*found.offer_value[mine].tolist(), *(-found.link_cost[carry]).tolist()],
+            [*size[mine].tolist(), *np.abs(found.flow_uj[carry]).tolist()],
+        )
+        offers[mine] = parts[: len(mine)]
+        links[carry] = parts[len(mine) :]
+    return offers, links
+
+
+def check_pivots(book: Book, grid: Grid, clearing: Clearing, auctioneer: str | Refusal) -> None:
+    """Every payment is the pivot that a new solution gives.
+
+    Raises
+    ------
+    VerificationError
+        At the first payment that is not; names the participant, offer, link or line.
+    """
+    if isinstance(auctioneer, Refusal):
+        raise VerificationError(f"the book does not fit: {auctioneer.reason}", place="book")
+    found, unsure = _solved_anew(book, grid, clearing)
+    names = [who for who in people(book, grid) if who != auctioneer]
+    pays = pivots(book, grid, found, names, clearing.seed)
+    if isinstance(pays, NotSolved):
+        raise VerificationError(f"the pivots cannot be found again: {pays.reason}")
+    paid, earned = clearing.payment_nano, clearing.link_payment_nano
+    margin: dict[str, float] = {}
+    stored: dict[str, int] = {}
+    for name in people(book, grid):
+        mine, carry = offers_of(book, name), links_of(grid, name)
+        stored[name] = int(paid[mine].sum()) + int(earned[carry].sum())
+    for name, pivot in pays.of.items():
+        margin[name] = _margin(pivot.nano, pivot.unsure + unsure)
+        if abs(stored[name] - pivot.nano) > margin[name]:
+            raise VerificationError(
+                f"pays {stored[name]} nano-units in all, its pivot is {pivot.nano}",
+                place=f"participant {name!r}",
+            )
+    account = account_of(book, grid, found, pays, auctioneer)
+    slack = sum(margin.values(), unsure * NANO_PER_UNIT) + _margin(
+        pays.operator.nano, pays.operator.unsure + unsure
+    )
+    _check_lines(clearing, account.operator, slack, auctioneer)
+    if auctioneer and account.of[auctioneer] == 0 != stored[auctioneer]:
+        raise VerificationError("pays, and trades nothing", place=f"participant {auctioneer!r}")
+    parts = shares(book, grid, found, stored)
+    worth = float(np.max(np.abs(found.offer_value), initial=0.0))
+    near = _margin(round(worth * NANO_PER_UNIT), unsure)
+    trades = {
+        "offer": size_uj(book, clearing.energy_uj, clearing.taken) > 0,
+        "link": (clearing.flow_uj != 0) & ~links_of(grid, ""),
+    }
+    for ids, what, theirs, own in (
+        (book.offer_ids, "offer", paid, parts[0]),
+        (grid.link_ids, "link", earned, parts[1]),
+    ):
+        odd = (np.abs(theirs - own) > near) | ((own == 0) & (theirs != 0) & ~trades[what])
+        if odd.any():
+            at = int(np.flatnonzero(odd)[0])
+            raise VerificationError(
+                f"pays {theirs[at]} nano-units, its part of the pivot is {own[at]}",
+                place=f"{what} {ids[at]!r}",
+            )
+
+
+def _check_lines(clearing: Clearing, lines: dict[str, int], slack: float, auctioneer: str) -> None:
+    if clearing.operator.keys() != lines.keys():
+        raise VerificationError(f"its lines are not {', '.join(lines)}", place="operator")
+    total = int(clearing.payment_nano.sum()) + int(clearing.link_payment_nano.sum())
+    if clearing.surplus_nano != total:
+        raise VerificationError("the lines do not add up to the payments", place="operator")
+    for name, nano in lines.items():
+        stored = clearing.operator[name]
+        if abs(stored - nano) > slack + NEAR * abs(nano):
+            raise VerificationError(f"is {stored}, not {nano} nano-units", place=f"operator.{name}")
+    if auctioneer and lines["pivots"] == 0 != clearing.operator["pivots"]:
+        raise VerificationError("the auctioneer takes the sum", place="operator.pivots")
+
+
+def _margin(nano: int, unsure: float) -> float:
+    return FEW_NANO + NEAR * abs(nano) + 2.0 * unsure * NANO_PER_UNIT
+
+
+def _solved_anew(book: Book, grid: Grid, clearing: Clearing) -> tuple[Allocation, float]:
+    """The optimum of the book at the energies of the clearing, and how far worths may be off.
+
+    Where the optimum is not unique, another machine may find another one than the clearing's. All
+    gain the same in either, so the clearing's is taken, with what whole microjoules may cost.
+    """
+    again = best(book, grid, seed=clearing.seed)
+    if isinstance(again, NotSolved):
+        raise VerificationError(f"the book cannot be solved again: {again.reason}")
+    same = (again.taken is None) == (clearing.taken is None)
+    if again.taken is not None and clearing.taken is not None:
+        same = np.array_equal(again.taken, clearing.taken)
+    for one, other in ((again.energy_uj, clearing.energy_uj), (again.flow_uj, clearing.flow_uj)):
+        same = same and bool(np.all(np.abs(one - other) <= FEW_UJ))
+    stored = replace(
+        again,
+        energy_uj=clearing.energy_uj,
+        flow_uj=clearing.flow_uj,
+        standing_uj=clearing.standing_uj,
+        taken=clearing.taken,
+    )
+    if same:
+        return stored, 0.0
+    network = network_of(grid, book.network, book.interval.duration_s)
+    dual = np.zeros(network.nodes)
+    dual[network.node_of] = again.duals
+    dust = rounding_of(columns_of(book, network), network, dual)
+    return replace(
+        stored,
+        offer_value=_worths(book, grid, clearing),
+        link_cost=grid.price_per_j * np.abs(clearing.flow_uj) / UJ_PER_J,
+    ), dust
+
+
+def _worths(book: Book, grid: Grid, clearing: Clearing) -> Floats:
+    """Worth to each offer of its whole microjoules, money."""
+    p = book.pieces
+    x = fill(book.piece_offer.astype(np.int64), p.lo, p.hi, clearing.energy_uj / UJ_PER_J)
+    worth = np.bincount(book.piece_offer, integral(p, x), book.offer_count).astype(np.float64)
+    if clearing.taken is not None:
+        units = units_of(book, grid)
+        at = units.offer[units.whole]
+        worth[at] = np.where(clearing.taken[at], units.worth[units.whole], 0.0)
+    return worth

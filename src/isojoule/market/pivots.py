@@ -1,0 +1,201 @@
+"""Pivots: everyone pays what its being there costs all others.
+
+    pivot of i = W*(-i) - (W*(N) - v_i(x*))
+
+W*(N) is the greatest welfare of all, W*(-i) that without participant i (`isojoule.market.absent`),
+v_i(x*) what i's offers are worth to it at the optimum, less what its links cost it. A pivot below 0
+is received. So i gains W*(N) - W*(-i), whatever it says, which is what makes the truth best.
+
+Each pivot takes one more optimum, by the solver that found the first. A copperplate with step
+offers alone is done at once, and exactly (`isojoule.market.merit_order`).
+
+The operator is no participant, but its standing losses draw energy: what that costs all others is
+their pivot, too.
+
+Sources: Vickrey 1961 (J. Finance 16:8, https://doi.org/10.1111/j.1540-6261.1961.tb02789.x);
+Clarke 1971 (Public Choice 11:17, https://doi.org/10.1007/BF01726210); Groves 1973 (Econometrica
+41:617, https://doi.org/10.2307/1914085). Spec: docs/spec/vcg.md, P1 to P6.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
+from isojoule.grid import Grid
+from isojoule.grid.formulation import network_of
+from isojoule.market.absent import idle, links_of, offers_of, without
+from isojoule.market.allocation import Allocation, NotSolved, columns_of
+from isojoule.market.best import best
+from isojoule.market.book import Book
+from isojoule.market.merit_order import merit_order_pivots, steps_of
+from isojoule.market.settle import MOST_MONEY, Flows
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+DIGITS = 1e-12
+"""Share of the worths involved within which an optimum in floats is known."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Optimal:
+    """An optimum as pivots see it, money: worth per offer, cost per link, and the operator's.
+
+    `operator` is the worth of the standing losses that are served (M14).
+    """
+
+    offers: Floats
+    links: Floats
+    operator: float
+
+    def terms(self, offers: Bools | None = None, links: Bools | None = None) -> list[float]:
+        """Everything that adds up to the welfare; of some offers and links, if they are given."""
+        mine = self.offers if offers is None else self.offers[offers]
+        cost = self.links if links is None else self.links[links]
+        return [*mine.tolist(), *(-cost).tolist()]
+
+
+@dataclass(frozen=True, slots=True)
+class Pivot:
+    """What one participant pays (negative: is paid).
+
+    Attributes
+    ----------
+    money
+        As computed, money.
+    nano
+        Rounded up, nano-units.
+    unsure
+        Money by which `money` may be off, for lack of digits.
+    """
+
+    money: Fraction
+    nano: int
+    unsure: float
+
+
+NONE = Pivot(Fraction(0), 0, 0.0)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Pivots:
+    """The pivots of one book: of every participant asked for, and of the standing losses."""
+
+    of: dict[str, Pivot]
+    operator: Pivot
+
+
+def optimal(book: Book, grid: Grid, found: Allocation) -> Optimal:
+    """The optimum in money."""
+    return Optimal(found.offer_value, found.link_cost, _standing_worth(book, grid, found))
+
+
+def _standing_worth(book: Book, grid: Grid, flows: Flows) -> float:
+    columns = columns_of(book, network_of(grid, book.network, book.interval.duration_s))
+    worth = columns.pieces.a[~columns.counts]
+    return math.fsum((worth * flows.standing_uj[columns.standing_links] / UJ_PER_J).tolist())
+
+
+def pivots(
+    book: Book, grid: Grid, found: Allocation, among: Sequence[str], seed: bytes = b""
+) -> Pivots | NotSolved:
+    """The pivots of these participants, and of the operator's standing losses.
+
+    Who trades nothing pays nothing. `NotSolved` names whose absence leaves no optimum.
+    """
+    silent = idle(book, grid, found, found.taken)
+    busy = [name for name in among if name not in silent]
+    steps = steps_of(book, found.energy_uj)
+    out = dict.fromkeys(among, NONE)
+    if steps is not None:  # no links, so no standing losses
+        exact = merit_order_pivots(steps, len(book.participants))
+        number = {name: i for i, name in enumerate(book.participants)}
+        return Pivots(out | {name: _rounded(exact[number[name]], 0.0) for name in busy}, NONE)
+    whole = optimal(book, grid, found)
+    for name in busy:
+        rest = worth_of(*without(book, grid, name), seed)
+        if isinstance(rest, NotSolved):
+            return rest._replace(reason=f"without {name!r}, {rest.reason}")
+        mine = whole.terms(offers_of(book, name), links_of(grid, name))
+        out[name] = _pivot(rest, whole, mine)
+    operator = NONE
+    if found.standing_uj.any():
+        calm = replace(grid, standing_loss_w=np.zeros(grid.link_count))
+        rest = worth_of(book, calm, seed)
+        if isinstance(rest, NotSolved):
+            return rest._replace(reason=f"without standing losses, {rest.reason}")
+        operator = _pivot(rest, whole, [whole.operator])
+    return Pivots(out, operator)
+
+
+def worth_of(book: Book, grid: Grid, seed: bytes) -> Optimal | NotSolved:
+    """The greatest welfare, in its parts."""
+    found = best(book, grid, seed=seed)
+    return found if isinstance(found, NotSolved) else optimal(book, grid, found)
+
+
+def _pivot(rest: Optimal, whole: Optimal, mine: list[float]) -> Pivot:
+    """From both optima; `mine` is what of the second is the participant's."""
+    terms = [*rest.terms(), rest.operator, *(-v for v in whole.terms()), -whole.operator, *mine]
+    return _rounded(Fraction(math.fsum(terms)), DIGITS * math.fsum(map(abs, terms)))
+
+
+def _rounded(money: Fraction, unsure: float) -> Pivot:
+    """Up to whole nano-units; what is one but for digits that are not known stays that one."""
+    nano = money * NANO_PER_UNIT
+    near = round(nano)
+    if abs(nano - near) <= unsure * NANO_PER_UNIT:
+        return Pivot(money, near, unsure)
+    return Pivot(money, math.ceil(nano), unsure)
+
+
+def too_much_money(found: Pivots) -> str:
+    """Why these payments cannot be told in 64 bits, or ""."""
+    sizes = {name: abs(p.nano) for name, p in found.of.items()}
+    if sum(sizes.values()) + abs(found.operator.nano) < MOST_MONEY * NANO_PER_UNIT:
+        return ""
+    largest = max(sizes, key=lambda name: (sizes[name], name))
+    return f"the payments pass {MOST_MONEY:.0e} units of money, most of it by {largest!r}"
+
+
+def split(
+    total_nano: int, names: Sequence[str], worth: Sequence[float], size: Sequence[int]
+) -> list[int]:
+    """A participant's payment over its offers and links, nano-units; the parts add up exactly.
+
+    What it gains in all (its worth less its payment) is shared in proportion to the energy at each;
+    so each pays its worth less its share of the gain. Nano-units that are left over go to
+    the largest fractions, then by name. What moves no energy pays nothing.
+
+    Parameters
+    ----------
+    total_nano
+        The participant's payment.
+    names, worth, size
+        Of its offers and links: name, worth (of a link: what carriage costs, below 0), money, and
+        energy without sign, microjoules.
+    """
+    weight = sum(size)
+    busy = [i for i, s in enumerate(size) if s]
+    out = [0] * len(names)
+    if len(busy) == 1:
+        out[busy[0]] = total_nano
+    if len(busy) < 2:
+        return out
+    worths = {i: Fraction(worth[i]) * NANO_PER_UNIT for i in busy}
+    gain = sum(worths.values()) - total_nano
+    wanted = {i: worths[i] - gain * size[i] / weight for i in busy}
+    for i in busy:
+        out[i] = math.floor(wanted[i])
+    left = total_nano - sum(out)
+    busy.sort(key=lambda i: (out[i] - wanted[i], names[i]))
+    for i in busy[:left]:
+        out[i] += 1
+    return out
