@@ -30,7 +30,7 @@ from isojoule.kernels.interior_point import Solution
 from isojoule.market.allocation import Allocation, NotSolved, Support, allocate, columns_of
 from isojoule.market.book import Book
 from isojoule.market.indivisible import Legs, Units, rest_of, units_of
-from isojoule.market.integer_master import Master
+from isojoule.market.integer_master import SIZE, Master
 from isojoule.market.integer_tree import prove
 from isojoule.market.lagrangian import Fixed, Lagrangian, lagrangian_of
 from isojoule.market.optimum import Optimum
@@ -68,6 +68,11 @@ class Chosen:
 
 def allocate_integer(book: Book, grid: Grid, *, seed: bytes = b"") -> Allocation | NotSolved:
     """The welfare optimum of a book with indivisible offers, on copperplate or transport."""
+    if book.network not in ("copperplate", "transport"):
+        return NotSolved(
+            f"indivisible offers, as {book.indivisible!r}, are not cleared on {book.network!r}",
+            "use copperplate or transport, or make them divisible",
+        )
     search = Search(book, grid, seed)
     found = search.best()
     if isinstance(found, NotSolved):
@@ -232,7 +237,7 @@ class Search:
     def _by_tangents(self, choice: Bools, legs: Legs) -> Optimum | None:
         """The rest by linear programs alone, where it leaves the interior point no room."""
         fixed = choice.astype(np.int8)
-        largest = self.master.energy * 1e3
+        largest = self.master.energy * SIZE
         found = None
         for _ in range(TANGENTS):
             found = self.master.shares(fixed, 1e4 * self.master.dearest)

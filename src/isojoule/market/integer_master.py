@@ -36,8 +36,8 @@ Bools = NDArray[np.bool_]
 
 SIZE = 1e3
 """The largest quantity, scaled."""
-COST = 1e2
-"""The typical price, scaled."""
+COST = 1.0
+"""The typical price, scaled. With larger numbers HiGHS repairs its answers, and says so."""
 TOO_HIGH = 1e-11
 """A value above its curve by no more than this share of the largest is on it."""
 NODES = 20_000
