@@ -19,6 +19,7 @@ SPEC = {
     "grid": "G",
     "market": "M",
     "diffusion": "D",
+    "sequential": "Q",
     "certificate": "C",
     "audit": "A",
     "run": "R",
