@@ -25,6 +25,7 @@ from isojoule.grid import Grid
 from isojoule.grid.formulation import network_of
 from isojoule.market import Book, Clearing, Mechanism, Refusal
 from isojoule.market.allocation import supporting_prices
+from isojoule.market.book import NETWORKS
 from isojoule.market.settle import capacity_uj
 from isojoule.microworld.offers import OfferMaker
 from isojoule.microworld.world import Opened, State, World
@@ -179,9 +180,16 @@ def proven_by_prices(book: Book, grid: Grid, clearing: Clearing) -> bool:
     """
     if clearing.certificate.kind == "recomputed":
         return True
+    if book.network not in NETWORKS:  # limits have duals of their own: the rule is run again
+        return clearing.certificate.kind == "dual"
     c = clearing
     flows = (c.energy_uj, c.flow_uj, c.loss_uj, c.standing_uj)
     return supporting_prices(book, grid, *flows, np.nan_to_num(c.price_per_j)).closed
+
+
+def line_of(operator: dict[str, int], name: str) -> int:
+    """A line of the operator's account, nano-units, all its parts (`name.<link>`) together."""
+    return sum(nano for line, nano in operator.items() if line.split(".")[0] == name)
 
 
 def limits_uj(maker: OfferMaker) -> Ints:
@@ -216,7 +224,7 @@ def _write(
     record.full[at] = np.abs(clearing.flow_uj) >= limit
     record.standing_uj[at] = clearing.standing_uj
     record.operator_nano[at] = clearing.surplus_nano
-    record.congestion_nano[at] = clearing.operator.get("congestion_rent", 0)
+    record.congestion_nano[at] = line_of(clearing.operator, "congestion_rent")
     record.loss_rent_nano[at] = clearing.operator.get("loss_rent", 0)
     record.price_per_j[at] = clearing.price_per_j
     record.link_payment_nano[at] = clearing.link_payment_nano

@@ -26,13 +26,14 @@ from isojoule.apps.results.worlds import CHUNK, check_power, world_of
 from isojoule.core.errors import InvariantError, VerificationError
 from isojoule.core.interval import Interval
 from isojoule.market.allocation import supporting_prices
+from isojoule.market.book import NETWORKS
 from isojoule.market.contract import Certificate, Clearing, Refusal
 from isojoule.market.mechanisms import get
 from isojoule.market.settle import nodal_payments
 from isojoule.market.verify import MARGIN, check_physics
 from isojoule.microworld.offers import OfferMaker
 from isojoule.microworld.scenario import Period, Scenario
-from isojoule.microworld.simulate import Record, check_record, limits_uj
+from isojoule.microworld.simulate import Record, check_record, limits_uj, line_of
 from isojoule.microworld.world import State, World
 
 Ints = NDArray[np.int64]
@@ -172,7 +173,9 @@ def _check_interval(
     price = record.price_per_j[at]
     energy, flow, loss = record.energy_uj[at], record.flow_uj[at], record.loss_uj[at]
     standing = record.standing_uj[at]
-    nodal = not any(hasattr(mechanism, own) for own in ("audit", "check_payments", "prices"))
+    nodal = book.network in NETWORKS and not any(
+        hasattr(mechanism, own) for own in ("audit", "check_payments", "prices")
+    )
     duals = np.nan_to_num(price, nan=0.0)
     support = supporting_prices(book, s.grid, energy, flow, loss, standing, duals)
     clearing = Clearing(
@@ -204,7 +207,7 @@ def _check_interval(
             raise VerificationError(f"is {record.gap[at]!r}", place="gap")
         for name, column in (("congestion_rent", record.congestion_nano),
                              ("loss_rent", record.loss_rent_nano)):  # fmt: skip
-            if column[at] != again.operator.get(name, 0):
+            if column[at] != line_of(again.operator, name):
                 raise VerificationError(f"is {column[at]}", place=name)
         return again.state
     scale = float(np.max(np.abs(support.price[np.isfinite(support.price)]), initial=0.0))
