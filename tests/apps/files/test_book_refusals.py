@@ -72,6 +72,7 @@ CASES = [  # (text, replaced by, line, message, remedy)
     ("sell: [", "load: {energy: 1, lost_load: 1}, sell: [", 9, "does not go with", "two offers"),
     ("sell: [", "at: 2026-06-21T12:00:00, sell: [", 9, "has no offset", "add Z"),
     ("sell: [", "all_or_nothing: yes, sell: [", 9, "must be true or false", "true or false"),
+    ("home, utility", "home, all_or_nothing: true, utility", 19, "one whole size", "steps to sell"),
     ("sell: [", "power_factor: 1.5, sell: [", 9, "power_factor is above 1", "at most 1"),
     ("participant: solar, ", "", 9, "lacks 'participant'", "add the key"),
     ("node: roof, sell", "sell", 9, "lacks 'node'", "add the key"),

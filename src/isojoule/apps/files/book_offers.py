@@ -75,7 +75,9 @@ def read_offer(item: Item, currency: str, nodes: dict[str, str]) -> Offer:
     power_factor = 1.0
     if "power_factor" in found:
         power_factor = amount(found["power_factor"], "1", what="power_factor", above=0, highest=1)
-    return Offer(
+    built: Offer = _built(
+        Offer,
+        found["all_or_nothing"].place if "all_or_nothing" in found else item.place,
         participant=name(found["participant"], "participant"),
         node=node,
         spec=spec,
@@ -86,6 +88,7 @@ def read_offer(item: Item, currency: str, nodes: dict[str, str]) -> Offer:
         power_factor=power_factor,
         immediate="immediate" in found and flag(found["immediate"], "flag"),
     )
+    return built
 
 
 def known_node(item: Item, nodes: dict[str, str]) -> str:
