@@ -102,6 +102,9 @@ class Allocation:
         As in a clearing.
     leaves
         As in a certificate.
+    slack_value
+        What `value` lacks, money: by how much the floats miss the balance of each node, at its
+        price. The optimum is then known to the square of the solver's error.
     """
 
     energy_uj: Ints
@@ -118,6 +121,7 @@ class Allocation:
     taken: NDArray[np.bool_] | None = None
     side: dict[str, Floats] = field(default_factory=dict)
     leaves: tuple[Leaf, ...] = ()
+    slack_value: float = 0.0
 
     @property
     def value(self) -> float:
@@ -229,7 +233,20 @@ def allocate(
     return Allocation(
         energy, all_flow, all_loss, standing, duals, support, found.residual, found.steps,
         offer_value.astype(np.float64), link_cost, max(value, support.welfare + support.gap),
+        slack_value=_slack_value(network, found, at, legs),
     )  # fmt: skip
+
+
+def _slack_value(network: Network, found: Optimum, leg_node: Ints, legs: Legs) -> float:
+    """What lacks at the nodes, at their prices, money (see `Allocation.slack_value`)."""
+    s, n = found.solution, network.nodes
+    link = network.arc_link
+    arrives = (network.gain[link] - network.limits.loss_per_j[link] * s.f) * s.f
+    over = np.zeros(n)
+    over += np.bincount(network.arc_head, arrives, n) - np.bincount(network.arc_tail, s.f, n)
+    over -= np.bincount(found.columns.node, s.x, n)
+    over -= np.bincount(leg_node, legs.energy_uj / UJ_PER_J, n)
+    return math.fsum((s.price * over).tolist())
 
 
 def lifted(columns: Columns) -> Columns:

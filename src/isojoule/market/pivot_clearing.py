@@ -272,6 +272,7 @@ def _solved_anew(book: Book, grid: Grid, clearing: Clearing) -> tuple[Allocation
         stored,
         offer_value=_worths(book, grid, clearing),
         link_cost=grid.price_per_j * np.abs(clearing.flow_uj) / UJ_PER_J,
+        slack_value=0.0,
     ), dust
 
 

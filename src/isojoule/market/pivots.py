@@ -48,12 +48,14 @@ DIGITS = 1e-12
 class Optimal:
     """An optimum as pivots see it, money: worth per offer, cost per link, and the operator's.
 
-    `operator` is the worth of the standing losses that are served (M14).
+    `operator` is the worth of the standing losses that are served (M14), `slack` what the solver's
+    floats lack.
     """
 
     offers: Floats
     links: Floats
     operator: float
+    slack: float = 0.0
 
     def terms(self, offers: Bools | None = None, links: Bools | None = None) -> list[float]:
         """Everything that adds up to the welfare; of some offers and links, if they are given."""
@@ -94,7 +96,8 @@ class Pivots:
 
 def optimal(book: Book, grid: Grid, found: Allocation) -> Optimal:
     """The optimum in money."""
-    return Optimal(found.offer_value, found.link_cost, _standing_worth(book, grid, found))
+    standing = _standing_worth(book, grid, found)
+    return Optimal(found.offer_value, found.link_cost, standing, found.slack_value)
 
 
 def _standing_worth(book: Book, grid: Grid, flows: Flows) -> float:
@@ -143,7 +146,9 @@ def worth_of(book: Book, grid: Grid, seed: bytes) -> Optimal | NotSolved:
 
 def _pivot(rest: Optimal, whole: Optimal, mine: list[float]) -> Pivot:
     """From both optima; `mine` is what of the second is the participant's."""
-    terms = [*rest.terms(), rest.operator, *(-v for v in whole.terms()), -whole.operator, *mine]
+    less = [*rest.terms(), rest.operator, rest.slack]
+    more = [*whole.terms(), whole.operator, whole.slack]
+    terms = [*less, *(-v for v in more), *mine]
     return _rounded(Fraction(math.fsum(terms)), DIGITS * math.fsum(map(abs, terms)))
 
 
