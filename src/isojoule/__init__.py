@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from isojoule.apps.clearing import Cleared, clear
     from isojoule.apps.files.book_files import BookFile, read_book
     from isojoule.apps.results.run import run_scenario as run
+    from isojoule.apps.session import Played, play_session
     from isojoule.core.errors import InputError, IsojouleError, VerificationError
     from isojoule.core.interval import Interval
     from isojoule.grid import Grid
@@ -41,12 +42,14 @@ _WHERE = {
     "Mechanism": "isojoule.market",
     "Offer": "isojoule.valuation",
     "Order": "isojoule.machine",
+    "Played": "isojoule.apps.session",
     "Refusal": "isojoule.market",
     "Step": "isojoule.valuation",
     "Steps": "isojoule.valuation",
     "Utility": "isojoule.valuation",
     "VerificationError": "isojoule.core.errors",
     "clear": "isojoule.apps.clearing",
+    "play_session": "isojoule.apps.session",
     "read_book": "isojoule.apps.files.book_files",
     "run": "isojoule.apps.results.run:run_scenario",
 }
@@ -67,6 +70,7 @@ __all__ = [
     "Mechanism",
     "Offer",
     "Order",
+    "Played",
     "Refusal",
     "Step",
     "Steps",
@@ -74,6 +78,7 @@ __all__ = [
     "VerificationError",
     "__version__",
     "clear",
+    "play_session",
     "read_book",
     "run",
 ]

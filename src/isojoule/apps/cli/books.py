@@ -66,10 +66,10 @@ def clear(
 
 
 def verify(
-    path: Annotated[Path, typer.Argument(help="A clearing (JSON), or a run's folder.")],
+    path: Annotated[Path, typer.Argument(help="A clearing, a transcript, or a run's folder.")],
     as_json: AsJson = False,
 ) -> None:
-    """Check a stored clearing or run from its files alone, without the solver."""
+    """Check a stored clearing, transcript or run from its files alone."""
     import json
 
     checked = verify_path(path, progress=not as_json)
@@ -143,6 +143,16 @@ def verify_path(path: Path, progress: bool = False) -> list[str]:
             ),
             f"{found['payments']:,} payments follow from rule and energies to the nano-unit",
             f"{', '.join(parts[:-1])} and {parts[-1]} follow from the tables",
+        ]
+    from isojoule.apps.files.transcript import is_transcript, verify_transcript
+
+    if is_transcript(path):
+        tip, market, messages = verify_transcript(path)
+        cleared = sum(s.outcome is not None for s in market.sessions.values())
+        return [
+            f"{tip.length} lines follow each from the one before; head {tip.head}",
+            f"{messages} messages, played again, bring about the same events",
+            f"{len(market.sessions)} sessions, {cleared} closed; every clearing keeps its rule",
         ]
     from isojoule.apps.files.clearing_files import read_clearing
     from isojoule.core.errors import VerificationError

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from isojoule.apps.cli import books, files, generate, worlds
+from isojoule.apps.cli import books, files, generate, sessions, worlds
 from isojoule.apps.cli.app import app
 
 app.command("clear")(books.clear)
 app.command("verify")(books.verify)
+app.command("session")(sessions.session)
 app.command("check")(files.check)
 app.command("schema")(files.schema)
 app.command("scenarios")(worlds.scenarios)

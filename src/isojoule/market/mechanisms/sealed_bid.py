@@ -125,7 +125,7 @@ class SealedBid:
         found = read_auction(self.name, book, b"")
         if isinstance(found, Refusal):
             return found
-        return book.participants[book.offer_participant[found.seller]]
+        return book.participants[int(book.offer_participant[found.seller])]
 
     def reasons(self, book: Book, grid: Grid, clearing: Clearing) -> Sequence[str]:
         """Why each offer got what it got."""

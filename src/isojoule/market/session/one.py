@@ -260,7 +260,7 @@ class Session:
             if len(self.bidders) < self._least:
                 out = Refusal(
                     self.mechanism.name,
-                    f"{len(self.bidders)} others bid, {self._least} are needed",
+                    f"bidders besides the owner: {len(self.bidders)}; needed: {self._least}",
                     "open another session, and ask more to bid",
                 )
             elif isinstance(self.mechanism, Sequential) and self.sequential:
@@ -350,7 +350,8 @@ class Session:
         if count >= max(enough, self._least):
             return None
         return No(
-            f"{count} others bid, {max(enough, self._least)} are needed before the deadline",
+            f"bidders besides the owner: {count}; needed before the deadline: "
+            f"{max(enough, self._least)}",
             "wait for more bids, or for the deadline",
         )
 
