@@ -20,6 +20,7 @@ SPEC = {
     "market": "M",
     "diffusion": "D",
     "sequential": "Q",
+    "auctions": "U",
     "certificate": "C",
     "audit": "A",
     "run": "R",

@@ -8,7 +8,7 @@ from typing import Any
 from isojoule.core.units import J_PER_KWH
 from isojoule.market.allocation import Allocation
 from isojoule.market.book import Book
-from isojoule.market.contract import Certificate, Clearing, Mechanism, Refusal
+from isojoule.market.contract import Certificate, Clearing, Mechanism, Refusal, State
 from isojoule.market.settle import Paid
 
 NETWORK = "copperplate"
@@ -25,7 +25,9 @@ def refuse_links(name: str, book: Book) -> Refusal | None:
     )
 
 
-def clearing_of(mechanism: Mechanism, seed: bytes, found: Allocation, paid: Paid) -> Clearing:
+def clearing_of(
+    mechanism: Mechanism, state: State | None, seed: bytes, found: Allocation, paid: Paid
+) -> Clearing:
     """The clearing of an optimum at these payments, with the proof that it is one."""
     s = found.support
     parameters: dict[str, Any] = asdict(mechanism) if is_dataclass(mechanism) else {}
@@ -53,6 +55,7 @@ def clearing_of(mechanism: Mechanism, seed: bytes, found: Allocation, paid: Paid
             leaves=found.leaves,
         ),
         taken=found.taken,
+        state_before=dict(state or {}),
     )
 
 

@@ -1,4 +1,7 @@
-"""McAfee's double auction: the last pair gives up its trade, so that nobody sets the own price."""
+"""McAfee's double auction: the last pair gives up its trade, so that nobody sets the own price.
+
+Spec: docs/spec/auctions.md, U9 to U13.
+"""
 
 from __future__ import annotations
 
@@ -132,6 +135,7 @@ class McAfee:
                 gap=s.gap,
             ),
             taken=whole(book, energy),
+            state_before=dict(state or {}),
         )
 
     def audit(self, book: Book, grid: Grid, clearing: Clearing) -> None:

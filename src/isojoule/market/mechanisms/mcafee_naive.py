@@ -2,7 +2,7 @@
 
 Nothing is sorted. A trader's place is one more than the number of its side that comes before it:
 whoever offers a better price, or the same and has the lower hash. Payments are fractions.
-Spec: docs/spec/auctions.md, U8 to U12.
+Spec: docs/spec/auctions.md, U9 to U13.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Pay as bid: the best for all, and everybody pays or gets what was offered."""
+"""Pay as bid: the best for all, and everybody pays or gets what was offered.
+
+Spec: docs/spec/auctions.md, U7 and U8.
+"""
 
 from __future__ import annotations
 
@@ -109,7 +112,7 @@ class PayAsBid:
                 "use a larger unit of money, or correct the prices",
             )
         paid = Paid(own.paid_nano, np.zeros(grid.link_count, np.int64), lines(own, own.paid_nano))
-        return clearing_of(self, seed, found, paid)
+        return clearing_of(self, state, seed, found, paid)
 
     def check_payments(self, book: Book, grid: Grid, clearing: Clearing) -> None:
         """Everybody pays the integral of the own curve. Raises VerificationError."""

@@ -1,4 +1,7 @@
-"""The k-double auction: one price for all, somewhere between the last bid and the last ask."""
+"""The k-double auction: one price for all, somewhere between the last bid and the last ask.
+
+Spec: docs/spec/auctions.md, U4 to U6.
+"""
 
 from __future__ import annotations
 
@@ -115,7 +118,7 @@ class UniformPrice:
         if beyond:
             return Refusal(self.name, beyond, "use a larger unit of money, or correct the prices")
         found = replace(found, support=replace(found.support, price=price))
-        return clearing_of(self, seed, found, _paid(book, grid, price, found.energy_uj))
+        return clearing_of(self, state, seed, found, _paid(book, grid, price, found.energy_uj))
 
     def prices(self, lowest: Floats, highest: Floats) -> Floats:
         """The price rule: `kappa` of the way up, or the finite end, or nan."""
