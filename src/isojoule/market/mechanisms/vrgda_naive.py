@@ -114,7 +114,8 @@ def replay(rule: Vrgda, book: Book, grid: Grid, before: State) -> Again:
                 raise VerificationError("is a second poster", place=f"offer {offer.id!r}")
             out.poster, stock = i, [(price, energy) for _, price, energy in wants]
             out.posted[offer.id] = None
-            withdrawn = min((at for name, at in gone if name == offer.id), default=None)
+            cancelled = [at for name, at in gone if name == offer.id and at >= offer.at_ns]
+            withdrawn = min(cancelled, default=None)
             continue
         if withdrawn is not None and withdrawn < offer.at_ns:
             stock = []
