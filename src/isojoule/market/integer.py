@@ -216,11 +216,13 @@ class Search:
         self._touch(found)
         worth = self.units.worth[choice]
         served = self._served(found)
-        value = found.value + math.fsum(worth) + served
-        exact = found.support.welfare + math.fsum(worth) + served
+        given = math.fsum(worth) + served
+        s = found.support
+        # what the prices of the rest prove is exact to the second order, the solver's own value not
+        value = (s.welfare + s.gap if s.closed else found.value) + given
         scale = math.fsum(np.abs(worth)) + math.fsum(np.abs(found.offer_value)) + served
-        if exact < value - 1e-6 * scale:  # the commit had to drop flows
-            value = exact
+        if s.welfare + given < value - 1e-6 * scale:  # the commit had to drop flows
+            value = s.welfare + given
         return Chosen(choice, found, value, served, max(scale, 1e-300))
 
     def _touch(self, found: Allocation) -> None:
@@ -281,6 +283,7 @@ class Search:
         proof = prove(self.relaxation, self.master, best.rest.duals, reached, best.scale)
         gap = max(proof.bound - best.served - welfare, 0.0)
         bound = min(max(self.bound, best.value) - best.served, welfare + gap)
+        value = math.fsum(offer_value) - math.fsum(best.rest.link_cost)
         return replace(
             best.rest,
             energy_uj=energy,
@@ -289,7 +292,7 @@ class Search:
             duals=proof.duals,
             leaves=proof.leaves,
             support=Support(s.lowest, s.highest, s.price, welfare, gap, False),
-            bound=bound,
+            bound=max(bound, value),
         )
 
     def _served(self, rest: Allocation) -> float:
