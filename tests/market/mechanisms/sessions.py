@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from isojoule.core.interval import Interval
 from isojoule.market import Book, Clearing, Refusal
 from isojoule.market.mechanisms import get
+from isojoule.market.mechanisms.vrgda import Vrgda
 from isojoule.market.verify import check_clearing
 from isojoule.valuation import Load, Offer, Utility
 from tests.market.books import book_of, buy, grid_of, sell, uj
@@ -104,3 +106,21 @@ def sessions(draw: st.DrawFn) -> tuple[list[Offer], list[tuple[str, int]]]:
         return offers, []
     picked = st.tuples(st.sampled_from(names), st.integers(1, 7))
     return offers, draw(st.lists(picked, max_size=4))
+
+
+S = 10**9
+"""Nanoseconds."""
+HALVING = Vrgda(target_price_per_j=8.0, decay=0.5, decay_s=1.0, rate_per_s=1.0, unit_j=1.0)
+"""One J a second at 8: price 8 * 2**(n + 1 - t), n sold, t seconds."""
+
+
+def clear_vrgda(rule: Vrgda, offers: list[Offer], state: Any = None, start_s: int = 0) -> Clearing:
+    book = book_at(offers, start_s)
+    out = rule.clear(book, GRID, state=state)
+    assert not isinstance(out, Refusal), str(out)
+    check_clearing(book, GRID, out)
+    return out
+
+
+def book_at(offers: list[Offer], start_s: int = 0) -> Book:
+    return Book.from_offers(offers, GRID, interval=Interval(start_s, 900.0), network="copperplate")

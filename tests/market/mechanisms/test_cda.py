@@ -16,9 +16,11 @@ from isojoule.market import Book, Refusal
 from isojoule.market.mechanisms import get
 from isojoule.market.mechanisms.cda import Cda
 from isojoule.market.verify import check_clearing
+from isojoule.testing import MechanismConformance, Seeded
+from isojoule.testing.odd import twins
 from isojoule.valuation import Battery, Bundle, Leg, Load, Offer, Utility
 from tests.market.books import book_of, buy, sell, uj
-from tests.market.mechanisms.sessions import GRID, at, copper, rows
+from tests.market.mechanisms.sessions import GRID, at, copper, rows, same
 from tests.market.mechanisms.sessions import clear_cda as clear
 
 # what comes, what is cancelled, what is traded: (seller, buyer, J, money)
@@ -249,3 +251,20 @@ def test_reasons() -> None:
     )
     assert texts["dan"].startswith("not filled: buyers at or above its ask")
     assert texts["eve"].startswith("not filled: when it came, no seller was left at or below")
+
+
+class TestConformance(MechanismConformance):
+    """The suite of all mechanisms, on books of flat steps."""
+
+    sample = "steps"
+
+    @pytest.fixture
+    def mechanism(self) -> Cda:
+        return Cda()
+
+    def test_ties_are_broken_by_the_seed(self, mechanism: Cda) -> None:
+        """Ties are broken by the order of arrival, in one nanosecond by id (Q2), by no seed."""
+        found, alike = twins(Seeded(0), self.sample, ("copperplate",))
+        first = mechanism.clear(found.book, found.grid, seed=b"one")
+        assert same(first, mechanism.clear(found.book, found.grid, seed=b"other"))
+        assert alike

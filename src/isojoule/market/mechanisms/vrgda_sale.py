@@ -19,7 +19,7 @@ from isojoule.market.sequential import DAWN, Moment, Unfit, moment_of, too_late
 from isojoule.valuation import Offer
 
 MOST_UNITS = 1_000_000
-"""An offer of more units is refused: each may have a price of its own."""
+"""A taker of more units is refused: each may have a price of its own."""
 
 
 class Terms(NamedTuple):
@@ -126,8 +126,6 @@ class Sale:
             return Unfit("it is a utility, without limit", "offer steps to sell or to buy")
         if len({q.side for q in quotes}) > 1:
             return Unfit("it both sells and buys", "make two offers of it")
-        if sum(q.energy_uj or 0 for q in quotes) > MOST_UNITS * self.terms.unit_uj:
-            return Unfit(f"it has more than {MOST_UNITS} units", "choose a larger unit")
         if quotes and quotes[0].side == self.side:
             does = "buys" if self.terms.schedule.buys else "sells"
             if self.poster is not None:
@@ -137,6 +135,8 @@ class Sale:
                 )
             if offer.all_or_nothing or offer.immediate:
                 return Unfit("what is posted waits for takers", "leave the flag out")
+        elif sum(q.energy_uj or 0 for q in quotes) > MOST_UNITS * self.terms.unit_uj:
+            return Unfit(f"it takes more than {MOST_UNITS} units", "choose a larger unit")
         return quotes
 
     def _post(self, offer: Offer, quotes: list[Quote]) -> tuple[Event, ...]:
