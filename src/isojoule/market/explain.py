@@ -11,6 +11,7 @@ from isojoule.market import diffusion_words
 from isojoule.market.book import Book
 from isojoule.market.contract import Clearing
 from isojoule.market.mechanisms import get
+from isojoule.market.radial.words import toll_words
 from isojoule.market.reasons import MOST_NAMES, UTILITY, Reached, Reader
 
 
@@ -61,7 +62,8 @@ def price_words(reader: Reader, node: int) -> str:
         first = f"{first}: {_who(reader, setters, price)}."
     else:
         first = f"{first}: {_between(reader, node, reached)}."
-    return " ".join([first, *_walls(reader, reached)])
+    tolls = toll_words(reader.book, reader.grid, reader.clearing, node)
+    return " ".join([first, *_walls(reader, reached), *tolls])
 
 
 def _setters(reader: Reader, reached: list[Reached]) -> list[tuple[int, Reached]]:

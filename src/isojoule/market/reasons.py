@@ -25,6 +25,7 @@ from isojoule.market import diffusion_words
 from isojoule.market.book import Book
 from isojoule.market.contract import Clearing
 from isojoule.market.mechanisms import get
+from isojoule.market.radial.prices import offer_prices
 from isojoule.valuation import KINDS
 from isojoule.valuation.curve import marginal
 
@@ -92,6 +93,15 @@ class Reader:
         own = getattr(rule, "reasons", None)
         words: Sequence[str] = own(self.book, self.grid, self.clearing) if own else ()
         return words
+
+    @cached_property
+    def offer_price(self) -> Floats:
+        """What each offer sees per Joule: its node's price, and that of its reactive energy."""
+        reactive = self.clearing.certificate.side.get("reactive")
+        if reactive is None or reactive.size != self.grid.node_count:
+            plain: Floats = self.clearing.price_per_j[self.book.offer_node]
+            return plain
+        return offer_prices(self.book, self.clearing.price_per_j, reactive)
 
     @cached_property
     def one_node(self) -> bool:
@@ -217,12 +227,12 @@ class Reader:
             if diffusion_words.told(self.clearing):
                 return diffusion_words.reason(self, offer, how, *self._next_prices(rows))
             return f"{how}: by the rule of {self.clearing.mechanism}"
-        price = float(self.clearing.price_per_j[self.book.offer_node[offer]])
+        price = float(self.offer_price[offer])
         if np.isnan(price):
             return "network: nobody whom it can reach trades, so its node has no price"
         bid, ask = self._next_prices(rows)
         if abs(q) > self.slack_j:  # less is the rounding of other energies
-            return self._partly(rows, price, bid, ask)
+            return self._partly(offer, rows, price, bid, ask)
         return self._idle(offer, price, bid, ask)
 
     def _rival(self, offer: int) -> str:
@@ -251,11 +261,18 @@ class Reader:
         ask = float(np.min(worth[down], initial=np.inf))
         return bid, ask
 
-    def _partly(self, rows: slice, price: float, bid: float, ask: float) -> str:
+    def _named(self, offer: int, price: float) -> str:
+        """The price that an offer sees, in words."""
+        plain = float(self.clearing.price_per_j[self.book.offer_node[offer]])
+        beside = "" if price == plain else ", that of its reactive power included"
+        return f"the node's price of {self.price_text(price)}{beside}"
+
+    def _partly(self, offer: int, rows: slice, price: float, bid: float, ask: float) -> str:
+        here = self._named(offer, price)
         for value in (bid, ask):
             if np.isfinite(value) and self.equal(value, price):
-                return f"partly filled: marginal at the node's price of {self.price_text(price)}"
-        words = f"partly filled: the node's price of {self.price_text(price)}"
+                return f"partly filled: marginal at {here}"
+        words = f"partly filled: {here}"
         if np.isfinite(bid) and np.isfinite(ask):
             return (
                 f"{words} lies between {self.price_text(bid)} and {self.price_text(ask)}, "
@@ -266,7 +283,7 @@ class Reader:
 
     def _idle(self, offer: int, price: float, bid: float, ask: float) -> str:
         node = int(self.book.offer_node[offer])
-        here = f"the node's price of {self.price_text(price)}"
+        here = self._named(offer, price)
         if np.isfinite(bid) and self.equal(bid, price):
             return f"price: {here} is its bid, and others at that price were enough"
         if np.isfinite(ask) and self.equal(ask, price):
