@@ -201,7 +201,8 @@ def _check_interval(
     if not nodal:
         again = _check_other_rule(mechanism, book, s, clearing, int(record.operator_nano[at]))
         record.notes.append(again.notes)
-        if np.isnan(price).all():  # the baseline's prices are not kept
+        if np.isnan(price).all() and not np.isnan(again.price_per_j).all():
+            # the baseline's prices are not kept
             record.price_per_j[at] = again.price_per_j
         if not abs(record.gap[at] - again.certificate.gap) <= margin:
             raise VerificationError(f"is {record.gap[at]!r}", place="gap")
