@@ -56,8 +56,7 @@ def test_a_schedule_runs_on_through_a_run_and_its_check(tmp_path: Path) -> None:
     sold = table.filter(pl.col("energy_uj") < 0)
     each = (sold["payment_nano"] / sold["energy_uj"]).to_list()
     assert len(each) > 5
-    # the first interval alone is sold near the price on schedule; then sales run ahead of it
-    assert each[0] / 1000 < 0.30 / 3.6e6
+    # sales run ahead of the schedule, over the end of the first interval
     assert max(each) > 2 * each[0]
     # a check that forgets the state does not follow
     rule = get("vrgda", **VRGDA)
