@@ -28,7 +28,7 @@ from isojoule.market.absent import idle, links_of, offers_of, people, room_j, si
 from isojoule.market.allocation import Allocation, NotSolved, columns_of, rounding_of
 from isojoule.market.best import best
 from isojoule.market.book import Book
-from isojoule.market.contract import Certificate, Clearing, Refusal
+from isojoule.market.contract import Certificate, Clearing, Refusal, State
 from isojoule.market.indivisible import units_of
 from isojoule.market.pivots import Pivots, pivots, split, too_much_money
 from isojoule.valuation.curve import integral
@@ -36,6 +36,8 @@ from isojoule.valuation.curve import integral
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+NETWORKS = ("copperplate", "transport", "lindistflow")
+"""Network formulations on which pivots are paid."""
 NEAR = 1e-9
 """Share of a pivot by which another machine may find another."""
 FEW_NANO = 3
@@ -62,10 +64,17 @@ def clear_by_pivots(
     parameters: dict[str, Any],
     book: Book,
     grid: Grid,
+    state: State | None,
     seed: bytes,
     auctioneer: str = "",
 ) -> Clearing | Refusal:
     """The best allocation, paid by pivots; `auctioneer` has none and takes the sum."""
+    if book.network not in NETWORKS:
+        return Refusal(
+            name,
+            f"network {book.network!r} is not cleared by it",
+            f"use one of {', '.join(NETWORKS)}",
+        )
     found = best(book, grid, seed=seed)
     if isinstance(found, NotSolved):
         return Refusal(name, found.reason, found.remedy)
@@ -103,6 +112,7 @@ def clear_by_pivots(
             leaves=found.leaves,
         ),
         taken=found.taken,
+        state_before=dict(state or {}),
     )
 
 

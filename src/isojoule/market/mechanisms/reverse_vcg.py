@@ -6,9 +6,15 @@ from dataclasses import asdict, dataclass
 from typing import ClassVar
 
 from isojoule.grid import Grid
-from isojoule.market.book import NETWORKS, Book
+from isojoule.market.book import Book
 from isojoule.market.contract import Claim, Clearing, Refusal, State, Traits
-from isojoule.market.pivot_clearing import AUCTION_WORDS, check_pivots, clear_by_pivots, only_side
+from isojoule.market.pivot_clearing import (
+    AUCTION_WORDS,
+    NETWORKS,
+    check_pivots,
+    clear_by_pivots,
+    only_side,
+)
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ class ReverseVcg:
         buyer = self.auctioneer(book)
         if isinstance(buyer, Refusal):
             return buyer
-        return clear_by_pivots(self.name, asdict(self), book, grid, seed, buyer)
+        return clear_by_pivots(self.name, asdict(self), book, grid, state, seed, buyer)
 
     def check_payments(self, book: Book, grid: Grid, clearing: Clearing) -> None:
         """Check every payment by solving anew. See `isojoule.market.pivot_clearing`."""

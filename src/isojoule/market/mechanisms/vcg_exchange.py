@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import ClassVar
 
 from isojoule.grid import Grid
-from isojoule.market.book import NETWORKS, Book
+from isojoule.market.book import Book
 from isojoule.market.contract import Claim, Clearing, Refusal, State, Traits
-from isojoule.market.pivot_clearing import WORDS, check_pivots, clear_by_pivots
+from isojoule.market.pivot_clearing import NETWORKS, WORDS, check_pivots, clear_by_pivots
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class VcgExchange:
         self, book: Book, grid: Grid, *, state: State | None = None, seed: bytes = b""
     ) -> Clearing | Refusal:
         """Clear the book. See `isojoule.market.contract`."""
-        return clear_by_pivots(self.name, asdict(self), book, grid, seed)
+        return clear_by_pivots(self.name, asdict(self), book, grid, state, seed)
 
     def check_payments(self, book: Book, grid: Grid, clearing: Clearing) -> None:
         """Check every payment by solving anew. See `isojoule.market.pivot_clearing`."""
