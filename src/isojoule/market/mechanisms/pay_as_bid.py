@@ -134,7 +134,9 @@ class PayAsBid:
             raise VerificationError(f"its lines are not {', '.join(true)}", place="operator")
         if clearing.surplus_nano != int(stored.sum()):
             raise VerificationError("the lines do not add up to the payments", place="operator")
-        if abs(clearing.operator["spread"] - true["spread"]) > 1 + 1e-9 * abs(true["spread"]):
+        size = float(np.abs(own.paid_nano).astype(np.float64).sum())
+        margin_all = 1 + CURVE_MARGIN * size if own.curved.any() else 0
+        if abs(clearing.operator["spread"] - true["spread"]) > margin_all:
             raise VerificationError(
                 f"is not {true['spread']} nano-units, bids less asks", place="operator.spread"
             )
