@@ -25,6 +25,7 @@ SPEC = {
     "audit": "A",
     "run": "R",
     "machine": "X",
+    "traits": "T",
 }
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.M | re.S)
