@@ -3,9 +3,9 @@
 The rules:
 
 - The one offer to sell, a flat step, is the block; its ask, times its energy, is what the seller
-  wants at least. All other offers bid: one flat step to buy.
-- A bid counts if it takes the whole block, is not the seller's own, and is its participant's
-  highest. The worth of a bid is its price times the energy of the block, an exact fraction.
+  wants at least. All other offers bid: one flat step to buy, for the whole block or more.
+- Of a participant's bids the highest counts. The worth of a bid is its price times the energy of
+  the block, an exact fraction.
 - Equal bids: who has the lowest `rank(seed, id)` is first.
 - The buyer pays its price, rounded up to the nano-unit, to the seller; the operator has no line
   but for what it passes on of forfeits.
@@ -59,15 +59,15 @@ class Auction:
         What the seller wants at least for all of it, money.
     bids
         The bids that count, the highest first.
-    void
-        Why an offer's bid does not count, by position.
+    lower
+        Bids that do not count, and the position of their participant's highest.
     """
 
     seller: int
     block_uj: int
     ask: Fraction
     bids: tuple[Bid, ...]
-    void: dict[int, str]
+    lower: dict[int, int]
 
 
 def unfit(offer: Offer, others: Sequence[Offer]) -> str:
@@ -83,9 +83,31 @@ def unfit(offer: Offer, others: Sequence[Offer]) -> str:
     worth = Fraction(steps[0].price_per_j) * Fraction(steps[0].energy_uj, UJ_PER_J)
     if abs(worth) >= MOST_MONEY:
         return f"its price passes {MOST_MONEY:.0e} units of money"
-    if spec.sell and any(isinstance(o.spec, Steps) and o.spec.sell for o in others):
-        return "the block is offered already; there is one seller"
-    return ""
+    block = [o for o in others if isinstance(o.spec, Steps) and o.spec.sell]
+    if spec.sell:
+        return "the block is offered already; there is one seller" if block else ""
+    if not block:
+        return "no block is offered yet"
+    if block[0].participant == offer.participant:
+        return OWN
+    whole = size_uj(block[0])
+    short = steps[0].energy_uj < whole
+    return _short(short, offer.all_or_nothing and steps[0].energy_uj > whole)
+
+
+OWN = "the seller does not bid for its own block"
+
+
+def size_uj(offer: Offer) -> int:
+    """Energy of an offer of one step, microjoules."""
+    assert isinstance(offer.spec, Steps)
+    return (*offer.spec.sell, *offer.spec.buy)[0].energy_uj
+
+
+def _short(short: bool, beyond: bool) -> str:
+    if short:
+        return "it bids for less than the block"
+    return "it wants all of more than the block, or nothing" if beyond else ""
 
 
 def read_auction(name: str, book: Book, seed: bytes) -> Auction | Refusal:
@@ -116,34 +138,31 @@ def read_auction(name: str, book: Book, seed: bytes) -> Auction | Refusal:
     low, high = bounds_uj(book.piece_offer.astype(np.int64), p, book.offer_count)
     block_uj = -int(low[seller])
     block_j = Fraction(block_uj, UJ_PER_J)
-    void: dict[int, str] = {}
+    lower_bids: dict[int, int] = {}
     best: dict[int, Bid] = {}
     for i in range(book.offer_count):
         if i == seller:
             continue
         who = int(book.offer_participant[i])
+        whole = bool(book.offers) and book.offers[i].all_or_nothing
+        reason = _short(bool(high[i] < block_uj), whole and bool(high[i] > block_uj))
         if who == book.offer_participant[seller]:
-            void[i] = "the seller does not bid for its own block"
-            continue
-        if high[i] < block_uj:
-            void[i] = "it bids for less than the block"
-            continue
-        if high[i] > block_uj and book.offers and book.offers[i].all_or_nothing:
-            void[i] = "it wants all of more than the block, or nothing"
-            continue
-        worth = Fraction(float(p.a[i])) * block_j
-        bid = Bid(i, worth, rank(seed, book.offer_ids[i]))
+            reason = OWN
+        if reason:
+            text = f"offer {book.offer_ids[i]!r}: {reason}"
+            return Refusal(name, text, "bid for the whole block of somebody else")
+        bid = Bid(i, Fraction(float(p.a[i])) * block_j, rank(seed, book.offer_ids[i]))
         before = best.get(who)
         if before is not None:
             bid, lower = sorted((before, bid), key=_first)
-            void[lower.offer] = f"its participant's bid {book.offer_ids[bid.offer]!r} is first"
+            lower_bids[lower.offer] = bid.offer
         best[who] = bid
     bids = tuple(sorted(best.values(), key=_first))
     ask = Fraction(float(p.a[seller])) * block_j
     if max([abs(ask), *(abs(b.worth) for b in bids)]) >= MOST_MONEY:
         text = f"a price passes {MOST_MONEY:.0e} units of money for the block"
         return Refusal(name, text, "use a larger unit of money, or correct the prices")
-    return Auction(seller, block_uj, ask, bids, void)
+    return Auction(seller, block_uj, ask, bids, lower_bids)
 
 
 def _first(bid: Bid) -> tuple[Fraction, bytes]:
@@ -232,22 +251,22 @@ def _taken(book: Book, energy: np.ndarray) -> np.ndarray | None:
     )
 
 
-def block_reasons(book: Book, clearing: Clearing, reserve: str) -> list[str]:
-    """Why each offer of such an auction got what it got; `reserve` names what a bid must reach."""
+def block_reasons(book: Book, clearing: Clearing, reserve: Fraction | None) -> list[str]:
+    """Why each offer of such an auction got what it got; `reserve` is money for the block."""
     found = read_auction(clearing.mechanism, book, clearing.seed)
     if isinstance(found, Refusal):
         return [""] * book.offer_count
-    block_j = found.block_uj / UJ_PER_J
+    least, what = _least(found, reserve)
+    least_text = f"{what} of {_each(book, found, least)}"
+    words = [""] * book.offer_count
+    for i, other in found.lower.items():
+        words[i] = f"not taken: of its participant's bids {book.offer_ids[other]} counts"
     gets = np.flatnonzero(clearing.energy_uj > 0)
-
-    def each(worth: Fraction) -> str:
-        return f"{float(worth) / block_j * J_PER_KWH:.4g} {book.currency}/kWh"
-
-    words = [f"not taken: {found.void.get(i, '')}" for i in range(book.offer_count)]
     if not gets.size:
-        words[found.seller] = f"not sold: no bid reaches {reserve}"
+        words[found.seller] = f"not sold: no bid reaches {least_text}"
         for bid in found.bids:
-            words[bid.offer] = f"not taken: its bid of {each(bid.worth)} is below {reserve}"
+            mine = _each(book, found, bid.worth)
+            words[bid.offer] = f"not taken: its bid of {mine} is below {least_text}"
         return words
     won = int(gets[0])
     words[found.seller] = f"sold to {book.offer_ids[won]}"
@@ -257,6 +276,37 @@ def block_reasons(book: Book, clearing: Clearing, reserve: str) -> list[str]:
             words[bid.offer] = f"not taken: bids as much as {book.offer_ids[won]}, who drew first"
     words[won] = "taken: the highest bid"
     return words
+
+
+def block_price_reason(
+    book: Book, grid: Grid, clearing: Clearing, node: int, reserve: Fraction | None, first: bool
+) -> str:
+    """How the price came about; `first`: the winner pays its own bid."""
+    found = read_auction(clearing.mechanism, book, clearing.seed)
+    if isinstance(found, Refusal):
+        return ""
+    least, what = _least(found, reserve)
+    if np.isnan(clearing.price_per_j[node]):
+        text = f"nothing was sold, for no bid reaches {what} of {_each(book, found, least)}"
+        return f"No price is defined at {grid.node_ids[node]}: {text}."
+    price = f"{float(clearing.price_per_j[node]) * J_PER_KWH:.4g} {book.currency}/kWh"
+    follows = "the highest bid"
+    if not first:
+        second = [bid for bid in found.bids[1:2] if bid.worth >= least]
+        follows = f"the bid {book.offer_ids[second[0].offer]}, next to it" if second else what
+    return f"At {grid.node_ids[node]} the block costs {price}: {follows}."
+
+
+def _least(auction: Auction, reserve: Fraction | None) -> tuple[Fraction, str]:
+    """What a bid must reach, and what that is called."""
+    if reserve is not None and reserve > auction.ask:
+        return reserve, "the reserve"
+    return auction.ask, "the ask"
+
+
+def _each(book: Book, auction: Auction, worth: Fraction) -> str:
+    each = float(worth * UJ_PER_J / auction.block_uj) * J_PER_KWH
+    return f"{each:.4g} {book.currency}/kWh"
 
 
 def check_block(
@@ -294,10 +344,7 @@ def check_block(
     for i in range(book.offer_count):
         who = book.participants[book.offer_participant[i]]
         size = math.floor(float(book.pieces.hi[i]) * UJ_PER_J + 1e-3)
-        fits = size == block_uj or (
-            size > block_uj and not (book.offers and book.offers[i].all_or_nothing)
-        )
-        if fits and who != book.participants[book.offer_participant[seller]]:
+        if i != seller and size >= block_uj:
             worth = Fraction(float(book.pieces.a[i])) * block
             bids.append((-worth, rank(c.seed, book.offer_ids[i]), who, i))
     bids.sort()

@@ -12,6 +12,7 @@ from isojoule.core.errors import InputError, VerificationError
 from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J, parse_exact
 from isojoule.grid import Grid
 from isojoule.market.block import (
+    block_price_reason,
     block_reasons,
     check_block,
     clearing_of,
@@ -229,7 +230,12 @@ class DeferredRevelation:
 
     def reasons(self, book: Book, grid: Grid, clearing: Clearing) -> Sequence[str]:
         """Why each offer got what it got."""
-        return block_reasons(book, clearing, "the reserve")
+        return block_reasons(book, clearing, Fraction(self.reserve))
+
+    def price_reason(self, book: Book, grid: Grid, clearing: Clearing, node: int) -> str:
+        """How the price came about."""
+        reserve = Fraction(self.reserve)
+        return block_price_reason(book, grid, clearing, node, reserve, first=False)
 
     def unfit(self, offer: Offer, others: Sequence[Offer], *, sealed: bool) -> str:
         """Why a session does not take an offer after those that it has, or ""."""

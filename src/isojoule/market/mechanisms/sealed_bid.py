@@ -10,6 +10,7 @@ from typing import ClassVar
 from isojoule.core.errors import InputError, VerificationError
 from isojoule.grid import Grid
 from isojoule.market.block import (
+    block_price_reason,
     block_reasons,
     check_block,
     clearing_of,
@@ -49,9 +50,7 @@ class SealedBid:
     name: ClassVar[str] = "sealed-bid"
     traits: ClassVar[Traits] = Traits(
         summary="One block to the highest sealed bid, at the first or the second price.",
-        efficient=Claim(
-            True, "without a reserve beyond the ask, and if the seller asks what it must have"
-        ),
+        efficient=Claim(True, "without a reserve beyond the ask"),
         incentive_compatible=Claim(
             False,
             "at the first price who bids less pays less; at the second nobody gains by another "
@@ -117,8 +116,7 @@ class SealedBid:
         found = read_auction(self.name, book, clearing.seed)
         if isinstance(found, Refusal):
             raise VerificationError(f"the rule gives no clearing: {found}")
-        reserve = None if self.reserve is None else Fraction(self.reserve)
-        check_block(book, clearing, reserve, self.price, 0)
+        check_block(book, clearing, self._reserve, self.price, 0)
 
     def auctioneer(self, book: Book) -> str | Refusal:
         """The one who sells the block."""
@@ -129,8 +127,16 @@ class SealedBid:
 
     def reasons(self, book: Book, grid: Grid, clearing: Clearing) -> Sequence[str]:
         """Why each offer got what it got."""
-        reserve = "the ask" if self.reserve is None else "the reserve"
-        return block_reasons(book, clearing, reserve)
+        return block_reasons(book, clearing, self._reserve)
+
+    def price_reason(self, book: Book, grid: Grid, clearing: Clearing, node: int) -> str:
+        """How the price came about."""
+        first = self.price == "first"
+        return block_price_reason(book, grid, clearing, node, self._reserve, first)
+
+    @property
+    def _reserve(self) -> Fraction | None:
+        return None if self.reserve is None else Fraction(self.reserve)
 
     def unfit(self, offer: Offer, others: Sequence[Offer], *, sealed: bool) -> str:
         """Why a session does not take an offer after those that it has, or ""."""
