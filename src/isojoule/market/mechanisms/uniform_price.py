@@ -75,8 +75,8 @@ class UniformPrice:
         how=(
             "All bids are sorted from dear to cheap, all asks from cheap to dear. Trade goes on "
             "for as long as the next bid is at least the next ask. Then one price is set for "
-            "everybody: the last buyer and the last seller agree to it, and nobody who was left out "
-            "would want to trade at it."
+            "everybody: the last buyer and the last seller agree to it, and nobody who was left "
+            "out would want to trade at it."
         ),
         good_for=(
             "many small traders at one place: nobody is large enough to move the price, the "
