@@ -60,7 +60,7 @@ def optimal(p: RowProgram, s: RowSolution) -> bool:
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 2))
 def test_as_good_as_clarabel_on_sloped_programs(seed: int, free: int) -> None:
     p = program_of(seed, sloped=True, free=free)
@@ -77,7 +77,7 @@ def test_as_good_as_clarabel_on_sloped_programs(seed: int, free: int) -> None:
     assert worth_of(p, s.x) == pytest.approx(referee.value, abs=2e-6, rel=2e-6)
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 2))
 def test_as_good_as_highs_on_steps(seed: int, free: int) -> None:
     p = program_of(seed, sloped=False, free=free)
@@ -89,7 +89,7 @@ def test_as_good_as_highs_on_steps(seed: int, free: int) -> None:
     assert worth_of(p, s.x) == pytest.approx(-referee.fun, abs=1e-8, rel=1e-8)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_same_as_the_flow_solver_on_lossy_graphs(seed: int) -> None:
     """Quadratic losses and curves of any power, where both solvers can be asked."""

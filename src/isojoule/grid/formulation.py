@@ -2,7 +2,8 @@
 
 `copperplate` ignores the links: one node for all. `transport` lets every link carry what it can,
 either way, at a loss. `lindistflow` is the same on a tree, with limits of voltage and of apparent
-power beside it (`isojoule.grid.radial`). Here a grid becomes arcs for the solver, once per grid,
+power beside it (`isojoule.grid.radial`). `dc` is the same where flows follow from what is fed in
+(`isojoule.grid.dc`). Here a grid becomes arcs for the solver, once per grid,
 formulation and length of interval:
 
 - a link without loss and price is one arc whose flow may have either sign;
@@ -88,7 +89,7 @@ def network_of(grid: Grid, formulation: str, duration_s: float) -> Network:
 
 
 def _build(grid: Grid, formulation: str, duration_s: float) -> Network:
-    steered = formulation in ("transport", "lindistflow")
+    steered = formulation != "copperplate"
     links = grid.link_count if steered else 0
     nodes = grid.node_count if steered else 1
     node_of = np.arange(grid.node_count) if steered else None

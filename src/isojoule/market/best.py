@@ -2,7 +2,7 @@
 
 `best` is what mechanisms call. It picks by the network and by whether all offers are divisible:
 arcs and an interior point for `copperplate` and `transport` (`isojoule.market.allocation`), rows
-beside them for `lindistflow` (`isojoule.market.radial`), an
+beside them for `lindistflow` (`isojoule.market.radial`) and `dc` (`isojoule.market.meshed`), an
 integer program where offers are indivisible (`isojoule.market.integer`).
 """
 
@@ -30,6 +30,10 @@ def best(book: Book, grid: Grid, *, seed: bytes = b"") -> Allocation | NotSolved
     """
     if book.network == "lindistflow":
         return allocate_radial(book, grid)
+    if book.network == "dc":
+        from isojoule.market.meshed.optimum import allocate_meshed
+
+        return allocate_meshed(book, grid)
     if book.network not in NETWORKS:
         return NotSolved(
             f"network {book.network!r} is not cleared", f"use one of {', '.join(NETWORKS)}"

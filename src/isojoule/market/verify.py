@@ -35,9 +35,12 @@ from isojoule.market.contract import Clearing, Refusal
 from isojoule.market.indivisible import NO_LEGS
 from isojoule.market.integer_check import proved, rest_in
 from isojoule.market.mechanisms import get
+from isojoule.market.meshed.check import check_flows
+from isojoule.market.meshed.check import support_of as support_of_meshed
+from isojoule.market.meshed.settle import row_payments
 from isojoule.market.radial.check import check_limits, support_of
 from isojoule.market.radial.settle import payments_of
-from isojoule.market.settle import capacity_uj, nodal_payments
+from isojoule.market.settle import Paid, capacity_uj, nodal_payments
 
 MARGIN = 1e-9
 NO_PRICE = 1e-9
@@ -177,6 +180,8 @@ def check_physics(book: Book, grid: Grid, clearing: Clearing) -> None:
         raise VerificationError(f"is off balance by {rest[at]} uJ", place=f"node {nodes[at]!r}")
     if book.network == "lindistflow":
         check_limits(book, grid, clearing)
+    elif book.network == "dc":
+        check_flows(book, grid, clearing)
 
 
 def check_prices(
@@ -190,13 +195,15 @@ def check_prices(
         found = proved(book, grid, clearing)
     elif book.network == "lindistflow":
         found = support_of(book, grid, clearing)
+    elif book.network == "dc":
+        found = support_of_meshed(book, grid, clearing)
     else:
         found = supporting_prices(
             book, grid, clearing.energy_uj, clearing.flow_uj, clearing.loss_uj,
             clearing.standing_uj, c.duals,
         )  # fmt: skip
     _no(
-        ~_same(clearing.price_per_j, price_rule(c.lowest, c.highest)),
+        ~_same(clearing.price_per_j, price_rule(c.lowest, c.highest)) & (book.network != "dc"),
         grid.node_ids,
         "node",
         "has a price that the rule does not take from the certificate's lowest and highest",
@@ -250,8 +257,16 @@ def check_nodal_payments(book: Book, grid: Grid, clearing: Clearing) -> None:
     if book.network == "lindistflow":
         side = clearing.certificate.side
         paid = payments_of(book, grid, clearing, clearing.price_per_j, side)
+    elif book.network == "dc":
+        side = clearing.certificate.side
+        paid = row_payments(book, grid, clearing, clearing.price_per_j, side)
     else:
         paid = nodal_payments(book, grid, clearing, clearing.price_per_j)
+    check_paid(book, grid, clearing, paid)
+
+
+def check_paid(book: Book, grid: Grid, clearing: Clearing, paid: Paid) -> None:
+    """Payments and the operator's lines are these."""
     _no(
         clearing.payment_nano != paid.offers,
         book.offer_ids,

@@ -1,0 +1,117 @@
+"""From the optimum in floats to microjoules that balance and keep the power flow.
+
+Energies are rounded, and the dust is taken by offers inside the piece that sets their price. Which
+flows follow is then fixed. Rounding may lift some of them a little above their limits: the same
+offers then move by a few microjoules, so that the flows fall a little below. At last each flow is
+rounded down or up (`isojoule.kernels.round_flow`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isojoule.core.units import UJ_PER_J
+from isojoule.grid.dc import LinearFlow
+from isojoule.kernels.round_flow import round_flow
+from isojoule.market.allocation import bounds_uj
+from isojoule.market.book import Book
+from isojoule.market.meshed.parts import parts_of
+from isojoule.market.optimum import Columns, Optimum, in_integers
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+MARGINS_UJ = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0, 55.0, 89.0, 1000.0)
+"""How far below their limits flows are moved, one margin after the other."""
+SLIGHT_UJ = 1e-2
+"""A flow is at its limit, not above it, if it is above by no more."""
+ROOM_UJ = 1e4
+"""An offer with less room inside its piece moves only if nothing else helps."""
+RELUCTANT = 1e-3
+
+
+def in_whole(
+    book: Book, linear: LinearFlow, columns: Columns, found: Optimum
+) -> tuple[Ints, Ints] | int:
+    """Energies of offers and flows of live links, microjoules; or a live link in the way."""
+    parts, at = parts_of(linear, columns, found)
+    low, high = bounds_uj(columns.offer, columns.pieces, columns.offer_node.size)
+    energy, _ = in_integers(parts, replace_node(columns, linear.part), at, low, high)
+    limit = np.floor(linear.capacity_j * UJ_PER_J + 0.5)
+    movable = _movable(found, energy, low, high)
+    whole, flow, worst = energy, np.zeros(0), 0
+    for margin in MARGINS_UJ:
+        if margin:
+            whole = _moved(linear, columns, energy, low, high, movable, limit, margin)
+        flow = _flows(linear, columns, whole)
+        over = np.abs(flow) - limit
+        worst = int(np.argmax(over)) if over.size else 0
+        if not over.size or over[worst] <= SLIGHT_UJ + 1e-14 * limit[worst]:
+            break
+    else:
+        return worst
+    both = np.concatenate([linear.tail, linear.head])
+    incident = np.argsort(both, kind="stable")
+    start = np.searchsorted(both[incident], np.arange(linear.nodes + 1)).astype(np.int64)
+    fed_in = np.zeros(linear.nodes, np.int64)
+    np.subtract.at(fed_in, columns.offer_node, whole)
+    flow = np.clip(flow, -limit, limit)
+    rounded = round_flow(
+        linear.tail, linear.head, flow, fed_in, linear.up, linear.link, linear.order, start,
+        (incident % max(linear.live.size, 1)).astype(np.int64),
+    )  # fmt: skip
+    return whole[: book.offer_count], rounded
+
+
+def replace_node(columns: Columns, place: Ints) -> Columns:
+    """The columns with another place for each node."""
+    return columns._replace(node=place[columns.node], offer_node=place[columns.offer_node])
+
+
+def _flows(linear: LinearFlow, columns: Columns, energy: Ints) -> Floats:
+    """The power flow of these energies, microjoules."""
+    fed_in = -np.bincount(columns.offer_node, energy, linear.nodes).astype(np.float64)
+    return linear.flows(linear.angles(fed_in))
+
+
+def _movable(found: Optimum, energy: Ints, low: Ints, high: Ints) -> Floats:
+    """How willingly each offer moves: 1 inside the piece that sets its price, 0 if it cannot."""
+    p, s = found.columns.pieces, found.solution
+    room = np.where(s.x_side == 0, np.minimum(s.x - p.lo, p.hi - s.x), 0.0) * UJ_PER_J
+    inside = np.zeros(energy.size)
+    np.maximum.at(inside, found.columns.offer, np.minimum(room, 1e18))
+    out = np.where(inside > ROOM_UJ, 1.0, np.where(high > low, RELUCTANT, 0.0))
+    return np.asarray(out, np.float64)
+
+
+def _moved(
+    linear: LinearFlow, columns: Columns, energy: Ints, low: Ints, high: Ints, movable: Floats,
+    limit: Floats, margin: float,
+) -> Ints:  # fmt: skip
+    """Energies at which flows that are about full stand at `margin` below their limits."""
+    node, part = columns.offer_node, linear.part[columns.offer_node]
+    flow = _flows(linear, columns, energy)
+    near = np.flatnonzero(np.abs(flow) > limit - margin - 5.0)
+    sign = np.sign(flow[near])
+    who = np.flatnonzero(movable > 0)
+    sums = np.zeros((linear.root.size, who.size))
+    sums[part[who], np.arange(who.size)] = 1.0
+    effect = (linear.shift(near)[node[who]] * sign).T
+    rows = np.vstack([sums, effect]) * movable[who]
+    wanted = np.concatenate([np.zeros(linear.root.size), (limit - margin - np.abs(flow))[near]])
+    move = np.linalg.lstsq(rows, wanted, rcond=1e-10)[0] * movable[who]
+    out = energy.copy()
+    out[who] = np.clip(energy[who] + np.rint(move).astype(np.int64), low[who], high[who])
+    for number in range(linear.root.size):  # what rounding left
+        rest = int(energy[part == number].sum() - out[part == number].sum())
+        mine = who[part[who] == number]
+        for o in mine[np.argsort(-movable[mine], kind="stable")].tolist():
+            step = int(np.clip(rest, low[o] - out[o], high[o] - out[o]))
+            out[o] += step
+            rest -= step
+            if rest == 0:
+                break
+        if rest:
+            return energy
+    return out
