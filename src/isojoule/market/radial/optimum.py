@@ -18,7 +18,7 @@ from isojoule.grid.radial import Feeder, NotRadial
 from isojoule.kernels.interior_point import Solution
 from isojoule.market.allocation import Allocation, NotSolved, allocate, columns_of, lifted
 from isojoule.market.book import Book
-from isojoule.market.optimum import ACCEPTED, Optimum, join_smooth, optimum
+from isojoule.market.optimum import ACCEPTED, Columns, Optimum, join_smooth, optimum
 from isojoule.market.radial.model import (
     Duals,
     Row,
@@ -41,7 +41,7 @@ Ints = NDArray[np.int64]
 
 PASSED = 1e-10
 """A limit is passed by more than this: of the square of a voltage per unit, of a capacity."""
-BOTH_WAYS = 1e-6
+BOTH_WAYS = 1e-4
 """A link runs both ways if the smaller way carries more than this share of the largest flow."""
 
 
@@ -122,29 +122,35 @@ def _with_limits(
     while new:
         rows.update((row.name, row) for row in new)
         solver = _Limited(feeder, network, list(rows.values()), share)
-        found = optimum(network, columns, solver=solver)
-        if not found.residual < ACCEPTED and np.any(columns.pieces.a < 0):
-            found = optimum(network, lifted(columns), solver=solver)
+        found = _solve(network, columns, solver)
         if not found.residual < ACCEPTED:
             return NotSolved(
                 f"the solver stopped at a residual of {found.residual:.1e} within the limits of "
                 "voltage and apparent power",
                 "check whether the voltage that the root holds is within the limits of each node",
             )
-        solution = found.solution
-        shut = _one_way(network, solution)
-        if shut is not None:  # the same rows again
-            network, new = shut, list(rows.values())
-            continue
-        signed = np.where(network.arc_back, -solution.f, solution.f)
+        f = found.solution.f
+        signed = np.where(network.arc_back, -f, f)
         flow_j = np.bincount(network.arc_link, signed, network.tail.size).astype(np.float64)
         at = stand(feeder, book, found.offer_x[: book.offer_count], flow_j)
         new = [row for row in broken_rows(feeder, at, PASSED) if row.name not in rows]
     duals = no_duals(feeder)
     for row, multiplier in zip(rows.values(), solver.multipliers, strict=True):
-        for total, share in zip(duals, row.duals, strict=True):
-            total += multiplier * share
+        for total, part in zip(duals, row.duals, strict=True):
+            total += multiplier * part
     return found, duals
+
+
+def _solve(network: Network, columns: Columns, solver: _Limited) -> Optimum:
+    """The optimum on the network and some rows, with one way shut of links that run both ways."""
+    while True:
+        found = optimum(network, columns, solver=solver)
+        if not found.residual < ACCEPTED and np.any(columns.pieces.a < 0):
+            found = optimum(network, lifted(columns), solver=solver)
+        shut = _one_way(network, found.solution) if found.residual < ACCEPTED else None
+        if shut is None:
+            return found
+        network = shut
 
 
 def _one_way(network: Network, solution: Solution) -> Network | None:
@@ -160,7 +166,8 @@ def _one_way(network: Network, solution: Solution) -> Network | None:
     one, other = first[two], second[two]
     least = np.minimum(solution.f[one], solution.f[other])
     most = float(np.max(np.abs(solution.f), initial=0.0))
-    both = least > BOTH_WAYS * most
+    ends = solution.price[np.stack([network.tail[two], network.head[two]])]
+    both = (least > BOTH_WAYS * most) & (ends.min(axis=0) < 0)
     if not both.any():
         return None
     arc_hi = network.arc_hi.copy()

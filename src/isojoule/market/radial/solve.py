@@ -16,6 +16,10 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
+AT_BOUND = 1e-9
+"""What is nearer to its bound than this share of the largest quantity is moved there."""
+
+
 def maximise_with_rows(
     network: Network, node: Ints, pieces: Pieces, arc_lo: Floats, arc_hi: Floats, inject: Floats,
     on_pieces: Floats, on_arcs: Floats, limit: Floats,
@@ -46,10 +50,12 @@ def maximise_with_rows(
     # a row with its slack: what is left of the limit arrives there
     beside = hstack([csr_array(-on_pieces), csr_array(-on_arcs), -_eye(rows)])
     zero, one = np.zeros(arcs + rows), np.ones(arcs + rows)
+    lo = np.concatenate([pieces.lo, arc_lo, np.zeros(rows)])
+    hi = np.concatenate([pieces.hi, arc_hi, np.full(rows, np.inf)])
     found = maximise_rows(
         RowProgram(
-            lo=np.concatenate([pieces.lo, arc_lo, np.zeros(rows)]),
-            hi=np.concatenate([pieces.hi, arc_hi, np.full(rows, np.inf)]),
+            lo=lo,
+            hi=hi,
             a=np.concatenate([pieces.a, -network.price[link], np.zeros(rows)]),
             b=np.concatenate([pieces.b, zero]),
             c0=np.concatenate([pieces.c0, one]),
@@ -69,12 +75,16 @@ def maximise_with_rows(
         TOLERANCE,
     )
     end = size + arcs
+    # what is moved to its bound leaves a row: only the last digits may be
+    near = AT_BOUND * float(np.max(np.abs(found.x[:end]), initial=0.0))
+    away = np.where(found.side < 0, found.x - lo, np.where(found.side > 0, hi - found.x, 0.0))
+    side = np.where(away <= near, found.side, 0).astype(np.int8)
     solution = Solution(
         found.x[:size],
         found.x[size:end],
         found.price[: network.nodes],
-        found.side[:size],
-        found.side[size:end],
+        side[:size],
+        side[size:end],
         found.steps,
         found.residual,
     )
