@@ -7,7 +7,8 @@ The rules:
   rests or waits), "traded", "dropped" (what an immediate offer could not trade), "cancelled",
   "refused" (with "reason" and "remedy"). Energies and money in events are decimal strings, exact.
 - A batch that replays a session is told of its cancellations in the state that comes in, under
-  "cancelled": a list of {"id", "at_ns"} in the order in which they came.
+  "cancelled": a list of {"id", "at_ns"} in the order in which they came. `at_ns` is a decimal
+  string where it is to be written to a file: JSON is not exact beyond 2**53.
 """
 
 from __future__ import annotations

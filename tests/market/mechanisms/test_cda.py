@@ -246,10 +246,12 @@ def test_reasons() -> None:
     per = 3.6e6
     assert texts["ada"] == f"filled at {4 * per:.4g} EUR/kWh by bo"
     assert texts["cleo"] == (
-        f"partly filled at {3 * per:.4g} EUR/kWh by fay: sellers at or below its bid of "
-        f"{3 * per:.4g} EUR/kWh traded with others first"
+        f"partly filled at {3 * per:.4g} EUR/kWh by fay: no seller was left at or below its bid of "
+        f"{3 * per:.4g} EUR/kWh"
     )
-    assert texts["dan"].startswith("not filled: buyers at or above its ask")
+    assert texts["dan"] == (
+        f"not filled: no buyer was left at or above its ask of {5 * per:.4g} EUR/kWh"
+    )
     assert texts["eve"].startswith("not filled: when it came, no seller was left at or below")
 
 

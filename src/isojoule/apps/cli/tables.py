@@ -10,6 +10,7 @@ from rich.table import Table
 
 from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, UJ_PER_J
 from isojoule.market.diffusion_words import missed, summary, told
+from isojoule.market.mechanisms import get
 from isojoule.market.reasons import Reader
 
 if TYPE_CHECKING:
@@ -91,6 +92,23 @@ def show_clearing(file: BookFile, clearing: Clearing, console: Console | None = 
         if c.trades:
             _print(console, trades, len(c.trades), "trades")
         console.print(PRICES if c.trades else f"No neighbours traded. {PRICES.partition(';')[0]}.")
+    mechanism = get(c.mechanism, **c.parameters)
+    if hasattr(mechanism, "pays"):  # what payments are, where they are not price times energy
+        console.print(escape(mechanism.pays))
+    if c.matches:
+        matched = _table("Sells", "Buys", f"Received {unit}", f"Pays {book.currency}")
+        matched.add_column(f"{book.currency}/kWh", justify="right", overflow="fold")
+        for m in c.matches[:MOST_ROWS]:
+            paid = m.payment_nano / NANO_PER_UNIT
+            each = f"{paid / (m.energy_uj / UJ_PER_J) * J_PER_KWH:.6g}" if m.energy_uj else "-"
+            matched.add_row(
+                escape(book.offer_ids[m.sell_offer]),
+                escape(book.offer_ids[m.buy_offer]),
+                energy(m.energy_uj),
+                f"{paid:.6f}",
+                each,
+            )
+        _print(console, matched, len(c.matches), "trades")
     console.print(escape(_money(reader)))
     for line in summary(reader):
         console.print(escape(line))

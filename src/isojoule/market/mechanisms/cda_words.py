@@ -1,8 +1,8 @@
 """Why an offer got what it got from an order book, in words. Never fails where a clearing is wrong.
 
 Examples: "filled at 0.21 EUR/kWh by cleo"; "not filled: no seller came at or below its bid of
-0.2 EUR/kWh"; "partly filled at 0.21 EUR/kWh by cleo: sellers at or below its bid of 0.25 EUR/kWh
-traded with others first".
+0.2 EUR/kWh"; "partly filled at 0.21 EUR/kWh by cleo: no seller was left at or below its bid of
+0.25 EUR/kWh".
 """
 
 from __future__ import annotations
@@ -158,4 +158,4 @@ def _why(
         return f"no {who} came {limit}"
     if cancelled:
         return "it was withdrawn"
-    return f"{who}s {limit} traded with others first"
+    return f"no {who} was left {limit}"
