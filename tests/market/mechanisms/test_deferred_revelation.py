@@ -26,11 +26,12 @@ from tests.market.blocks import (
     refusal,
     sell,
 )
+from tests.market.mechanisms.pivot_books import AuctionAttacks
 
 NAME = "deferred-revelation"
 
 
-class TestConformance(MechanismConformance):
+class TestConformance(AuctionAttacks, MechanismConformance):
     examples = 8
 
     @pytest.fixture

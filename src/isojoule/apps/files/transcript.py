@@ -29,17 +29,36 @@ KEYS = ("number", "previous", "head", "entry")
 def transcript_lines(
     messages: Sequence[SessionMessage], events: Sequence[Sequence[Event]]
 ) -> list[Line]:
-    """The lines of a transcript, the end included."""
-    tip, lines = start(LOG), []
+    """The lines of a transcript, the end included.
+
+    Raises
+    ------
+    InputError
+        A message that was made in a program, and that no message file can hold.
+    """
+    tip, lines, reader = start(LOG), [], Reader()
     entries: list[Any] = [
-        {"message": message_document(message), "events": list(told)}
-        for message, told in zip(messages, events, strict=True)
+        {"message": written(reader, message, f"messages[{i}]"), "events": list(told)}
+        for i, (message, told) in enumerate(zip(messages, events, strict=True))
     ]
     for entry in [*entries, {"end": {"messages": len(entries)}}]:
         line = append(tip, entry)
         lines.append(line)
         tip = line.tip
     return lines
+
+
+def written(reader: Reader, message: SessionMessage, place: str) -> dict[str, Any]:
+    """The normal form of a message, which the reader takes as such."""
+    try:
+        document = message_document(message)
+        dumps(document)
+        reader.read(from_document(document, place))
+    except (InputError, ValueError, TypeError, OverflowError) as error:
+        raise InputError(
+            f"no message file can hold it: {error}", place=place, remedy="leave the message out"
+        ) from None
+    return document
 
 
 def write_transcript(path: Path | str, lines: Sequence[Line]) -> None:

@@ -72,7 +72,9 @@ class DeferredRevelation:
     traits: ClassVar[Traits] = Traits(
         summary="Second price with commitments and collateral: nobody can plant a bid.",
         efficient=Claim(False, "the reserve keeps the block from a bidder who values it less"),
-        incentive_compatible=Claim(True, "if all open who commit; the ask changes nothing"),
+        incentive_compatible=Claim(
+            True, "for all bidders, if all open who commit; the seller is the auctioneer"
+        ),
         individually_rational=Claim(True, "nobody pays more than its bid, and all who open get "
                                     "their collateral back"),
         budget=Claim(True, "the operator passes on what was forfeited, and nothing else"),
