@@ -21,6 +21,7 @@ SPEC = {
     "diffusion": "D",
     "sequential": "Q",
     "auctions": "U",
+    "vcg": "P",
     "certificate": "C",
     "audit": "A",
     "run": "R",

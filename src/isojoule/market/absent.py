@@ -5,7 +5,7 @@ bus: what it generates neither vanishes nor falls to others, for worth is counte
 Its offers have no room, its links carry nothing. All columns keep their places, so that results
 with and without it can be compared, and networks that are kept with a grid are used again.
 
-Standing losses of its links are drawn all the same: they are the operator's (M14).
+Standing losses of its links are drawn all the same: they are the operator's (G6).
 
 Spec: docs/spec/vcg.md, P1.
 """

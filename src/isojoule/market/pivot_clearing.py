@@ -24,7 +24,7 @@ from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
 from isojoule.grid import Grid
 from isojoule.grid.formulation import network_of
 from isojoule.kernels.prices import fill
-from isojoule.market.absent import idle, links_of, offers_of, people, room_j, size_uj
+from isojoule.market.absent import idle, links_of, people, room_j, size_uj
 from isojoule.market.allocation import Allocation, NotSolved, columns_of, rounding_of
 from isojoule.market.best import best
 from isojoule.market.book import Book
@@ -195,10 +195,12 @@ def check_pivots(book: Book, grid: Grid, clearing: Clearing, auctioneer: str | R
         raise VerificationError(f"the pivots cannot be found again: {pays.reason}")
     paid, earned = clearing.payment_nano, clearing.link_payment_nano
     margin: dict[str, float] = {}
-    stored: dict[str, int] = {}
-    for name in people(book, grid):
-        mine, carry = offers_of(book, name), links_of(grid, name)
-        stored[name] = int(paid[mine].sum()) + int(earned[carry].sum())
+    stored = dict.fromkeys(people(book, grid), 0)
+    for i, nano in zip(book.offer_participant.tolist(), paid.tolist(), strict=True):
+        stored[book.participants[i]] += nano
+    for owner, nano in zip(grid.owner, earned.tolist(), strict=True):
+        if owner:
+            stored[owner] += nano
     for name, pivot in pays.of.items():
         margin[name] = _margin(pivot.nano, pivot.unsure + unsure)
         if abs(stored[name] - pivot.nano) > margin[name]:

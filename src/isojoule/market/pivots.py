@@ -48,7 +48,7 @@ DIGITS = 1e-12
 class Optimal:
     """An optimum as pivots see it, money: worth per offer, cost per link, and the operator's.
 
-    `operator` is the worth of the standing losses that are served (M14), `slack` what the solver's
+    `operator` is the worth of the standing losses that are served (G6), `slack` what the solver's
     floats lack.
     """
 

@@ -156,6 +156,7 @@ def verify_path(path: Path, progress: bool = False) -> list[str]:
         ]
     from isojoule.apps.files.clearing_files import read_clearing
     from isojoule.core.errors import VerificationError
+    from isojoule.market.mechanisms import get as rule_named
     from isojoule.market.verify import check_clearing
 
     file, clearing = read_clearing(path)
@@ -163,13 +164,17 @@ def verify_path(path: Path, progress: bool = False) -> list[str]:
         check_clearing(file.book, file.grid, clearing)
     except VerificationError as error:
         raise VerificationError(error.message, place=f"{path}: {error.place}") from None
+    told = rule_named(clearing.mechanism, **clearing.parameters)
+    paid = "follow from prices and energies to the nano-unit"
+    if hasattr(told, "pays"):
+        paid = "are the pivots that solving the book anew gives"
     return [
         "all numbers are in canonical form, and the digest is right",
         "participants, sums, prices and reasons follow from the offers and links",
         f"{file.book.offer_count} offers lie within their bounds",
         f"{file.grid.link_count} links keep their limits and losses",
         f"{file.grid.node_count} nodes balance to the microjoule",
-        "payments follow from prices and energies to the nano-unit, and sum to the operator's line",
+        f"payments {paid}, and sum to the operator's line",
         f"certificate of kind {clearing.certificate.kind!r}: at most "
         f"{clearing.certificate.gap:.3g} {file.book.currency} below the optimum"
         if clearing.certificate.kind != "recomputed"
