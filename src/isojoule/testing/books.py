@@ -4,6 +4,7 @@ Energies are whole Joules and prices halves of money per Joule, in an interval o
 that W and J agree and ties are frequent. A sample has a kind, which says what is in it:
 
 - "any": steps, slopes, loads, batteries and utilities, several nodes;
+- "utility": the same, with one utility that buys and sells;
 - "steps": sellers and buyers with one or two flat steps each;
 - "unit": sellers and buyers of one Joule each, one offer a participant;
 - "one-seller": one seller of several Joules, buyers of one Joule each;
@@ -33,7 +34,7 @@ J = 1_000_000
 """A Joule, in microjoules."""
 INTERVAL = Interval(3600, 1.0)
 MOST_PRICE = 12
-KINDS = ("any", "steps", "unit", "one-seller", "one-buyer", "whole")
+KINDS = ("any", "utility", "steps", "unit", "one-seller", "one-buyer", "whole")
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,10 +70,10 @@ def samples(kind: str = "any", networks: Sequence[str] = ("transport",)) -> st.S
 def sample(draw: Draw, kind: str, networks: tuple[str, ...]) -> Sample:
     """One sample."""
     network = draw.of(networks)
-    nodes = draw.whole(1, 3) if kind in ("any", "steps", "whole") else 1
+    nodes = draw.whole(1, 3) if kind in ("any", "utility", "steps", "whole") else 1
     if network in ("transport", "dc", "lindistflow"):
         nodes = max(nodes, 2)
-    grid = small_grid(draw, network, nodes, owned=kind == "any")
+    grid = small_grid(draw, network, nodes, owned=kind in ("any", "utility"))
     return Sample(grid, tuple(_MAKERS[kind](draw, nodes)), network)
 
 
@@ -125,14 +126,14 @@ def on_side(side: str, steps: tuple[Step, ...]) -> Steps:
     return Steps(sell=steps) if side == "sell" else Steps(buy=steps)
 
 
-def _any(draw: Draw, nodes: int) -> list[Offer]:
+def _any(draw: Draw, nodes: int, *, utility: bool = False) -> list[Offer]:
     offers = []
     makers: tuple[Callable[[Draw], Spec], ...] = (_steps, _steps, _load, _battery)
     for i in range(draw.whole(2, 5)):
         spec = draw.of(makers)(draw)
         who = f"p{draw.whole(0, i) if draw.whole(0, 3) == 0 else i}"
         offers.append(Offer(who, f"n{draw.whole(0, nodes - 1)}", spec, id=f"o{i}"))
-    if draw.whole(0, 1):
+    if utility or draw.whole(0, 1):
         sells = price(draw, 4)
         buys = draw.whole(0, int(2 * sells)) / 2.0
         node = f"n{draw.whole(0, nodes - 1)}"
@@ -224,6 +225,7 @@ def _whole(draw: Draw, nodes: int) -> list[Offer]:
 
 _MAKERS: dict[str, Callable[[Draw, int], list[Offer]]] = {
     "any": _any,
+    "utility": lambda draw, nodes: _any(draw, nodes, utility=True),
     "steps": _flat,
     "unit": _units,
     "one-seller": _one_seller,

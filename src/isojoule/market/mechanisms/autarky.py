@@ -59,11 +59,15 @@ class Autarky:
     traits: ClassVar[Traits] = Traits(
         summary="No trade at all: everybody alone with what is theirs.",
         efficient=Claim(False, "neighbours do not trade"),
-        incentive_compatible=Claim(True, "what others offer does not matter, and nobody pays"),
-        individually_rational=Claim(True, "it is the outside option itself"),
+        incentive_compatible=Claim(
+            False, "load is served before anything is kept, however little it is worth"
+        ),
+        individually_rational=Claim(False, "a cheap load empties a dear battery"),
         budget=Claim(True, "no money changes hands"),
-        false_name_proof=Claim(True, "nobody pays, and no name gives more than it has"),
-        coalition_proof=Claim(True, "what others do changes nothing"),
+        false_name_proof=Claim(False, "under another name a load does not reach the battery"),
+        coalition_proof=Claim(
+            False, "where two stand at one node its links are off; one may leave it to the other"
+        ),
         credible=Claim(True, "there is nothing to run"),
         budget_class="balanced",
         networks=NETWORKS,

@@ -72,7 +72,10 @@ class Diffusion:
         ),
         false_name_proof=Claim(False, "under two names a buyer shares less of what it gains"),
         coalition_proof=Claim(False, "two who claim to gain less both pay less"),
-        credible=Claim(True, "each pair sees its own trade, and nobody else is needed"),
+        credible=Claim(
+            False,
+            "who has no energy may sell before the neighbours' arrives, and buy back for less",
+        ),
         budget_class="balanced",
         networks=("transport",),
         agency="indirect",

@@ -59,11 +59,13 @@ class UtilityOnly:
     traits: ClassVar[Traits] = Traits(
         summary="No market: own devices first, the rest at the utility's two prices.",
         efficient=Claim(False, "neighbours do not trade"),
-        incentive_compatible=Claim(True, "prices do not depend on what is offered"),
-        individually_rational=Claim(True, "it is the outside option itself"),
+        incentive_compatible=Claim(
+            False, "prices are posted, but a battery serves the own home whatever it is worth"
+        ),
+        individually_rational=Claim(False, "owners of links carry energy and are not paid"),
         budget=Claim(False, "the operator pays for the losses"),
-        false_name_proof=Claim(True, "prices are posted, and the same for every name"),
-        coalition_proof=Claim(True, "prices are posted, and neighbours do not trade"),
+        false_name_proof=Claim(False, "under another name a battery serves nobody"),
+        coalition_proof=Claim(False, "one of the two gains by hiding a battery"),
         credible=Claim(True, "the tariff is posted; anybody can read it against the own meter"),
         budget_class="deficit",
         networks=NETWORKS,
