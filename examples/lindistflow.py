@@ -1,12 +1,12 @@
 """Voltage: a market that sees it sells no more sun than the wires can bear.
 
-The feeder of the scenario `strained` on a sunny day in April, quarter by quarter, cleared twice:
-on `transport`, which sees what lines carry, and on `lindistflow`, which sees voltages and reactive
+The feeder of the scenario `strained` on a sunny day in April, quarter by quarter, cleared twice: on
+`transport`, which sees what lines carry, and on `lindistflow`, which sees voltages and reactive
 power, too. An AC power flow then solves the full equations. After `transport` it finds 208 voltages
-above their limit, after `lindistflow` none, for 9 kWh less sold outside of 1312. The market's linear
-voltages are at most 0.0021 per unit above those of the power flow. Its losses are 13.5 % too large
-here: it counts them at the nominal voltage, and the true one is higher. Where voltages are low, or
-power factors poor, they are too small.
+above their limit, after `lindistflow` none, for 9 kWh less sold outside of 1312. The market's
+linear voltages are at most 0.0021 per unit above those of the power flow. Its losses are 13.5 % too
+large here: it counts them at the nominal voltage, and the true one is higher. Where voltages are
+low, or power factors poor, they are too small.
 """
 
 from __future__ import annotations
