@@ -22,6 +22,7 @@ from isojoule.apps.files.scenario_doc import (
     ScenarioDoc,
     scenario_schema,
 )
+from isojoule.apps.files.session_schema import session_schema
 
 ROOT = Path(__file__).resolve().parent.parent
 ABOUT = {
@@ -106,7 +107,8 @@ def made() -> dict[Path, str]:
     """Every file that this script writes, and what it should hold."""
     page = ROOT / "docs/scenario.md"
     files = {page: filled(page.read_text(encoding="utf-8"))}
-    for name, document in (("book", book_schema()), ("scenario", scenario_schema())):
+    schemas = {"book": book_schema(), "scenario": scenario_schema(), "message": session_schema()}
+    for name, document in schemas.items():
         path = ROOT / f"docs/schema/{name}.schema.json"
         files[path] = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     return files

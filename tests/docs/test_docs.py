@@ -22,6 +22,7 @@ SPEC = {
     "sequential": "Q",
     "auctions": "U",
     "vcg": "P",
+    "session": "S",
     "certificate": "C",
     "audit": "A",
     "run": "R",
@@ -108,7 +109,7 @@ def test_numbers_cited_in_code_and_pages_exist() -> None:
 def examples() -> list[tuple[str, str]]:
     """Commands of the pages that are shown with their output."""
     found = []
-    for page in (ROOT / "README.md", ROOT / "docs/mechanisms.md"):
+    for page in (ROOT / "README.md", ROOT / "docs/mechanisms.md", ROOT / "docs/session-file.md"):
         for _, language, body in FENCE.findall(page.read_text(encoding="utf-8")):
             if language == "console":
                 command, _, output = body.partition("\n")

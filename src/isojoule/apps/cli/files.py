@@ -17,6 +17,7 @@ class Schema(StrEnum):
 
     book = "book"
     scenario = "scenario"
+    message = "message"
 
 
 def check(
@@ -41,6 +42,10 @@ def schema(of: Annotated[Schema, typer.Argument(help="Which format.")]) -> None:
         from isojoule.apps.files.book_schema import book_schema
 
         document = book_schema()
+    elif of is Schema.message:
+        from isojoule.apps.files.session_schema import session_schema
+
+        document = session_schema()
     else:
         from isojoule.apps.files.scenario_doc import scenario_schema
 
