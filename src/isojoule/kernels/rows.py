@@ -85,8 +85,8 @@ class RowSolution(NamedTuple):
     side
         Per column: -1 at the lower bound, 1 at the upper, 0 inside.
     steps, residual
-        Steps taken; the largest of imbalance of a row, mismatch of a column's worth and mean
-        complementarity, scaled.
+        Steps taken; the largest imbalance of a row, mismatch of a column's worth, or product of a
+        slack and its multiplier, scaled (the last by the width of a narrow column, too).
     """
 
     x: Floats
@@ -214,6 +214,8 @@ def _iterate(s: _Scaled, tolerance: float) -> tuple[_Point, int, float]:
     p = s.p
     has_lo, has_hi = np.isfinite(p.lo), np.isfinite(p.hi)
     pairs = int(has_lo.sum() + has_hi.sum())
+    width = np.minimum(p.hi - p.lo, 1.0)  # of a narrow column less will do
+    narrow = np.concatenate([width[has_lo], width[has_hi]])
     curved = p.b > 0
     # where t ends at the upper bound: a curve that ends at t = 0 is steep there if k < 1
     end = np.zeros(p.lo.size)
@@ -243,8 +245,9 @@ def _iterate(s: _Scaled, tolerance: float) -> tuple[_Point, int, float]:
             zl = np.where(has_lo, zl + np.maximum(-rd, 0.0), zl)
             rd = np.where(((rd > 0) & has_hi) | ((rd < 0) & has_lo), 0.0, rd)
             now = now._replace(zl=zl, zu=zu)
-        mu = (zl[has_lo] @ sl[has_lo] + zu[has_hi] @ su[has_hi]) / max(pairs, 1)
-        worst = float(max(np.max(np.abs(rd), initial=0.0), np.max(np.abs(rp), initial=0.0), mu))
+        products = np.concatenate([zl[has_lo] * sl[has_lo], zu[has_hi] * su[has_hi]])
+        mu = products.sum() / max(pairs, 1)
+        worst = max(float(np.max(np.abs(v), initial=0.0)) for v in (rd, rp, products / narrow))
         if worst < least:
             stalled = stalled if worst > 0.9 * least else 0
             least, best = worst, now

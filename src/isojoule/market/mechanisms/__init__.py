@@ -54,6 +54,7 @@ _BUILT_IN = {
     "autarky": "isojoule.market.mechanisms.autarky:Autarky",
     "cda": "isojoule.market.mechanisms.cda:Cda",
     "equilibrium": "isojoule.market.mechanisms.equilibrium:Equilibrium",
+    "lmp": "isojoule.market.mechanisms.lmp:Lmp",
     "sealed-bid": "isojoule.market.mechanisms.sealed_bid:SealedBid",
     "deferred-revelation": "isojoule.market.mechanisms.deferred_revelation:DeferredRevelation",
     "reverse-vcg": "isojoule.market.mechanisms.reverse_vcg:ReverseVcg",

@@ -40,6 +40,8 @@ NOBODY = np.zeros(0, np.int64)
 
 SIDE = "links"
 """Name of the links' duals in a certificate's `side`."""
+SNAP = 1e-12
+"""A price nearer than this to what an offer asks or bids is that, as a share of the greatest."""
 LINK_DUST_J = 1e-5
 """What a full link may stand below its limit for whole microjoules, J."""
 
@@ -127,6 +129,7 @@ class _Stand:
         most = np.where(both | (self.flow_j > 0), np.inf, 0.0)
         finite = np.concatenate([low, high])
         scale = float(np.max(np.abs(finite[np.isfinite(finite)]), initial=0.0)) or 1.0
+        scale = 2.0 ** np.round(np.log2(scale))  # loses no digit
         low, high = low / scale, high / scale
         lowest, highest = np.full(linear.nodes, -np.inf), np.full(linear.nodes, np.inf)
         member, dual = np.zeros(linear.nodes), np.zeros(linear.live.size)
@@ -147,8 +150,11 @@ class _Stand:
             )
             lowest[nodes], highest[nodes] = found.lowest, found.highest
             member[nodes], dual[walls[mine]] = found.nearest, found.parameters[1:]
-        member, dual = member * scale, dual * scale
-        lowest, highest = lowest * scale, highest * scale
+        at_low, at_high = low * scale, high * scale
+        lowest, highest, member = (
+            _snapped(v * scale, at_low, at_high, scale) for v in (lowest, highest, member)
+        )
+        dual = dual * scale
         price = np.where(np.isnan(middle(lowest, highest)), np.nan, member)
         return lowest, highest, price, Proof(member, dual)
 
@@ -174,6 +180,14 @@ class _Stand:
         at_offers = np.maximum(price[self.offer_node], self.size)
         total = DUST_J * (at_offers.sum() + ends_.sum()) + LINK_DUST_J * dual.sum()
         return float(total)
+
+
+def _snapped(value: Floats, low: Floats, high: Floats, scale: float) -> Floats:
+    """Values that are a bound but for their last digits are that bound."""
+    for bound in (low, high):
+        with np.errstate(invalid="ignore"):
+            value = np.where(np.abs(value - bound) <= SNAP * scale, bound, value)
+    return value
 
 
 def _size(offer: Ints, pieces: Pieces, offers: int) -> Floats:
