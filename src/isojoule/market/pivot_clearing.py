@@ -27,7 +27,7 @@ from isojoule.kernels.prices import fill
 from isojoule.market.absent import idle, links_of, people, room_j, size_uj
 from isojoule.market.allocation import Allocation, NotSolved, columns_of, rounding_of
 from isojoule.market.best import best
-from isojoule.market.book import Book
+from isojoule.market.book import BOOK_NETWORKS, Book
 from isojoule.market.contract import Certificate, Clearing, Refusal, State
 from isojoule.market.indivisible import units_of
 from isojoule.market.pivots import Pivots, pivots, split, too_much_money
@@ -36,7 +36,7 @@ from isojoule.valuation.curve import integral
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-NETWORKS = ("copperplate", "transport", "lindistflow")
+NETWORKS = BOOK_NETWORKS
 """Network formulations on which pivots are paid."""
 NEAR = 1e-9
 """Share of a pivot by which another machine may find another."""
@@ -74,6 +74,13 @@ def clear_by_pivots(
             name,
             f"network {book.network!r} is not cleared by it",
             f"use one of {', '.join(NETWORKS)}",
+        )
+    owned = [link for link, owner in zip(grid.link_ids, grid.owner, strict=True) if owner]
+    if book.network == "dc" and owned:
+        return Refusal(
+            name,
+            f"link {owned[0]!r} has an owner, and on dc a line that is left out moves all flows",
+            "leave out the owners of links, or use transport",
         )
     found = best(book, grid, seed=seed)
     if isinstance(found, NotSolved):

@@ -15,7 +15,7 @@ from tests.market.mechanisms.pivot_books import AuctionAttacks, bundle, paid
 
 class TestVcg(AuctionAttacks, MechanismConformance):
     sample = "one-seller"
-    least_share = 0.3  # random feeders often lack a node that holds the voltage
+    least_share = 0.3
 
     @pytest.fixture
     def mechanism(self) -> Vcg:

@@ -10,6 +10,7 @@ import pytest
 
 from isojoule.apps.files.book_files import read_book
 from isojoule.core.errors import VerificationError
+from isojoule.market import Refusal
 from isojoule.market.mechanisms.vcg_exchange import VcgExchange
 from isojoule.market.verify import check_clearing
 from isojoule.testing import MechanismConformance
@@ -21,7 +22,7 @@ CASES = Path(__file__).parents[2] / "cases" / "market"
 
 
 class TestVcgExchange(MechanismConformance):
-    least_share = 0.3  # random feeders often lack a node that holds the voltage
+    least_share = 0.3
 
     @pytest.fixture
     def mechanism(self) -> VcgExchange:
@@ -149,3 +150,11 @@ def test_who_trades_nothing_pays_nothing() -> None:
         book = book_of(grid, offers, network=network)
         c = clear(book, grid, "vcg-exchange")
         assert not np.any(c.payment_nano[c.energy_uj == 0])
+
+
+def test_on_dc_lines_have_no_owners() -> None:
+    """P1: a line that is left out would move all flows."""
+    grid = grid_of(2, [{"ends": (0, 1), "owner": "zoe"}])
+    answer = VcgExchange().clear(book_of(grid, [offer("b", 1, buy((1, 4.0)))], network="dc"), grid)
+    assert isinstance(answer, Refusal)
+    assert "'l0' has an owner" in answer.reason

@@ -16,7 +16,7 @@ from tests.market.mechanisms.pivot_books import AuctionAttacks, paid
 
 class TestReverseVcg(AuctionAttacks, MechanismConformance):
     sample = "one-buyer"
-    least_share = 0.3  # random feeders often lack a node that holds the voltage
+    least_share = 0.3
 
     @pytest.fixture
     def mechanism(self) -> ReverseVcg:

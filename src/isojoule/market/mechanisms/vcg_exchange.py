@@ -54,8 +54,9 @@ class VcgExchange:
         "cleared once more without each participant in turn: what the others lose by its being "
         "there it pays, what they gain it is paid.",
         good_for="Learning what energy is truly worth to everyone; a yardstick for other rules.",
-        not_for="A market that must carry itself: the operator adds money. Neighbours who know "
-        "each other well, or who could take part under several names.",
+        not_for="A market that must carry itself: the operator adds money, most of it for whom "
+        "nobody can replace, as a single outside supplier, who is paid what all lose without it. "
+        "Neighbours who know each other well, or who could take part under several names.",
         other_names=("pivot mechanism", "Clarke mechanism", "double Vickrey auction"),
         sources=(
             "Vickrey 1961, J. Finance 16:8",
