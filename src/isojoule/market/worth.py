@@ -151,11 +151,16 @@ def received_uj(book: Book, grid: Grid, clearing: Clearing, own: Bools) -> Ints:
     return energy
 
 
+def welfare_at(book: Book, energy_uj: Ints) -> float:
+    """What divisible offers are worth together when they receive `energy_uj` each, money."""
+    p = book.pieces
+    x = fill(book.piece_offer.astype(np.int64), p.lo, p.hi, energy_uj / UJ_PER_J)
+    return float(integral(p, x).sum())
+
+
 def welfare_of(book: Book, grid: Grid, clearing: Clearing) -> float:
     """Gains from trade, money: what offers are worth as cleared, less price times flow."""
-    p = book.pieces
-    x = fill(book.piece_offer.astype(np.int64), p.lo, p.hi, clearing.energy_uj / UJ_PER_J)
-    worth = float(integral(p, x).sum())
+    worth = welfare_at(book, clearing.energy_uj)
     if clearing.taken is not None:
         for offer, taken in zip(book.offers, clearing.taken.tolist(), strict=True):
             if taken and isinstance(offer.spec, Bundle):

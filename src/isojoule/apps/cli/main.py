@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from isojoule.apps.cli import books, files, generate, sessions, worlds
+from isojoule.apps.cli import books, files, generate, mechanisms, sessions, worlds
 from isojoule.apps.cli.app import app
 
 app.command("clear")(books.clear)
 app.command("verify")(books.verify)
 app.command("session")(sessions.session)
+app.command("replay")(mechanisms.replay)
 app.command("check")(files.check)
 app.command("schema")(files.schema)
 app.command("scenarios")(worlds.scenarios)
 app.command("new")(worlds.new)
 app.command("run")(worlds.run)
+app.add_typer(mechanisms.mechanisms, name="mechanisms")
 app.add_typer(worlds.imports, name="import")
 app.add_typer(generate.generates, name="generate")
 
