@@ -111,6 +111,15 @@ def test_a_void_session_gives_all_collateral_back() -> None:
     assert money_of == {"ada": 0, "bo": 0} and event["operator"] == "0"
 
 
+def test_who_does_not_open_is_no_bidder() -> None:
+    """S5: commitments that stay closed do not make up for bidders that lack."""
+    room = begun(least_bidders=2)
+    room.commit(bid("ada", 150), 100)
+    room.commit(bid("friend", 400), 100)
+    room.at(200).reveal(bid("ada", 150))
+    assert ended(room)[0] == ["unopened", "void"]
+
+
 def test_collateral_must_be_what_the_mechanism_demands() -> None:
     """docs/spec/session.md, S12."""
     room = begun()

@@ -90,8 +90,8 @@ class Session:
 
     @property
     def bidders(self) -> set[str]:
-        """Who bids, besides the owner."""
-        live = {b.participant for b in self.bids if not b.cancelled}
+        """Who bids, besides the owner; who has not opened a commitment does not count."""
+        live = {b.participant for b in self.bids if b.offer is not None and not b.cancelled}
         return live - {self.opened.sender}
 
     @property
