@@ -19,11 +19,14 @@ from isojoule.market.mechanisms import get
 from isojoule.market.merit_order import Steps, merit_order_pivots, steps_of
 from isojoule.market.pivots import optimal, pivots, split
 from isojoule.market.verify import check_clearing
+from isojoule.testing.books import sample
+from isojoule.testing.draws import Seeded
 from isojoule.valuation import Offer
 from tests.conftest import need
 from tests.market.books import (
     REAL,
     SMALL,
+    Case,
     Sizes,
     book_of,
     buy,
@@ -101,6 +104,26 @@ def test_pivots_of_indivisible_books(seed: int) -> None:
         gain = exact_sum(whole.terms(offers_of(case.book, who), links_of(case.grid, who)))
         gain -= paid(case.book, case.grid, c, who)
         assert gain == pytest.approx(every - lost, abs=margin), who
+
+
+@pytest.mark.parametrize("network", ["dc", "lindistflow"])
+def test_pivots_on_other_networks(network: str) -> None:
+    """P2: what others would have, rows left out; the utility stays, it holds the voltage."""
+    for seed in range(12):
+        f = sample(Seeded(seed), "any", (network,))
+        c = get("vcg-exchange").clear(f.book, f.grid)
+        if isinstance(c, Refusal):
+            continue
+        check_clearing(f.book, f.grid, c)
+        found = best(f.book, f.grid)
+        whole = optimal(f.book, f.grid, found)
+        case = Case(f.grid, list(f.offers), network, SMALL)
+        for who in sorted(set(f.book.participants) - {"utility"}):
+            rest = best(*left_out(case, who))
+            worth = exact_sum(whole.offers[offers_of(f.book, who)])
+            pivot = rest.value + rest.slack_value - (found.value + found.slack_value - worth)
+            pays = paid(f.book, f.grid, c, who)
+            assert pays == pytest.approx(pivot, rel=1e-9, abs=NANO)
 
 
 @CALM
