@@ -225,7 +225,7 @@ def _write(
     record.standing_uj[at] = clearing.standing_uj
     record.operator_nano[at] = clearing.surplus_nano
     record.congestion_nano[at] = line_of(clearing.operator, "congestion_rent")
-    record.loss_rent_nano[at] = clearing.operator.get("loss_rent", 0)
+    record.loss_rent_nano[at] = line_of(clearing.operator, "loss_rent")
     record.price_per_j[at] = clearing.price_per_j
     record.link_payment_nano[at] = clearing.link_payment_nano
     record.closed[at] = closed

@@ -5,7 +5,7 @@ What all offers pay less what they get is what the links and the limits earn:
 - a full link, or one whose apparent power is at its limit: `congestion_rent.<link>`;
 - a node whose voltage is at its limit: `voltage_rent.<node>`, the worth of the drop (or rise)
   between the root and the node;
-- `loss_rent`, `carriage`, `standing_loss` and `rounding`, as on `transport`.
+- `loss_rent.<link>`, `carriage.<link>`, `standing_loss` and `rounding`, as on `transport`.
 
 The owner of a link gets what it earns but for its share of voltage rents, which are the
 operator's.
@@ -73,8 +73,9 @@ def feeder_payments(
         lines[f"congestion_rent.{grid.link_ids[e]}"] = int(_nano(rent[e]))
     for v in np.flatnonzero(duals.voltage).tolist():
         lines[f"voltage_rent.{grid.node_ids[v]}"] = int(_nano(voltage[v]))
-    lines["loss_rent"] = int(_nano(loss_rent[~owned].sum()))
-    lines["carriage"] = int(_nano(carriage[~owned].sum()))
+    for e in np.flatnonzero(~owned & used).tolist():
+        lines[f"loss_rent.{grid.link_ids[e]}"] = int(_nano(loss_rent[e]))
+        lines[f"carriage.{grid.link_ids[e]}"] = int(_nano(carriage[e]))
     drawn = payments(price[grid.link_from], flows.standing_uj)
     lines["standing_loss"] = -int(drawn.sum())
     lines["rounding"] = surplus - sum(lines.values())
