@@ -1,4 +1,7 @@
-"""Radial feeders: voltages by hand, what is refused, and what AC power flow says."""
+"""Radial feeders: voltages by hand, what is refused, and what AC power flow says.
+
+Spec: docs/spec/grid.md, G16 to G19.
+"""
 
 from __future__ import annotations
 

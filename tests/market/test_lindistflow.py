@@ -192,7 +192,7 @@ def test_owners_of_links_get_their_rent_and_not_that_of_voltages() -> None:
 
 @pytest.mark.parametrize("seed", range(25))
 def test_a_second_solver_agrees(seed: int) -> None:
-    """docs/spec/grid.md. A conic solver, with limits and losses written down independently."""
+    """docs/spec/grid.md, G16 to G22. A conic solver, its limits and losses written anew."""
     grid, book = random_feeder(Random(seed))
     found = best(book, grid)
     assert isinstance(found, Allocation), found

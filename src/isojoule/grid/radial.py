@@ -8,7 +8,7 @@ X at the voltage V,
     v_below**2 = v_above**2 - 2 (R P + X Q) / V**2,    v in per unit.
 
 P is the mean power at the sender, Q the sum of what is drawn below. Both are linear in what the
-offers receive. Spec: docs/spec/grid.md.
+offers receive. Spec: docs/spec/grid.md, G16 to G19.
 """
 
 from __future__ import annotations

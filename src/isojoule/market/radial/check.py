@@ -2,7 +2,8 @@
 
 Beside what holds on every network (bounds, flows, losses, balance): voltages and apparent powers
 within their limits, duals of limits that cost nothing but what binds, prices of reactive energy
-that follow from them, and prices that support the allocation and close the gap.
+that follow from them, and prices that support the allocation and close the gap. Spec:
+docs/spec/grid.md, G23.
 """
 
 from __future__ import annotations

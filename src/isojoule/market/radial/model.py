@@ -2,7 +2,7 @@
 
 A book on `lindistflow` is a book on `transport` with more rows: each limit is linear in what
 runs down the links, so the program stays concave. Few of them bind, so they are added when an
-optimum breaks them. Spec: docs/spec/grid.md.
+optimum breaks them. Spec: docs/spec/grid.md, G16 to G19.
 """
 
 from __future__ import annotations

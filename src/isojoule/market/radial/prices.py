@@ -4,7 +4,7 @@ With the duals of the limits given, a limit is a toll: a Joule that runs down a 
 *wedge*, a var second its reactive wedge, and one that runs up earns them. What is left is a
 market on a tree without limits of voltage, whose supporting prices have a least and a greatest
 vector. The price of a node is the midpoint. An offer with a power factor pays for its reactive
-energy, too: the sum of the reactive wedges above its node.
+energy, too: the sum of the reactive wedges above its node. Spec: docs/spec/grid.md, G21.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ What all offers pay less what they get is what the links and the limits earn:
 - `loss_rent.<link>`, `carriage.<link>`, `standing_loss` and `rounding`, as on `transport`.
 
 The owner of a link gets what it earns but for its share of voltage rents, which are the
-operator's.
+operator's. Spec: docs/spec/grid.md, G22.
 """
 
 from __future__ import annotations
