@@ -10,7 +10,7 @@ IEEE Trans. Power App. Syst. 89:120, doi 10.1109/TPAS.1970.292678; Stott, Jardim
 power flow revisited", IEEE Trans. Power Syst. 24:1290, doi 10.1109/TPWRS.2009.2021235.
 
 Angles count from a reference node in each connected part, whose choice changes no flow. They are
-scaled so that a typical link carries 1 J at an angle of 1. Spec: docs/spec/grid.md.
+scaled so that a typical link carries 1 J at an angle of 1. Spec: docs/spec/grid.md, G10 and G11.
 """
 
 from __future__ import annotations

@@ -60,10 +60,8 @@ class Lmp:
         budget_class="surplus",
         other_names=("nodal pricing", "locational marginal pricing", "spot pricing"),
         sources=(
-            "Schweppe, Caramanis, Tabors, Bohn 1988, Spot Pricing of Electricity, Kluwer, "
-            "doi 10.1007/978-1-4613-1683-1",
-            "Hogan 1992, Contract networks for electric power transmission, J. Regul. Econ. "
-            "4:211, doi 10.1007/BF00133621",
+            "Schweppe, Caramanis, Tabors, Bohn 1988, Spot Pricing, doi 10.1007/978-1-4613-1683-1",
+            "Hogan 1992, Contract networks, J. Regul. Econ. 4:211, doi 10.1007/BF00133621",
         ),
         how=(
             "The offers that are worth most are served from those that ask least, as far as the "

@@ -22,6 +22,7 @@ from isojoule.market.book import Book
 from isojoule.market.meshed.prices import Proof, as_side, proof_of
 from isojoule.market.meshed.whole import in_whole
 from isojoule.market.optimum import ACCEPTED, TOLERANCE, optimum
+from isojoule.market.settle import capacity_uj
 from isojoule.valuation.curve import Pieces, integral
 
 Floats = NDArray[np.float64]
@@ -57,7 +58,7 @@ def allocate_meshed(book: Book, grid: Grid) -> Allocation | NotSolved:
             "dearer unlimited offer to buy",
             "limit the links between them, or correct the prices",
         )
-    whole = in_whole(book, linear, columns, found)
+    whole = in_whole(book, linear, columns, found, capacity_uj(network)[linear.live])
     if isinstance(whole, int):
         name = grid.link_ids[int(linear.live[whole])]
         return NotSolved(

@@ -13,7 +13,8 @@ polytope nearest to the midpoints between the least and the greatest price of ea
 The bound is weak duality with two sets of multipliers: prices of the nodes' balances and duals of
 the links' limits. What is left of a link's price difference beyond its dual is the multiplier of
 its power flow equation; these must add up to 0 at every node, and what they miss is counted as if
-every angle were as large as the limits let it be. So the bound holds for any numbers.
+every angle were as large as the limits let it be. So the bound holds for any numbers. Spec:
+docs/spec/grid.md, G13 and G15.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ class _Stand:
         most = np.where(both | (self.flow_j > 0), np.inf, 0.0)
         finite = np.concatenate([low, high])
         scale = float(np.max(np.abs(finite[np.isfinite(finite)]), initial=0.0)) or 1.0
-        scale = 2.0 ** np.round(np.log2(scale))  # loses no digit
+        scale = 2.0 ** round(math.log2(scale))  # loses no digit
         low, high = low / scale, high / scale
         lowest, highest = np.full(linear.nodes, -np.inf), np.full(linear.nodes, np.inf)
         member, dual = np.zeros(linear.nodes), np.zeros(linear.live.size)

@@ -3,7 +3,8 @@
 What all offers pay less what they get is the sum over the full links of dual times flow: the
 congestion rent. A link may earn though its ends are at one price, and a link between two prices may
 earn nothing: what is scarce is the full link, and prices differ everywhere around it. The rent is
-the owner's, or a line `congestion_rent.<link>` of the operator.
+the owner's, or a line `congestion_rent.<link>` of the operator. Spec: docs/spec/grid.md,
+G14.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Energies are rounded, and the dust is taken by offers inside the piece that sets their price. Which
 flows follow is then fixed. Rounding may lift some of them a little above their limits: the same
 offers then move by a few microjoules, so that the flows fall a little below. At last each flow is
-rounded down or up (`isojoule.kernels.round_flow`).
+rounded down or up (`isojoule.kernels.round_flow`). Spec: docs/spec/grid.md, G12.
 """
 
 from __future__ import annotations
@@ -24,44 +24,46 @@ Ints = NDArray[np.int64]
 
 MARGINS_UJ = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 21.0, 34.0, 55.0, 89.0, 1000.0)
 """How far below their limits flows are moved, one margin after the other."""
-SLIGHT_UJ = 1e-2
-"""A flow is at its limit, not above it, if it is above by no more."""
+SLIGHT_UJ = 0.4
+"""A flow that is above its limit by no more may be rounded down to it."""
 ROOM_UJ = 1e4
 """An offer with less room inside its piece moves only if nothing else helps."""
 RELUCTANT = 1e-3
 
 
 def in_whole(
-    book: Book, linear: LinearFlow, columns: Columns, found: Optimum
+    book: Book, linear: LinearFlow, columns: Columns, found: Optimum, most: Ints
 ) -> tuple[Ints, Ints] | int:
-    """Energies of offers and flows of live links, microjoules; or a live link in the way."""
+    """Energies of offers and flows of live links, microjoules; or a live link in the way.
+
+    `most` is what live links may carry, microjoules.
+    """
     parts, at = parts_of(linear, columns, found)
     low, high = bounds_uj(columns.offer, columns.pieces, columns.offer_node.size)
     energy, _ = in_integers(parts, replace_node(columns, linear.part), at, low, high)
-    limit = np.floor(linear.capacity_j * UJ_PER_J + 0.5)
     movable = _movable(found, energy, low, high)
-    whole, flow, worst = energy, np.zeros(0), 0
-    for margin in MARGINS_UJ:
-        if margin:
-            whole = _moved(linear, columns, energy, low, high, movable, limit, margin)
-        flow = _flows(linear, columns, whole)
-        over = np.abs(flow) - limit
-        worst = int(np.argmax(over)) if over.size else 0
-        if not over.size or over[worst] <= SLIGHT_UJ + 1e-14 * limit[worst]:
-            break
-    else:
-        return worst
     both = np.concatenate([linear.tail, linear.head])
     incident = np.argsort(both, kind="stable")
     start = np.searchsorted(both[incident], np.arange(linear.nodes + 1)).astype(np.int64)
-    fed_in = np.zeros(linear.nodes, np.int64)
-    np.subtract.at(fed_in, columns.offer_node, whole)
-    flow = np.clip(flow, -limit, limit)
-    rounded = round_flow(
-        linear.tail, linear.head, flow, fed_in, linear.up, linear.link, linear.order, start,
-        (incident % max(linear.live.size, 1)).astype(np.int64),
-    )  # fmt: skip
-    return whole[: book.offer_count], rounded
+    worst = 0
+    for margin in MARGINS_UJ:
+        whole = energy
+        if margin:
+            whole = _moved(linear, columns, energy, low, high, movable, most, margin)
+        flow = _flows(linear, columns, whole)
+        over = np.abs(flow) - most
+        worst = int(np.argmax(over)) if over.size else 0
+        if over.size and over[worst] > SLIGHT_UJ:
+            continue
+        fed_in = np.zeros(linear.nodes, np.int64)
+        np.subtract.at(fed_in, columns.offer_node, whole)
+        rounded = round_flow(
+            linear.tail, linear.head, flow, fed_in, linear.up, linear.link, linear.order, start,
+            (incident % max(linear.live.size, 1)).astype(np.int64),
+        )  # fmt: skip
+        if np.all(np.abs(rounded) <= most):
+            return whole[: book.offer_count], rounded
+    return worst
 
 
 def replace_node(columns: Columns, place: Ints) -> Columns:
@@ -87,11 +89,11 @@ def _movable(found: Optimum, energy: Ints, low: Ints, high: Ints) -> Floats:
 
 def _moved(
     linear: LinearFlow, columns: Columns, energy: Ints, low: Ints, high: Ints, movable: Floats,
-    limit: Floats, margin: float,
+    most: Ints, margin: float,
 ) -> Ints:  # fmt: skip
     """Energies at which flows that are about full stand at `margin` below their limits."""
     node, part = columns.offer_node, linear.part[columns.offer_node]
-    flow = _flows(linear, columns, energy)
+    flow, limit = _flows(linear, columns, energy), most.astype(np.float64)
     near = np.flatnonzero(np.abs(flow) > limit - margin - 5.0)
     sign = np.sign(flow[near])
     who = np.flatnonzero(movable > 0)
