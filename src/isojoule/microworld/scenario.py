@@ -185,13 +185,12 @@ class Scenario:
 
 def holding(grid: Grid, node: int, voltage_pu: float) -> Grid:
     """The grid with a node that holds its voltage, as `lindistflow` wants it."""
-    limits = {}
-    for name in ("min_voltage_pu", "max_voltage_pu"):
-        given = getattr(grid, name)
-        column = np.full(grid.node_count, np.nan) if given is None else given.copy()
-        column[node] = voltage_pu
-        limits[name] = column
-    return replace(grid, **limits)
+    low, high = (
+        np.full(grid.node_count, np.nan) if given is None else given.copy()
+        for given in (grid.min_voltage_pu, grid.max_voltage_pu)
+    )
+    low[node] = high[node] = voltage_pu
+    return replace(grid, min_voltage_pu=low, max_voltage_pu=high)
 
 
 def check_scenario(scenario: Scenario) -> None:
