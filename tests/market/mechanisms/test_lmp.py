@@ -1,6 +1,6 @@
 """Nodal prices on every network: a worked ring, rents by name, what it refuses.
 
-Spec: docs/spec/market.md, M4 to M9; docs/spec/grid.md, G10 to G16.
+Spec: docs/spec/market.md, M4 to M9; docs/spec/grid.md, G10 to G15.
 """
 
 from __future__ import annotations
