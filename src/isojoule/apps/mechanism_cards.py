@@ -112,7 +112,9 @@ def described(made: type) -> dict[str, str]:
     current: list[str] = []
     for line in section.splitlines():
         if line and not line.startswith(" "):
-            current = texts.setdefault(line.split(":")[0].strip(), [])
+            current = []
+            for name in line.split(" : ")[0].split(","):  # several may share a text
+                texts[name.strip()] = current
         elif line.strip():
             current.append(line.strip())
     return {name: " ".join(lines) for name, lines in texts.items()}

@@ -1,4 +1,4 @@
-"""Every mechanism passes the suite; and the suite finds what is planted. Spec: docs/spec/traits.md."""
+"""Every mechanism passes the suite. Spec: docs/spec/traits.md."""
 
 from __future__ import annotations
 

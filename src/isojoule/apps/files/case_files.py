@@ -124,8 +124,11 @@ def _witness(item: Item) -> Witness:
             remedy="remove 'auctioneer'",
         )
     nodes = dict.fromkeys(file.grid.node_ids, "")
+    known = {*file.book.participants, *file.grid.owner}
     liars = (
-        [name(row, "a liar") for row in rows(found["liars"], "liars")] if "liars" in found else []
+        [choice(row, "a liar", known) for row in rows(found["liars"], "liars")]
+        if "liars" in found
+        else []
     )
     offers: list[Offer] = []
     if "instead" in found:

@@ -74,6 +74,14 @@ class Autarky:
         agency="indirect",
         information="implicit",
         game="competition",
+        how="No market and no utility: everybody alone with what is theirs. Own sun and batteries "
+        "serve the own load first, and sun is stored before it is spilled. Links between two "
+        "owners are switched off; links between one's own nodes carry what they can.",
+        good_for="The baseline of a world off the grid: what would everyone's own panel and "
+        "battery do without the neighbours?",
+        not_for="Worlds with a utility that would serve what is missing: it would make any market "
+        "look good. Its batteries do not plan, as those of utility-only.",
+        other_names=("islanded homes",),
     )
 
     def clear(

@@ -81,6 +81,19 @@ class Diffusion:
         agency="indirect",
         information="bilateral",
         game="competition",
+        how="Neighbours trade pair by pair: link after link, sweep after sweep, the two ends move "
+        "energy for as long as that pays them both, and undo what no longer does. Nobody sees "
+        "further than the next node. They share what each trade gains.",
+        good_for="Seeing what a market without a centre reaches, how many rounds of talk with the "
+        "neighbours that takes, and what a node that stands in the way costs.",
+        not_for="Grids with junctions that hold nothing, such as most feeders and villages: only "
+        "those who share a link trade. Nor loads that must be served and should pay what energy "
+        "costs: it shares what being served is worth.",
+        other_names=("pairwise exchange", "gossip", "coordinate ascent"),
+        sources=(
+            "Boyd, Ghosh, Prabhakar, Shah 2006, IEEE Trans. Inf. Theory 52:2508",
+            "Feldman 1973, Rev. Econ. Stud. 40:463",
+        ),
     )
 
     def __post_init__(self) -> None:

@@ -45,6 +45,24 @@ class Equilibrium:
         agency="indirect",
         information="mediated",
         game="competition",
+        how="Energy flows from where a Joule is worth little to where it is worth much, until no "
+        "trade pays. The outcome has the greatest sum of everybody's worth that the wires allow. "
+        "Everyone trades at the price of the own node.",
+        good_for="Seeing what a neighbourhood's energy is worth and where the wires bind, and as "
+        "the measure for any other rule.",
+        not_for="Offers that are all or nothing; places where one owner has most of the batteries "
+        "and bids as it likes; people who would not accept that two homes on one street pay "
+        "different prices. It does not plan ahead: each interval is cleared by itself, and a "
+        "battery looks ahead only through its curve.",
+        other_names=(
+            "locational marginal pricing",
+            "competitive equilibrium",
+            "Walrasian equilibrium",
+        ),
+        sources=(
+            "Samuelson 1952, Am. Econ. Rev. 42:283",
+            "Bohn, Caramanis, Schweppe 1984, RAND J. Econ. 15:360",
+        ),
     )
 
     def clear(

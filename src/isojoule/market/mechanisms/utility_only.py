@@ -72,6 +72,12 @@ class UtilityOnly:
         agency="indirect",
         information="implicit",
         game="competition",
+        how="No market. Each household uses its own sun and battery first, and trades the rest "
+        "with the utility at its two prices. The operator buys the losses. It needs one utility "
+        "with both prices.",
+        good_for="The baseline. Every run has it beside the market, for the audit.",
+        not_for="Judging tariffs that change by the hour: its batteries do not plan.",
+        other_names=("net billing", "feed-in tariff"),
     )
 
     def clear(
