@@ -75,7 +75,7 @@ def test_a_node_is_named_by_what_it_is(spec: Any, words: str) -> None:
     (line,) = summary(reader)[1:]
     assert line == (
         f"Stuck between n0 and n2: {words}. Neighbours trade only with each other: a Joule of n0 "
-        "would cost 7.2e+05 EUR/kWh at n1 and be worth 2.88e+06 EUR/kWh there, on its way to n2"
+        "would cost 0.2 EUR/J at n1 and be worth 0.8 EUR/J there, on its way to n2"
     )
     assert all(f"Stuck: {words}. " in explained(reader, f"n{i}") for i in range(3))
 
@@ -135,15 +135,15 @@ def test_a_full_link_is_the_reason() -> None:
     """K3: both would trade more over the link, and both hear of it."""
     reader = case("K3")
     assert reasons(reader) == {
-        "a": "partly filled: link ab is full, and behind it b bids 2.88e+06 EUR/kWh",
-        "b": "partly filled: link ab is full, and behind it a asks 1.44e+06 EUR/kWh",
+        "a": "partly filled: link ab is full, and behind it b bids 0.8 EUR/J",
+        "b": "partly filled: link ab is full, and behind it a asks 0.4 EUR/J",
     }
     assert explained(reader, "a").endswith(
-        "Link ab is full at 100 W, so no more energy of a can reach b, which bids 2.88e+06 EUR/kWh."
+        "Link ab is full at 100 W, so no more energy of a can reach b, which bids 0.8 EUR/J."
     )
     assert explained(reader, "b").endswith(
         "Link ab is full at 100 W, so no more of the cheaper energy of a, which asks "
-        "1.44e+06 EUR/kWh, can reach b."
+        "0.4 EUR/J, can reach b."
     )
 
 

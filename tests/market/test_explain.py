@@ -64,7 +64,7 @@ def test_one_node_with_a_marginal_seller() -> None:
         "mean": "price: the node's price of 0.3 EUR/kWh is above its bid of 0.1 EUR/kWh",
         "swing": (
             "price: the node's price of 0.3 EUR/kWh lies between its bid of 0 EUR/kWh and its "
-            "ask of 3.6e+06 EUR/kWh"
+            "ask of 1 EUR/J"
         ),
         "none": "nothing offered",
     }

@@ -7,6 +7,7 @@ Everything else is SI in float64 with the unit last in the name: `power_w`, `dur
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 
 UJ_PER_J = 1_000_000
@@ -14,8 +15,30 @@ NANO_PER_UNIT = 1_000_000_000
 PPB = 1_000_000_000
 """Loss rates are parts of 1e-9."""
 J_PER_KWH = 3_600_000.0
+DEAR_PER_KWH = 1e5
+"""A price above this much money per kWh is told per J."""
 NO_LIMIT_UJ = 2**62
 """Stands for "unlimited" where a limit is an int64."""
+
+
+def price_unit(*prices_per_j: float) -> tuple[float, str]:
+    """Joules in the unit of energy in which prices are told, and its name.
+
+    >>> price_unit(1e-7), price_unit(0.5, float("nan"))
+    ((3600000.0, 'kWh'), (1.0, 'J'))
+    """
+    dear = any(DEAR_PER_KWH <= abs(p) * J_PER_KWH < math.inf for p in prices_per_j)
+    return (1.0, "J") if dear else (J_PER_KWH, "kWh")
+
+
+def price_text(price_per_j: float, currency: str) -> str:
+    """A price in words, to four digits.
+
+    >>> price_text(1e-7, "EUR"), price_text(0.5, "EUR")
+    ('0.36 EUR/kWh', '0.5 EUR/J')
+    """
+    joules, unit = price_unit(price_per_j)
+    return f"{price_per_j * joules:.4g} {currency}/{unit}"
 
 
 def joules_text(energy_uj: int) -> str:

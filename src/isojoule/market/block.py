@@ -25,7 +25,7 @@ import numpy as np
 
 from isojoule.core.chance import rank
 from isojoule.core.errors import VerificationError
-from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, UJ_PER_J
+from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J, price_text
 from isojoule.grid import Grid
 from isojoule.market.allocation import bounds_uj
 from isojoule.market.book import Book
@@ -289,7 +289,7 @@ def block_price_reason(
     if np.isnan(clearing.price_per_j[node]):
         text = f"nothing was sold, for no bid reaches {what} of {_each(book, found, least)}"
         return f"No price is defined at {grid.node_ids[node]}: {text}."
-    price = f"{float(clearing.price_per_j[node]) * J_PER_KWH:.4g} {book.currency}/kWh"
+    price = price_text(float(clearing.price_per_j[node]), book.currency)
     follows = "the highest bid"
     if not first:
         second = [bid for bid in found.bids[1:2] if bid.worth >= least]
@@ -305,8 +305,7 @@ def _least(auction: Auction, reserve: Fraction | None) -> tuple[Fraction, str]:
 
 
 def _each(book: Book, auction: Auction, worth: Fraction) -> str:
-    each = float(worth * UJ_PER_J / auction.block_uj) * J_PER_KWH
-    return f"{each:.4g} {book.currency}/kWh"
+    return price_text(float(worth * UJ_PER_J / auction.block_uj), book.currency)
 
 
 def check_block(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
-from isojoule.core.units import J_PER_KWH
+from isojoule.core import units
 from isojoule.market.allocation import Allocation
 from isojoule.market.book import Book
 from isojoule.market.contract import Certificate, Clearing, Mechanism, Refusal, State
@@ -61,4 +61,4 @@ def clearing_of(
 
 def price_text(book: Book, price_per_j: float) -> str:
     """A price in words."""
-    return f"{price_per_j * J_PER_KWH:.4g} {book.currency}/kWh"
+    return units.price_text(price_per_j, book.currency)

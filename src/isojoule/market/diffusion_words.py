@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, PPB, UJ_PER_J
+from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, PPB, UJ_PER_J, price_text
 from isojoule.market.contract import Clearing, Trade
 from isojoule.valuation import Battery
 
@@ -103,7 +103,7 @@ def _sweeps(reader: Reader) -> str:
         return f"{after} no link moved any more"
     return (
         f"{after} {count} link{'s' if count != 1 else ''} would still move, most of all "
-        f"{moving['link']} at a profit of {_price(moving['profit_per_j'], reader.book.currency)}"
+        f"{moving['link']} at a profit of {reader.price_text(moving['profit_per_j'])}"
     )
 
 
@@ -139,12 +139,12 @@ def _would(row: dict[str, Any], currency: str) -> str:
     if row["from"] == row["to"]:
         return (
             f"So energy of {row['from']} does not change to another link that would save "
-            f"{_price(row['profit_per_j'], currency)}"
+            f"{price_text(row['profit_per_j'], currency)}"
         )
     return (
         f"N{ALONE[1:]}: a Joule of {row['from']} would cost "
-        f"{_price(row['comes_at_per_j'], currency)} at {row['node']} and be worth "
-        f"{_price(row['goes_at_per_j'], currency)} there, on its way to {row['to']}"
+        f"{price_text(row['comes_at_per_j'], currency)} at {row['node']} and be worth "
+        f"{price_text(row['goes_at_per_j'], currency)} there, on its way to {row['to']}"
     )
 
 
@@ -323,7 +323,3 @@ def _deal(reader: Reader, trade: Trade, node: int) -> str:
     size = f"{energy_j / J_PER_KWH:.4g} kWh" if large else f"{energy_j:.4g} J"
     act = f"sold {size} to {other}" if sells else f"bought {size} from {other}"
     return f"{act} at {reader.price_text(paid / energy_j)}"
-
-
-def _price(price_per_j: float, currency: str) -> str:
-    return f"{price_per_j * J_PER_KWH:.4g} {currency}/kWh"

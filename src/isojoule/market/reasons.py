@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from isojoule.core.units import J_PER_KWH, UJ_PER_J
+from isojoule.core.units import UJ_PER_J, price_text
 from isojoule.grid import Grid, LinkLimits
 from isojoule.kernels.prices import fill
 from isojoule.market import diffusion_words
@@ -187,7 +187,7 @@ class Reader:
 
     def price_text(self, price_per_j: float) -> str:
         """A price in words."""
-        return f"{price_per_j * J_PER_KWH:.4g} {self.book.currency}/kWh"
+        return price_text(price_per_j, self.book.currency)
 
     def limit_text(self, link: int) -> str:
         """What a full link carries, in words."""

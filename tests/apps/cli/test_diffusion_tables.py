@@ -22,8 +22,8 @@ def shown(book: str, mechanism: str) -> str:
 def test_trades_stand_with_what_was_paid_on_average() -> None:
     """100 J from where one is worth 0.35 on average to where one is worth 0.85: 60 for both."""
     page = shown("two-batteries.yaml", "diffusion")
-    assert "Trade over From To Sent J Paid EUR EUR/kWh wire left right 100.0000 60.000000" in page
-    assert "60.000000 2.16e+06 A node's price is what a Joule more or less is worth" in page
+    assert "Trade over From To Sent J Paid EUR EUR/J wire left right 100.0000 60.000000" in page
+    assert "60.000000 0.6 A node's price is what a Joule more or less is worth" in page
     assert "Gains from trade 50 EUR; operator 0 EUR" in page
     assert "proven within" not in page
 

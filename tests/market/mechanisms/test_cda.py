@@ -243,15 +243,11 @@ def test_reasons() -> None:
     ]  # fmt: skip
     book = copper(offers)
     texts = dict(zip(book.offer_ids, Cda().reasons(book, GRID, clear(offers)), strict=True))
-    per = 3.6e6
-    assert texts["ada"] == f"filled at {4 * per:.4g} EUR/kWh by bo"
+    assert texts["ada"] == "filled at 4 EUR/J by bo"
     assert texts["cleo"] == (
-        f"partly filled at {3 * per:.4g} EUR/kWh by fay: no seller was left at or below its bid of "
-        f"{3 * per:.4g} EUR/kWh"
+        "partly filled at 3 EUR/J by fay: no seller was left at or below its bid of 3 EUR/J"
     )
-    assert texts["dan"] == (
-        f"not filled: no buyer was left at or above its ask of {5 * per:.4g} EUR/kWh"
-    )
+    assert texts["dan"] == ("not filled: no buyer was left at or above its ask of 5 EUR/J")
     assert texts["eve"].startswith("not filled: when it came, no seller was left at or below")
 
 

@@ -240,9 +240,9 @@ def test_words() -> None:
     assert words["b0"] == "filled"
     assert words["b2"] == words["s2"]
     assert words["b2"].startswith("not taken: the last pair makes room")
-    assert words["b3"].startswith("price: the ask left for it, 4.32e+07 EUR/kWh, is above its bid")
-    assert words["s3"].startswith("price: the bid left for it, 1.44e+07 EUR/kWh, is below its ask")
-    assert "buyers pay 2.52e+07 EUR/kWh and sellers get 1.44e+07" in explain(book, HERE, c, "here")
+    assert words["b3"].startswith("price: the ask left for it, 12 EUR/J, is above its bid")
+    assert words["s3"].startswith("price: the bid left for it, 4 EUR/J, is below its ask")
+    assert "buyers pay 7 EUR/J and sellers get 4 EUR/J" in explain(book, HERE, c, "here")
     alone = buyers_and_sellers([9, 8], [2])
     out = cleared(NAME, alone)
     assert Reader(alone, HERE, out).reason(1).startswith("price: no ask is left for its bid")

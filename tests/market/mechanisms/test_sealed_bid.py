@@ -153,16 +153,13 @@ def test_reasons_and_prices_in_words() -> None:
         "sold to b0",
     ]
     assert explain(book, GRID, c, "square") == (
-        "At square the block costs 3.24e+07 EUR/kWh: the bid b1, next to it."
+        "At square the block costs 9 EUR/J: the bid b1, next to it."
     )
     book, c = clear("sealed-bid", sell("solar", 2), bid("ada", 1))
     reader = Reader(book, GRID, c)
-    assert reader.reason(0) == (
-        "not taken: its bid of 3.6e+06 EUR/kWh is below the ask of 7.2e+06 EUR/kWh"
-    )
+    assert reader.reason(0) == ("not taken: its bid of 1 EUR/J is below the ask of 2 EUR/J")
     assert explain(book, GRID, c, "square") == (
-        "No price is defined at square: nothing was sold, for no bid reaches the ask of "
-        "7.2e+06 EUR/kWh."
+        "No price is defined at square: nothing was sold, for no bid reaches the ask of 2 EUR/J."
     )
 
 

@@ -143,14 +143,10 @@ def test_reasons() -> None:
         at(2 * S + 2, "dan", buy((1, 8.5), (1, 8))), at(3 * S, "pat-car", buy((1, 99))),
     ]  # fmt: skip
     texts = HALVING.reasons(book_at(offers), GRID, clear(HALVING, offers))
-    per = 3.6e6
     assert texts[0].startswith("partly filled at") and "no buyer came for more" in texts[0]
-    assert texts[1] == f"filled at {4 * per:.4g} EUR/kWh by pat"
-    assert texts[2] == (
-        f"not filled: the posted price of {8 * per:.4g} EUR/kWh was above its bid of "
-        f"{4 * per:.4g} EUR/kWh"
-    )
-    assert texts[3].startswith(f"partly filled at {8 * per:.4g} EUR/kWh by pat: the posted price")
+    assert texts[1] == "filled at 4 EUR/J by pat"
+    assert texts[2] == ("not filled: the posted price of 8 EUR/J was above its bid of 4 EUR/J")
+    assert texts[3].startswith("partly filled at 8 EUR/J by pat: the posted price")
     assert texts[4] == "not filled: it would have traded with itself"
 
 

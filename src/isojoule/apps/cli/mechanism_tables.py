@@ -14,7 +14,7 @@ from isojoule.apps.files.book_files import BookFile
 from isojoule.apps.files.clearing_files import answer
 from isojoule.apps.mechanism_cards import WORDS
 from isojoule.core.canonical import number
-from isojoule.core.units import J_PER_KWH
+from isojoule.core.units import J_PER_KWH, price_text, price_unit
 from isojoule.market.contract import TRAITS
 from isojoule.market.deviation import OPERATOR, STRATEGIC, World, utility
 from isojoule.market.worth import Truth
@@ -60,7 +60,8 @@ def show_card(card: Document, worked: Document | None, console: Console | None =
     console.print(f"[bold]{escape(card['name'])}[/bold]: {escape(card['summary'])}")
     for key, head in (("how", ""), ("good_for", "Use it for: "), ("not_for", "Not for: ")):
         if card[key]:
-            console.print(escape(f"\n{head}{card[key]}"))
+            text = card[key][:1].upper() + card[key][1:]
+            console.print(escape(f"\n{head}{text}"))
     console.print()
     for key, head in (("other_names", "Other names"), ("sources", "Sources")):
         if card[key]:
@@ -111,8 +112,9 @@ def _show_worked(worked: Document, console: Console) -> None:
     console.print(table)
     prices = {n: p for n, p in worked["prices"].items() if p is not None}
     if prices:
-        listed = ", ".join(f"{node} {price * J_PER_KWH:.6g}" for node, price in prices.items())
-        console.print(escape(f"Price {currency}/kWh: {listed}"))
+        joules, per = price_unit(*prices.values())
+        listed = ", ".join(f"{node} {price * joules:.6g}" for node, price in prices.items())
+        console.print(escape(f"Price {currency}/{per}: {listed}"))
     for offer in worked["offers"]:
         console.print(escape(f"  {offer['id']}: {offer['reason']}"))
 
@@ -201,7 +203,7 @@ def show_replay(case: str, found: Replay, console: Console | None = None) -> Non
         for line in handed or ["  nothing"]:
             console.print(escape(f"  {line.strip()}"))
     for link, price in w.deviation.link_price_per_j.items():
-        console.print(escape(f"  link {link} at {price * J_PER_KWH:g} {_currency(w)}/kWh"))
+        console.print(escape(f"  link {link} at {price_text(price, _currency(w))}"))
     console.print()
     worlds = [document[key] for key in ("honest", "lying") if key in document]
     scale, unit = _scale(worlds)

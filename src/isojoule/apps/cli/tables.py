@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, UJ_PER_J
+from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, UJ_PER_J, price_unit
 from isojoule.market.diffusion_words import missed, summary, told
 from isojoule.market.mechanisms import get
 from isojoule.market.reasons import Reader
@@ -54,10 +54,11 @@ def show_clearing(file: BookFile, clearing: Clearing, console: Console | None = 
         )
     _print(console, offers, len(rows), "offers")
 
-    nodes = _table("Node", f"Price {book.currency}/kWh")
+    joules, per = price_unit(*c.price_per_j.tolist())
+    nodes = _table("Node", f"Price {book.currency}/{per}")
     for i in range(min(grid.node_count, MOST_ROWS)):
         price = float(c.price_per_j[i])
-        text = "-" if price != price else f"{price * J_PER_KWH:.6g}"
+        text = "-" if price != price else f"{price * joules:.6g}"
         nodes.add_row(escape(grid.node_ids[i]), text)
     _print(console, nodes, grid.node_count, "nodes")
 
@@ -77,10 +78,10 @@ def show_clearing(file: BookFile, clearing: Clearing, console: Console | None = 
 
     if told(c):
         trades = _table("Trade over", "From", "To", f"Sent {unit}", f"Paid {book.currency}")
-        trades.add_column(f"{book.currency}/kWh", justify="right", overflow="fold")
+        trades.add_column(f"{book.currency}/{per}", justify="right", overflow="fold")
         for t in c.trades[:MOST_ROWS]:
             paid = t.payment_nano / NANO_PER_UNIT
-            each = f"{paid / (t.sent_uj / UJ_PER_J) * J_PER_KWH:.6g}" if t.sent_uj else "-"
+            each = f"{paid / (t.sent_uj / UJ_PER_J) * joules:.6g}" if t.sent_uj else "-"
             trades.add_row(
                 escape(grid.link_ids[t.link]),
                 escape(grid.node_ids[t.seller]),
@@ -97,10 +98,10 @@ def show_clearing(file: BookFile, clearing: Clearing, console: Console | None = 
         console.print(escape(mechanism.pays))
     if c.matches:
         matched = _table("Sells", "Buys", f"Received {unit}", f"Pays {book.currency}")
-        matched.add_column(f"{book.currency}/kWh", justify="right", overflow="fold")
+        matched.add_column(f"{book.currency}/{per}", justify="right", overflow="fold")
         for m in c.matches[:MOST_ROWS]:
             paid = m.payment_nano / NANO_PER_UNIT
-            each = f"{paid / (m.energy_uj / UJ_PER_J) * J_PER_KWH:.6g}" if m.energy_uj else "-"
+            each = f"{paid / (m.energy_uj / UJ_PER_J) * joules:.6g}" if m.energy_uj else "-"
             matched.add_row(
                 escape(book.offer_ids[m.sell_offer]),
                 escape(book.offer_ids[m.buy_offer]),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from isojoule.core.units import J_PER_KWH
+from isojoule.core.units import price_text
 from isojoule.grid import Grid
 from isojoule.market.book import Book
 from isojoule.market.contract import Clearing
@@ -83,11 +83,6 @@ def at_price(traded: Traded, currency: str, to: str = "by") -> str:
     who = " and ".join(names) if len(names) <= MOST_NAMES else f"{len(names)} others"
     mean = " on average" if len(names) > 1 else ""
     return f"at {price_text(price, currency)}{mean} {to} {who}"
-
-
-def price_text(price_per_j: float, currency: str) -> str:
-    """As "0.21 EUR/kWh"."""
-    return f"{price_per_j * J_PER_KWH:.4g} {currency}/kWh"
 
 
 def _nearest(side: int, offers: list[Offer], quotes: list[list[Quote]]) -> Nearest:

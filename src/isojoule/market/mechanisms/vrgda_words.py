@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from isojoule.core.units import price_text
 from isojoule.grid import Grid
 from isojoule.market.book import Book
 from isojoule.market.contract import Clearing
-from isojoule.market.mechanisms.cda_words import NEAR_UJ, Traded, at_price, price_text, traded_by
+from isojoule.market.mechanisms.cda_words import NEAR_UJ, Traded, at_price, traded_by
 from isojoule.market.quotes import BUY, SELL, Quote, quotes_of
 from isojoule.market.sequential import Unfit, rows_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from isojoule.core.units import J_PER_KWH, UJ_PER_J
+from isojoule.core.units import UJ_PER_J, price_text
 from isojoule.grid import Grid
 from isojoule.grid.dc import NotLinear, linear_flow_of
 from isojoule.kernels.prices import fill
@@ -38,11 +38,14 @@ def price_words(book: Book, grid: Grid, clearing: Clearing, node: int) -> str:
     if not says.size:
         return ""
     says = says[np.argsort(-np.abs(adds[says]), kind="stable")]
-    unit = f"{book.currency}/kWh"
+
+    def told(price_per_j: float) -> str:
+        return price_text(float(price_per_j), book.currency)
+
     here, there = grid.node_ids[node], grid.node_ids[start]
     words = (
-        f"At {here} a Joule is worth {price[node] * J_PER_KWH:.4g} {unit}. At {there}, where {who} "
-        f"is partly filled, it is worth {price[start] * J_PER_KWH:.4g} {unit}, and power from "
+        f"At {here} a Joule is worth {told(price[node])}. At {there}, where {who} "
+        f"is partly filled, it is worth {told(price[start])}, and power from "
         f"there takes all ways to {here}."
     )
     for i in says[:MOST_LINKS].tolist():
@@ -55,9 +58,9 @@ def price_words(book: Book, grid: Grid, clearing: Clearing, node: int) -> str:
         verb = "adds" if along > 0 else "takes off"
         way = "would run over" if along > 0 else "would relieve"
         words += (
-            f" Link {grid.link_ids[link]} {verb} {abs(adds[i]) * J_PER_KWH:.4g} {unit}: it is full "
+            f" Link {grid.link_ids[link]} {verb} {told(abs(adds[i]))}: it is full "
             f"at {limit}, and {100 * abs(share):.3g} % of a Joule {way} it, where a Joule more "
-            f"would be worth {abs(dual[e]) * J_PER_KWH:.4g} {unit}."
+            f"would be worth {told(abs(dual[e]))}."
         )
     if says.size > MOST_LINKS:
         words += f" {says.size - MOST_LINKS} more full links add to that."

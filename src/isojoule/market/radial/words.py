@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from isojoule.core.units import J_PER_KWH
+from isojoule.core.units import price_text
 from isojoule.grid import Grid
 from isojoule.grid.radial import NotRadial
 from isojoule.kernels.radial import spread
@@ -41,6 +41,6 @@ def toll_words(book: Book, grid: Grid, clearing: Clearing, node: int) -> list[st
         return []
     way = "brought here from" if toll > 0 else "sent from here to"
     more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
-    cost = f"{abs(toll) * J_PER_KWH:.4g} {book.currency}/kWh"
+    cost = price_text(abs(float(toll)), book.currency)
     limits = ", ".join(names[:FEW])
     return [f"A Joule {way} {grid.node_ids[root]} pays {cost} for limits: {limits}{more}."]
