@@ -2,14 +2,16 @@
 
     .venv/bin/python tools/make_docs.py
 
-fills the tables of docs/scenario.md, between `<!-- made by ... -->` and `<!-- end -->`, and writes
-the JSON Schemas in docs/schema/. A test checks that what is committed is up to date.
+fills the tables of docs/scenario.md and docs/mechanisms.md, between `<!-- made by ... -->` and
+`<!-- end -->`, and writes the JSON Schemas in docs/schema/. A test checks that what is committed is
+up to date.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic.fields import FieldInfo
@@ -23,8 +25,12 @@ from isojoule.apps.files.scenario_doc import (
     scenario_schema,
 )
 from isojoule.apps.files.session_schema import session_schema
+from isojoule.apps.mechanism_cards import WORDS, card
+from isojoule.market.mechanisms import _BUILT_IN
 
 ROOT = Path(__file__).resolve().parent.parent
+CASES = "../src/isojoule/market/cases"
+"""Where witnesses lie, seen from docs/."""
 ABOUT = {
     "nodes": "Where things are connected.",
     "links": "What connects them: lines, cables, transformers, converters.",
@@ -94,19 +100,88 @@ def _list(names: tuple[str, ...] | list[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
+def traits() -> str:
+    """Which mechanism promises what: each yes with its test, each no with its witness."""
+    lines = [f"| | {' | '.join(WORDS.values())} |", f"|---{'|---' * len(WORDS)}|"]
+    for name in sorted(_BUILT_IN):
+        test = _test_of(name)
+        cells = [
+            f"[yes]({test})" if claim["holds"] else f"[no]({CASES}/{claim['witness']}.yaml)"
+            for claim in card(name)["traits"].values()
+        ]
+        lines.append(f"| [{name}](#{name}) | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def mechanism(name: str) -> str:
+    """How a mechanism works, what it is for, what it promises, and its parameters."""
+    about = card(name)
+    others = about["other_names"]
+    paragraphs = [about["how"] + (f" Also known as {_or(others)}." if others else "")]
+    lines = ["| It is | | Because |", "|---|---|---|"]
+    for trait, claim in about["traits"].items():
+        shown = f"[yes]({_test_of(name)})" if claim["holds"] else "no"
+        because = claim["because"]
+        if not claim["holds"]:
+            because += f" ([{claim['witness']}]({CASES}/{claim['witness']}.yaml))"
+        lines.append(f"| {WORDS[trait]} | {shown} | {because} |")
+    tags = ", ".join(about[key] for key in ("kind", "agency", "information", "game"))
+    lines.append(f"| Networks | | {_list(about['networks'])} |")
+    lines.append(f"| Tags | | {tags} |")
+    paragraphs.append("\n".join(lines))
+    if about["parameters"]:
+        lines = ["| Parameter | Default | |", "|---|---|---|"]
+        for row in about["parameters"]:
+            default = json.dumps(row["default"])
+            lines.append(f"| `{row['name']}` | {default} | {row['text'].replace('|', '/')} |")
+        paragraphs.append("\n".join(lines).replace("``", "`"))
+    for key, head in (("good_for", "Use it for"), ("not_for", "Not for")):
+        text = about[key][:1].upper() + about[key][1:]
+        paragraphs.append(f"**{head}:** {text}")
+    if about["sources"]:
+        paragraphs.append(f"Sources: {'; '.join(about['sources'])}.")
+    return "\n\n".join(paragraphs)
+
+
+def _or(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _test_of(name: str) -> str:
+    """The test file in which the suite runs on a mechanism, seen from docs/."""
+    made = _BUILT_IN[name].split(":")[1]
+    folder = ROOT / "tests/market/mechanisms"
+    for file in sorted(folder.glob("test_*.py")):
+        if f"def mechanism(self) -> {made}:" in file.read_text(encoding="utf-8"):
+            return f"../tests/market/mechanisms/{file.name}"
+    return "../tests/market/mechanisms/test_conformance.py"
+
+
+MAKERS: dict[str, Callable[..., str]] = {
+    "keys": keys,
+    "tables": tables,
+    "kinds": kinds,
+    "traits": traits,
+    "mechanism": mechanism,
+}
+PART = re.compile(
+    r"(<!-- made by tools/make_docs.py: (\w+)((?: [\w-]+)?) -->).*?<!-- end -->", re.S
+)
+
+
 def filled(text: str) -> str:
     """The page with all its made parts made anew."""
-    for name, make in (("keys", keys), ("tables", tables), ("kinds", kinds)):
-        head = f"<!-- made by tools/make_docs.py: {name} -->"
-        body = f"{head}\n\n{make()}\n\n<!-- end -->"
-        text = re.sub(re.escape(head) + r".*?<!-- end -->", lambda _, b=body: b, text, flags=re.S)
-    return text
+
+    def anew(found: re.Match[str]) -> str:
+        return f"{found[1]}\n\n{MAKERS[found[2]](*found[3].split())}\n\n<!-- end -->"
+
+    return PART.sub(anew, text)
 
 
 def made() -> dict[Path, str]:
     """Every file that this script writes, and what it should hold."""
-    page = ROOT / "docs/scenario.md"
-    files = {page: filled(page.read_text(encoding="utf-8"))}
+    pages = [ROOT / "docs/scenario.md", ROOT / "docs/mechanisms.md"]
+    files = {page: filled(page.read_text(encoding="utf-8")) for page in pages}
     schemas = {"book": book_schema(), "scenario": scenario_schema(), "message": session_schema()}
     for name, document in schemas.items():
         path = ROOT / f"docs/schema/{name}.schema.json"

@@ -156,6 +156,17 @@ def test_made_parts_are_up_to_date() -> None:
         assert path.read_text(encoding="utf-8") == text, f"run tools/make_docs.py: {path}"
 
 
+def test_every_mechanism_has_its_section() -> None:
+    """With the marker between which `tools/make_docs.py` writes."""
+    from isojoule.market.mechanisms import _BUILT_IN
+
+    page = (ROOT / "docs/mechanisms.md").read_text(encoding="utf-8")
+    marked = re.findall(
+        r"^## ([\w-]+)\n\n<!-- made by tools/make_docs.py: mechanism \1 -->", page, re.M
+    )
+    assert sorted(marked) == sorted(_BUILT_IN)
+
+
 def test_every_column_of_a_run_is_described(tmp_path: Path) -> None:
     """docs/spec/run.md, R7 and R8."""
     from isojoule.apps.files.scenario_files import new_scenario
