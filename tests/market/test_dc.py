@@ -187,6 +187,17 @@ def test_the_bound_holds_for_any_numbers(seed: int, size: float) -> None:
         assert bound >= found.support.welfare - 1e-7 * (1 + abs(bound))
 
 
+def test_duals_that_do_not_fit_are_charged_for_the_angles() -> None:
+    """G15: at each offer's own worth, without duals, only the last line holds the bound up."""
+    book, grid, c = ring_clearing()
+    linear = linear_flow_of(grid, 1.0)
+    assert isinstance(linear, LinearFlow)
+    nothing = np.zeros(3, np.int64)
+    wrong = Proof(np.array([1.0, 30.0, 2.0]), np.zeros(3))
+    s = proof_of(book, linear, nothing, nothing, wrong).support
+    assert s.welfare + s.gap > c.welfare
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_on_trees_it_is_transport(seed: int) -> None:
@@ -209,7 +220,8 @@ def test_on_trees_it_is_transport(seed: int) -> None:
     two = allocate(book_of(tree, offers), tree)
     assert not isinstance(one, NotSolved)
     assert not isinstance(two, NotSolved)
-    assert one.support.welfare == pytest.approx(two.support.welfare, rel=1e-9, abs=1e-7)
+    dust = 30.0 * 1e-6 * (grid.node_count + len(offers))  # a microjoule each, at the dearest
+    assert one.support.welfare == pytest.approx(two.support.welfare, rel=1e-9, abs=dust)
     assert one.support.lowest == pytest.approx(two.support.lowest, rel=1e-6, abs=1e-6)
     assert one.support.highest == pytest.approx(two.support.highest, rel=1e-6, abs=1e-6)
 

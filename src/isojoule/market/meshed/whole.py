@@ -1,9 +1,10 @@
 """From the optimum in floats to microjoules that balance and keep the power flow.
 
 Energies are rounded, and the dust is taken by offers inside the piece that sets their price. Which
-flows follow is then fixed. Rounding may lift some of them a little above their limits: the same
-offers then move by a few microjoules, so that the flows fall a little below. At last each flow is
-rounded down or up (`isojoule.kernels.round_flow`). Spec: docs/spec/grid.md, G12.
+flows follow is then fixed. Rounding may lift some of them a little above their limits: then pairs
+of offers, the same ones first, exchange a few microjoules, one pair after the other, until no flow
+is above. Where pairs do not lead there, all offers move at once, towards flows a little below. At
+last each flow is rounded down or up (`isojoule.kernels.round_flow`). Spec: docs/spec/grid.md, G12.
 """
 
 from __future__ import annotations
@@ -29,6 +30,15 @@ SLIGHT_UJ = 0.4
 ROOM_UJ = 1e4
 """An offer with less room inside its piece moves only if nothing else helps."""
 RELUCTANT = 1e-3
+NEAR_UJ = 50.0
+"""Flows nearer to their limits are watched when offers exchange energy."""
+FEW = 24
+"""So many offers on each side are looked at for an exchange, those that help most."""
+EXCHANGES = 300
+LEAST_EFFECT = 1e-6
+"""An exchange that changes a flow by a smaller share does not help it."""
+COST = 1e6
+"""How much more a microjoule above a limit counts than one exchanged by the willing."""
 
 
 def in_whole(
@@ -50,6 +60,7 @@ def in_whole(
         whole = energy
         if margin:
             whole = _moved(linear, columns, energy, low, high, movable, most, margin)
+        whole = _exchanged(linear, columns, whole, low, high, movable, most)
         flow = _flows(linear, columns, whole)
         over = np.abs(flow) - most
         worst = int(np.argmax(over)) if over.size else 0
@@ -85,6 +96,49 @@ def _movable(found: Optimum, energy: Ints, low: Ints, high: Ints) -> Floats:
     np.maximum.at(inside, found.columns.offer, np.minimum(room, 1e18))
     out = np.where(inside > ROOM_UJ, 1.0, np.where(high > low, RELUCTANT, 0.0))
     return np.asarray(out, np.float64)
+
+
+def _exchanged(
+    linear: LinearFlow, columns: Columns, energy: Ints, low: Ints, high: Ints, movable: Floats,
+    most: Ints,
+) -> Ints:  # fmt: skip
+    """Energies after pairs of offers have exchanged what lifts flows above their limits."""
+    flow = _flows(linear, columns, energy)
+    near = np.flatnonzero(np.abs(flow) > most - NEAR_UJ)
+    flow, limit = flow[near], most[near].astype(np.float64)
+    if not np.any(np.abs(flow) - limit > SLIGHT_UJ):
+        return energy
+    effect = linear.shift(near)[columns.offer_node]
+    part, wall_part = linear.part[columns.offer_node], linear.part[linear.tail[near]]
+    unwilling = np.where(movable == 1.0, 1.0, 1.0 / RELUCTANT)
+    out = energy.copy()
+    for _ in range(EXCHANGES):
+        over = np.abs(flow) - limit
+        worst = int(np.argmax(over))
+        if over[worst] <= SLIGHT_UJ:
+            break
+        pull = effect[:, worst] * np.sign(flow[worst]) / np.sqrt(unwilling)
+        here = (movable > 0) & (part == wall_part[worst])
+        more = np.flatnonzero(here & (out < high))
+        less = np.flatnonzero(here & (out > low))
+        more = more[np.argsort(pull[more], kind="stable")[:FEW]]
+        less = less[np.argsort(-pull[less], kind="stable")[:FEW]]
+        change = effect[more][:, None] - effect[less][None]  # (more, less, near)
+        relief = -change[:, :, worst] * np.sign(flow[worst])
+        room = np.minimum((high - out)[more][:, None], (out - low)[less][None])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            step = np.ceil((over[worst] - SLIGHT_UJ) / relief)
+        step = np.where(relief > LEAST_EFFECT, np.minimum(step, room), 0.0)
+        after = np.maximum(np.abs(flow + step[:, :, None] * change) - limit, 0.0).sum(axis=2)
+        cost = after * COST + step * (unwilling[more][:, None] + unwilling[less][None])
+        cost[step == 0] = np.inf
+        if not cost.size or after.flat[int(np.argmin(cost))] >= np.maximum(over, 0.0).sum():
+            break
+        i, j = np.unravel_index(int(np.argmin(cost)), cost.shape)
+        out[more[i]] += int(step[i, j])
+        out[less[j]] -= int(step[i, j])
+        flow = flow + step[i, j] * change[i, j]
+    return out
 
 
 def _moved(
