@@ -25,12 +25,14 @@ from isojoule.grid import Grid
 from isojoule.grid.formulation import network_of
 from isojoule.kernels.prices import fill
 from isojoule.market.absent import idle, links_of, people, room_j, size_uj
-from isojoule.market.allocation import Allocation, NotSolved, columns_of, rounding_of
+from isojoule.market.allocation import Allocation, NotSolved, columns_of
 from isojoule.market.best import best
 from isojoule.market.book import BOOK_NETWORKS, Book
 from isojoule.market.contract import Certificate, Clearing, Refusal, State
+from isojoule.market.dust import proven, rounding_of
 from isojoule.market.indivisible import units_of
 from isojoule.market.pivots import Pivots, pivots, split, too_much_money
+from isojoule.valuation import Bundle
 from isojoule.valuation.curve import integral
 
 Floats = NDArray[np.float64]
@@ -93,8 +95,8 @@ def clear_by_pivots(
     if beyond:
         return Refusal(name, beyond, "use a larger unit of money, or correct the prices")
     account = account_of(book, grid, found, pays, auctioneer)
-    offers, links = shares(book, grid, found, account.of)
     s = found.support
+    offers, links = shares(book, grid, found, s.price, account.of)
     return Clearing(
         mechanism=name,
         parameters=parameters,
@@ -161,8 +163,12 @@ def carriage_nano(grid: Grid, link_cost: Floats) -> int:
     return round(math.fsum(link_cost[mine].tolist()) * NANO_PER_UNIT)
 
 
-def shares(book: Book, grid: Grid, found: Allocation, of: dict[str, int]) -> tuple[Ints, Ints]:
+def shares(
+    book: Book, grid: Grid, found: Allocation, price: Floats, of: dict[str, int]
+) -> tuple[Ints, Ints]:
     """The payment of each offer and each owned link (see `split`), nano-units."""
+    at_price = _at_prices(book, grid, found, price)
+    earned = _earned(grid, found, price)
     offers = np.zeros(book.offer_count, np.int64)
     links = np.zeros(grid.link_count, np.int64)
     size = size_uj(book, found.energy_uj, found.taken)
@@ -177,12 +183,32 @@ def shares(book: Book, grid: Grid, found: Allocation, of: dict[str, int]) -> tup
         parts = split(
             nano,
             [f"o{book.offer_ids[i]}" for i in mine] + [f"l{grid.link_ids[e]}" for e in carry],
-            [*found.offer_value[mine].tolist(), *(-found.link_cost[carry]).tolist()],
+            [*at_price[mine].tolist(), *(-earned[carry]).tolist()],
             [*size[mine].tolist(), *np.abs(found.flow_uj[carry]).tolist()],
         )
         offers[mine] = parts[: len(mine)]
         links[carry] = parts[len(mine) :]
     return offers, links
+
+
+def _at_prices(book: Book, grid: Grid, found: Allocation, price: Floats) -> Floats:
+    """What offers would pay at the prices of their nodes, money; where there is none, worth."""
+    paid = price[book.offer_node] * found.energy_uj / UJ_PER_J
+    for i in np.flatnonzero(book.offer_node < 0).tolist():  # bundles
+        spec = book.offers[i].spec
+        legs = spec.legs if isinstance(spec, Bundle) else ()
+        paid[i] = math.fsum(price[grid.node_index[at.node]] * at.energy_uj * 1e-6 for at in legs)
+    return np.where(np.isnan(paid), found.offer_value, paid)
+
+
+def _earned(grid: Grid, found: Allocation, price: Floats) -> Floats:
+    """What links would earn at the prices of their ends, money; their cost where there is none."""
+    ahead = found.flow_uj >= 0
+    near = price[np.where(ahead, grid.link_from, grid.link_to)]
+    far = price[np.where(ahead, grid.link_to, grid.link_from)]
+    sent = np.abs(found.flow_uj)
+    earned = (far * (sent - found.loss_uj) - near * sent) / UJ_PER_J
+    return np.where(np.isnan(earned), found.link_cost, earned)
 
 
 def check_pivots(book: Book, grid: Grid, clearing: Clearing, auctioneer: str | Refusal) -> None:
@@ -222,7 +248,7 @@ def check_pivots(book: Book, grid: Grid, clearing: Clearing, auctioneer: str | R
     _check_lines(clearing, account.operator, slack, auctioneer)
     if auctioneer and account.of[auctioneer] == 0 != stored[auctioneer]:
         raise VerificationError("pays, and trades nothing", place=f"participant {auctioneer!r}")
-    parts = shares(book, grid, found, stored)
+    parts = shares(book, grid, found, clearing.price_per_j, stored)
     worth = float(np.max(np.abs(found.offer_value), initial=0.0))
     near = _margin(round(worth * NANO_PER_UNIT), unsure)
     trades = {

@@ -171,20 +171,20 @@ def too_much_money(found: Pivots) -> str:
 
 
 def split(
-    total_nano: int, names: Sequence[str], worth: Sequence[float], size: Sequence[int]
+    total_nano: int, names: Sequence[str], base: Sequence[float], size: Sequence[int]
 ) -> list[int]:
     """A participant's payment over its offers and links, nano-units; the parts add up exactly.
 
-    What it gains in all (its worth less its payment) is shared in proportion to the energy at each;
-    so each pays its worth less its share of the gain. Nano-units that are left over go to
-    the largest fractions, then by name. What moves no energy pays nothing.
+    Each pays its base, and what these have too much or too little in all is shared in proportion
+    to the energy at each. Nano-units that are left over go to the largest fractions, then by name.
+    What moves no energy pays nothing.
 
     Parameters
     ----------
     total_nano
         The participant's payment.
-    names, worth, size
-        Of its offers and links: name, worth (of a link: what carriage costs, below 0), money, and
+    names, base, size
+        Of its offers and links: name, what it would pay at the prices of its nodes, money, and
         energy without sign, microjoules.
     """
     weight = sum(size)
@@ -194,9 +194,9 @@ def split(
         out[busy[0]] = total_nano
     if len(busy) < 2:
         return out
-    worths = {i: Fraction(worth[i]) * NANO_PER_UNIT for i in busy}
-    gain = sum(worths.values()) - total_nano
-    wanted = {i: worths[i] - gain * size[i] / weight for i in busy}
+    bases = {i: Fraction(base[i]) * NANO_PER_UNIT for i in busy}
+    beyond = sum(bases.values()) - total_nano
+    wanted = {i: bases[i] - beyond * size[i] / weight for i in busy}
     for i in busy:
         out[i] = math.floor(wanted[i])
     left = total_nano - sum(out)

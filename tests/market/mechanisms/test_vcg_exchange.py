@@ -79,17 +79,19 @@ def test_a_participant_is_all_that_is_its_own() -> None:
     """P1, P7: without home nothing is traded: it pays what others lose, which is nothing...
 
     Home takes 3 J for 27, with its link (1.5) and its sun (1) a worth of 24.5; it is paid nothing
-    for s, whose 2 J cost 4. Its pivot is 0 - (24.5 - 4 - 24.5) = 4. Gain 20.5, over 1 + 3 + 3 J.
+    for s, whose 2 J cost 4. Its pivot is 0 - (24.5 - 4 - 24.5) = 4. At the prices, 6 and 6.5, it
+    would pay 19.5 - 6 - 1.5 = 12: that is 8 too much, over 1 + 3 + 3 J.
     """
     book, grid = house()
     c = clear(book, grid, "vcg-exchange")
     check_clearing(book, grid, c)
     assert paid(book, grid, c, "home") == pytest.approx(4.0)
     parts = dict(zip(book.offer_ids, c.payment_nano.tolist(), strict=True))
-    gain = 20.5e9
-    assert parts["sun"] == pytest.approx(-1e9 - gain / 7, abs=2)
-    assert parts["car"] == pytest.approx(27e9 - 3 * gain / 7, abs=2)
-    assert c.link_payment_nano[0] == pytest.approx(-1.5e9 - 3 * gain / 7, abs=2)
+    assert c.price_per_j.tolist() == pytest.approx([6.0, 6.5])
+    each = 8e9 / 7
+    assert parts["sun"] == pytest.approx(-6e9 - each, abs=2)
+    assert parts["car"] == pytest.approx(19.5e9 - 3 * each, abs=2)
+    assert c.link_payment_nano[0] == pytest.approx(-1.5e9 - 3 * each, abs=2)
     assert parts["sun"] + parts["car"] + int(c.link_payment_nano[0]) == 4_000_000_000
 
 
