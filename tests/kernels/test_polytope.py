@@ -81,7 +81,7 @@ def test_ends_that_are_nowhere() -> None:
 
 
 def test_the_middles_need_not_be_in_it() -> None:
-    """v = (x, y, -x - y) with v >= 0 shifted: the middles add up to more than the plane has."""
+    """Three shares of 1, each 0 to 1: their middles add up to 1.5."""
     rows = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 1.0, 1.0]])
     low, high = np.array([0.0, 0, 0, 1]), np.array([INF, INF, INF, 1])
     found = ends(rows, low, high, np.full(3, -INF), np.full(3, INF))

@@ -1,13 +1,9 @@
-"""The market on meshed grids: by hand, against other solvers, in integers, forged.
+"""The market on meshed grids: by hand, and against other solvers.
 
 Spec: docs/spec/grid.md, G10 to G15; docs/spec/certificate.md.
 """
 
 from __future__ import annotations
-
-import warnings
-from dataclasses import replace
-from typing import Any
 
 import cvxpy as cp
 import numpy as np
@@ -15,35 +11,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isojoule.core.errors import VerificationError
 from isojoule.grid import Grid
 from isojoule.grid.dc import LinearFlow, linear_flow_of
-from isojoule.market import Book, Clearing
 from isojoule.market.allocation import NotSolved, allocate
 from isojoule.market.best import best
 from isojoule.market.meshed.prices import Proof, proof_of
 from isojoule.market.verify import check_clearing
-from isojoule.valuation import Load, Offer, Step, Steps, Utility
-from tests.market.books import book_of, buy, clear, grid_of, offer, sell, uj
+from isojoule.valuation import Load
+from tests.market.books import book_of, buy, clear, offer, sell, uj
 from tests.market.ieee import MW, case_of, pandapower_answer, quadratic, tightened
 from tests.market.ieee import book_of as book_of_case
-
-INF = np.inf
-
-
-def meshed(nodes: int, links: list[dict[str, Any]]) -> Grid:
-    """As `grid_of`, with reactances `x` (1 ohm)."""
-    x = np.array([float(link.get("x", 1.0)) for link in links])
-    return replace(grid_of(nodes, links), reactance_ohm=x)
-
-
-def cleared(grid: Grid, offers: list[Offer]) -> Clearing:
-    """Clear with `lmp` on dc, and check."""
-    book = book_of(grid, offers, network="dc")
-    c = clear(book, grid, "lmp")
-    check_clearing(book, grid, c)
-    return c
-
+from tests.market.meshes import cleared, meshed, random_case, referee, ring_clearing
 
 # --- against pandapower and Clarabel -------------------------------------------------------------
 
@@ -73,84 +51,6 @@ def test_ieee_cases_as_pandapower_and_clarabel_solve_them(name: str) -> None:
     rents = sum(nano for line, nano in c.operator.items() if line != "rounding")
     assert rents == pytest.approx(float(np.sum(dual * flow)) * 1e9, abs=10)
     assert abs(c.operator.get("rounding", 0)) < 1e-4 * rents
-
-
-def random_case(seed: int) -> tuple[Grid, list[Offer]]:
-    """A random meshed grid, perhaps in parts, with steps, slopes, loads and a utility."""
-    rng = np.random.default_rng(seed)
-    n = int(rng.integers(2, 9))
-    ends = [(int(rng.integers(v)), v) for v in range(1, n) if rng.random() < 0.95]
-    more = int(rng.integers(1, n + 2))
-    ends += [tuple(rng.choice(n, 2, replace=False).tolist()) for _ in range(more)]
-    links = [
-        {
-            "ends": e,
-            "x": float(rng.uniform(0.2, 3)),
-            "capacity_w": float(
-                rng.choice([INF, 0.0, 2.0, 5.0, 20.0], p=[0.4, 0.1, 0.2, 0.2, 0.1])
-            ),
-        }
-        for e in ends
-    ]
-    offers: list[Offer] = []
-    for v in range(n):
-        for _ in range(int(rng.integers(1, 3))):
-            size, low = float(rng.uniform(1, 20)), float(rng.uniform(1, 9))
-            slope = float(rng.choice([0.0, rng.uniform(0.1, 3)]))
-            form = int(rng.integers(3))
-            spec = (
-                sell((size, low, low + slope)),
-                buy((size, low + slope + 2, low + 2)),
-                Load(uj(size), 30.0),
-            )[form]
-            offers.append(offer(f"p{len(offers)}", v, spec))
-    if rng.random() < 0.3:
-        offers.append(offer("utility", int(rng.integers(n)), Utility(9.0, 2.0)))
-    return meshed(n, links), offers
-
-
-def referee(book: Book, grid: Grid) -> float:
-    """The greatest welfare, from the formulas, by Clarabel."""
-    x = cp.Variable(book.offer_count)
-    worth, limits = [], []
-    for i, o in enumerate(book.offers):
-        if isinstance(o.spec, Load):
-            size = o.spec.energy_uj / 1e6
-            worth.append(o.spec.lost_load_per_j * x[i])
-            limits += [x[i] >= 0, x[i] <= size]
-        elif isinstance(o.spec, Utility):
-            worth.append(
-                -cp.maximum(-9.0 * x[i], -2.0 * x[i])
-                if False
-                else cp.minimum(9.0 * x[i], 2.0 * x[i])
-            )
-        else:
-            assert isinstance(o.spec, Steps)
-            sells = bool(o.spec.sell)
-            (step,) = o.spec.sell or o.spec.buy
-            size, first, last = step.energy_uj / 1e6, step.price_per_j, step.end_price_per_j
-            q = -x[i] if sells else x[i]
-            limits += [q >= 0, q <= size]
-            value = first * q + (last - first) / (2 * size) * cp.square(q)
-            worth.append(-value if sells else value)
-    angle, f = cp.Variable(grid.node_count), cp.Variable(grid.link_count)
-    incidence = np.zeros((grid.node_count, grid.link_count))
-    at = np.arange(grid.link_count)
-    incidence[grid.link_from, at] += 1.0
-    incidence[grid.link_to, at] -= 1.0
-    place = np.zeros((grid.node_count, book.offer_count))
-    place[book.offer_node, np.arange(book.offer_count)] = 1.0
-    limits.append(place @ x + incidence @ f == 0)
-    for e in range(grid.link_count):
-        tail, head = int(grid.link_from[e]), int(grid.link_to[e])
-        if grid.capacity_w[e] > 0:
-            limits.append(grid.reactance_ohm[e] * f[e] == angle[tail] - angle[head])
-        if np.isfinite(grid.capacity_w[e]):
-            limits += [f[e] <= grid.capacity_w[e], f[e] >= -grid.capacity_w[e]]
-    problem = cp.Problem(cp.Maximize(cp.sum(cp.hstack(worth))), limits)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return float(problem.solve(solver=cp.CLARABEL))
 
 
 @settings(max_examples=60, deadline=None)
@@ -308,148 +208,3 @@ def test_a_load_is_cut_where_the_ring_is_narrow() -> None:
     # a Joule taken at c costs 1, relieves bc by 1/3 and lets b have one more, which gains 49
     assert c.price_per_j.tolist() == pytest.approx([1.0, 50.0, -48.0], rel=1e-9)
     assert c.operator["congestion_rent.l1"] == pytest.approx(147e9, rel=1e-9)
-
-
-# --- whole microjoules ---------------------------------------------------------------------------
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.sampled_from([1e-4, 1.0, 1e5, 1e8]))
-def test_integers_at_any_size(seed: int, size: float) -> None:
-    """G12: balance exactly, limits exactly, and the power flow within 2 uJ."""
-    grid, offers = random_case(seed)
-    scaled = []
-    for o in offers:
-        spec = o.spec
-        if isinstance(spec, Load):
-            spec = Load(max(round(spec.energy_uj * size), 1), spec.lost_load_per_j / size)
-        elif isinstance(spec, Steps):
-            rows = [
-                tuple(
-                    Step(
-                        max(round(s.energy_uj * size), 1),
-                        s.price_per_j / size,
-                        s.end_price_per_j / size,
-                    )
-                    for s in side
-                )
-                for side in (spec.sell, spec.buy)
-            ]
-            spec = Steps(*rows)
-        elif isinstance(spec, Utility):
-            spec = Utility(9.0 / size, 2.0 / size)
-        scaled.append(replace(o, spec=spec))
-    grid = replace(grid, capacity_w=grid.capacity_w * size)
-    book = book_of(grid, scaled, network="dc")
-    c = clear(book, grid, "lmp")
-    check_clearing(book, grid, c)
-    linear = linear_flow_of(grid, 1.0)
-    assert isinstance(linear, LinearFlow)
-    off = linear.astray(c.flow_uj[linear.live].astype(np.float64))
-    assert np.all(np.abs(off) < 1.1 + 1e-12 * np.max(np.abs(c.flow_uj), initial=0))
-
-
-# --- forged --------------------------------------------------------------------------------------
-
-
-def ring_clearing() -> tuple[Book, Grid, Clearing]:
-    grid = meshed(3, [{"ends": (0, 1), "capacity_w": 5.0}, {"ends": (1, 2)}, {"ends": (0, 2)}])
-    offers = [offer("s", 0, sell((20, 1.0, 1.5))), offer("t", 2, sell((20, 2.0, 3.0)))]
-    offers.append(offer("b", 1, Load(uj(12), 30.0)))
-    book = book_of(grid, offers, network="dc")
-    return book, grid, clear(book, grid, "lmp")
-
-
-def forged(c: Clearing, what: str) -> Clearing:
-    """A clearing with one thing altered, consistently where it is easy."""
-    cert = c.certificate
-    price, duals, dual = c.price_per_j.copy(), cert.duals.copy(), cert.side["links"].copy()
-    energy, flow = c.energy_uj.copy(), c.flow_uj.copy()
-    low, high = cert.lowest.copy(), cert.highest.copy()
-    if what == "loop":  # around the ring: every node still balances
-        flow += np.array([-3, -3, 3])
-    elif what == "over the limit":
-        flow += np.array([3, 3, -3])
-    elif what == "price":
-        price[1] *= 1 + 1e-6
-    elif what == "all prices":
-        for column in (price, duals, low, high):
-            column *= 1 + 1e-6
-    elif what == "dual":
-        dual[0] *= 1 + 1e-6
-    elif what == "dual of a link that is not full":
-        dual[1] += 1e-3
-    elif what == "duals":
-        duals += 0.1
-    elif what == "redispatch":  # 1 J more of the dear one, and the flows that follow
-        energy[list_of(c)] += np.array([1_000_000, -1_000_000])
-        flow += np.array([-333_333, -333_334 + 1_000_000 - 333_333 + 0, 0])
-    side = {"links": dual}
-    cert = replace(cert, duals=duals, side=side, lowest=low, highest=high)
-    return replace(c, price_per_j=price, energy_uj=energy, flow_uj=flow, certificate=cert)
-
-
-def list_of(c: Clearing) -> list[int]:
-    """The two sellers."""
-    return np.flatnonzero(c.energy_uj < 0).tolist()
-
-
-@pytest.mark.parametrize(
-    ("what", "words"),
-    [
-        ("loop", "than the power flow of what is fed in"),
-        ("over the limit", "carries more than its limit"),
-        ("price", "a price that the rule does not take"),
-        ("all prices", "a price that the rule does not take"),
-        ("dual", "a dual that does not follow from the prices"),
-        ("dual of a link that is not full", "a dual that does not follow"),
-        ("duals", "certificate"),
-        ("redispatch", "."),
-    ],
-)
-def test_forged_clearings_are_refused(what: str, words: str) -> None:
-    book, grid, c = ring_clearing()
-    check_clearing(book, grid, c)
-    with pytest.raises(VerificationError, match=words):
-        check_clearing(book, grid, forged(c, what))
-
-
-def test_another_dispatch_is_not_the_optimum() -> None:
-    """All physics right, prices made to fit: the gap tells."""
-    book, grid, c = ring_clearing()
-    linear = linear_flow_of(grid, 1.0)
-    assert isinstance(linear, LinearFlow)
-    energy = c.energy_uj.copy()
-    energy[book.offer_ids.index("s")] += 3_000_000  # less of the cheap one
-    energy[book.offer_ids.index("t")] -= 3_000_000
-    fed_in = -np.bincount(book.offer_node, energy / 1e6, 3)
-    flow = np.rint(linear.flows(linear.angles(fed_in)) * 1e6).astype(np.int64)
-    own = proof_of(book, linear, energy, flow, None)
-    s = own.support
-    cert = replace(
-        c.certificate, duals=own.proof.price, lowest=s.lowest, highest=s.highest,
-        side={"links": own.proof.link}, gap=s.gap, welfare_bound=s.welfare + s.gap,
-    )  # fmt: skip
-    lie = replace(
-        c, energy_uj=energy, flow_uj=flow, price_per_j=s.price, welfare=s.welfare, certificate=cert
-    )
-    with pytest.raises(VerificationError, match="the duals leave a gap"):
-        check_clearing(book, grid, lie)
-
-
-def test_a_grid_without_a_power_flow_is_not_cleared() -> None:
-    grid = grid_of(2, [{"ends": (0, 1), "loss": 0.1}])
-    found = best(book_of(grid, [offer("s", 0, sell((1, 1.0)))], network="dc"), grid)
-    assert isinstance(found, NotSolved)
-    assert "'l0' loses energy" in found.reason
-
-
-def test_trade_without_limit_is_refused() -> None:
-    grid = meshed(2, [{"ends": (0, 1)}])
-    offers = [offer("u", 0, Utility(2.0, None)), offer("v", 1, Utility(None, 5.0))]
-    found = best(book_of(grid, offers, network="dc"), grid)
-    assert isinstance(found, NotSolved)
-    limited = meshed(2, [{"ends": (0, 1), "capacity_w": 7.0}])
-    c = cleared(limited, offers)
-    assert c.flow_uj.tolist() == [7_000_000]
-    assert c.price_per_j.tolist() == [2.0, 5.0]
