@@ -25,6 +25,7 @@ from isojoule.grid.formulation import Network, network_of
 from isojoule.kernels.commit import losses
 from isojoule.kernels.prices import fill, support, welfare_gap
 from isojoule.market.book import Book
+from isojoule.market.dust import proven, reach_of_prices, rounding_of
 from isojoule.market.indivisible import NO_LEGS, Leaf, Legs
 from isojoule.market.optimum import ACCEPTED, Columns, Optimum, in_integers, optimum
 from isojoule.valuation.curve import Pieces, integral
@@ -37,36 +38,12 @@ LIFT = 1e-4
 """Worths below 0 are lifted to this share of the dearest, and up to twice it, where they must."""
 
 
-GAP_SHARE = 1e-7
-GAP_LEAST = 1e-8
-DUST_J = 2e-6
-
-
-def proven(welfare: float, gap: float, rounding: float) -> bool:
-    """Whether a gap counts as closed, but for `rounding`, what whole microjoules cost.
-
-    That is 1e-7 of the welfare, or ten nano-units if that is more.
-    """
-    return gap <= max(GAP_SHARE * abs(welfare), GAP_LEAST) + rounding
-
-
-def rounding_of(columns: Columns, network: Network, dual: Floats) -> float:
-    """What it may cost to stand on whole microjoules, money: two of them at each offer and link.
-
-    Bounds are rounded inwards, losses upwards.
-    """
-    size = np.abs(dual)
-    at_links = np.maximum(size[network.tail], size[network.head])
-    at_offers = size[columns.offer_node]
-    np.maximum.at(at_offers, columns.offer, np.abs(columns.pieces.a) + columns.pieces.b)
-    return DUST_J * float(at_offers.sum() + at_links.sum())
-
-
 @dataclass(frozen=True, eq=False, slots=True)
 class Support:
     """Prices that support an allocation, and the bound that the duals prove.
 
-    `closed` says whether the gap is no more than rounding (see `proven`).
+    `closed` says whether the gap is no more than rounding (see `isojoule.market.dust`); `size` is
+    the sum of all worths without sign, by which digits of the welfare are measured.
     """
 
     lowest: Floats
@@ -75,6 +52,7 @@ class Support:
     welfare: float
     gap: float
     closed: bool
+    size: float = 0.0
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -328,14 +306,15 @@ def supporting_prices(
     largest = float(np.max(finite, initial=0.0))
     limit_j = reach_j or reach_of(p, network.capacity_j)
 
-    def gap_at(price: Floats) -> tuple[float, float, bool]:
+    def gap_at(price: Floats, low: Floats, high: Floats) -> tuple[float, float, bool]:
         welfare, gap, _ = welfare_gap(
             columns.node, np.maximum(p.lo, -limit_j), np.minimum(p.hi, limit_j), *p[2:], x,
             columns.counts, network.tail, network.head, flow_j, received_j,
             np.minimum(network.capacity_j, limit_j), network.gain, network.limits.loss_per_j,
             network.price, price,
         )  # fmt: skip
-        return welfare, gap, proven(welfare, gap, rounding_of(columns, network, price))
+        dust = rounding_of(columns, network, price, reach_of_prices(low, high))
+        return welfare, gap, proven(welfare, gap, dust)
 
     # what is nearer to a kink than the dust of the commit stands at the kink; how much dust
     # there is shows in whether the prices prove the optimum
@@ -348,15 +327,17 @@ def supporting_prices(
             network.incident, slack,
         )  # fmt: skip
         first = (low, high) if widen == 1.0 else first
-        if gap_at(np.nan_to_num(price_between(low, high)))[2]:
+        if gap_at(np.nan_to_num(price_between(low, high)), low, high)[2]:
             break
     else:
         low, high = first
     dual = np.zeros(network.nodes)
     dual[network.node_of] = duals
-    welfare, gap, closed = gap_at(dual)
+    welfare, gap, closed = gap_at(dual, low, high)
     lowest, highest = low[network.node_of], high[network.node_of]
-    return Support(lowest, highest, price_between(lowest, highest), welfare, gap, closed)
+    size = math.fsum(np.abs(integral(p, x)[columns.counts]))
+    size += math.fsum(network.price * np.abs(flow_j))
+    return Support(lowest, highest, price_between(lowest, highest), welfare, gap, closed, size)
 
 
 def price_between(lowest: Floats, highest: Floats) -> Floats:

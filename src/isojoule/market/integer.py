@@ -291,7 +291,7 @@ class Search:
             taken=taken,
             duals=proof.duals,
             leaves=proof.leaves,
-            support=Support(s.lowest, s.highest, s.price, welfare, gap, False),
+            support=Support(s.lowest, s.highest, s.price, welfare, gap, False, best.scale),
             bound=max(bound, value),
         )
 

@@ -119,7 +119,8 @@ def proved(book: Book, grid: Grid, clearing: Clearing) -> Support:
     served = math.fsum((columns.pieces.a[~columns.counts] * standing).tolist())
     welfare = s.welfare + rest.worth
     gap = max(max(bounds) - served - welfare, 0.0)
-    return Support(s.lowest, s.highest, s.price, welfare, gap, False)
+    size = s.size + math.fsum(np.abs(units.worth).tolist())
+    return Support(s.lowest, s.highest, s.price, welfare, gap, False, size)
 
 
 def _fixed(units: Units, leaf: Leaf, number: int) -> Fixed:

@@ -300,6 +300,15 @@ def _solved_anew(book: Book, grid: Grid, clearing: Clearing) -> tuple[Allocation
         same = np.array_equal(again.taken, clearing.taken)
     for one, other in ((again.energy_uj, clearing.energy_uj), (again.flow_uj, clearing.flow_uj)):
         same = same and bool(np.all(np.abs(one - other) <= FEW_UJ))
+    network = network_of(grid, book.network, book.interval.duration_s)
+    dual = np.zeros(network.nodes)
+    dual[network.node_of] = again.duals
+    dust = rounding_of(columns_of(book, network), network, dual)
+    most = again.support.welfare
+    if not proven(most, most - clearing.welfare - NEAR * again.support.size, dust):
+        raise VerificationError(
+            f"is {clearing.welfare!r}, and the best allocation has {most!r}", place="welfare"
+        )
     stored = replace(
         again,
         energy_uj=clearing.energy_uj,
@@ -309,10 +318,6 @@ def _solved_anew(book: Book, grid: Grid, clearing: Clearing) -> tuple[Allocation
     )
     if same:
         return stored, 0.0
-    network = network_of(grid, book.network, book.interval.duration_s)
-    dual = np.zeros(network.nodes)
-    dual[network.node_of] = again.duals
-    dust = rounding_of(columns_of(book, network), network, dual)
     return replace(
         stored,
         offer_value=_worths(book, grid, clearing),

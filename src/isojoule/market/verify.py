@@ -14,6 +14,7 @@ Curve values may differ in the last place between machines, so 4 is checked with
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -31,7 +32,7 @@ from isojoule.market.allocation import (
     supporting_prices,
 )
 from isojoule.market.book import Book
-from isojoule.market.contract import Clearing, Refusal
+from isojoule.market.contract import Clearing, Mechanism, Refusal
 from isojoule.market.indivisible import NO_LEGS
 from isojoule.market.integer_check import proved, rest_in
 from isojoule.market.mechanisms import get
@@ -43,8 +44,12 @@ from isojoule.market.radial.settle import payments_of
 from isojoule.market.settle import Paid, capacity_uj, nodal_payments
 
 MARGIN = 1e-9
+DIGITS = 1e-12
+"""A sum of worths is known to this share of their sizes."""
 NO_PRICE = 1e-9
 """A price below this share of the greatest counts as no more than 0."""
+SIDED = ("dc", "lindistflow")
+"""Networks with duals beside those of the nodes."""
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -62,10 +67,13 @@ def check_clearing(book: Book, grid: Grid, clearing: Clearing) -> None:
     """
     check_physics(book, grid, clearing)
     mechanism = get(clearing.mechanism, **clearing.parameters)
+    check_fits(mechanism, book, clearing)
     for name in ("trades", "notes", "matches"):
         if getattr(clearing, name) and not getattr(mechanism, "tells", False):
             raise VerificationError(f"{clearing.mechanism} does not tell any", place=name)
     if clearing.certificate.kind in ("dual", "bound"):
+        if clearing.state and not getattr(mechanism, "tells", False):
+            raise VerificationError(f"{clearing.mechanism} leaves none", place="state")
         price_rule: PriceRule = getattr(mechanism, "prices", price_between)
         check_prices(book, grid, clearing, price_rule)
         check_payments = getattr(mechanism, "check_payments", check_nodal_payments)
@@ -79,6 +87,26 @@ def check_clearing(book: Book, grid: Grid, clearing: Clearing) -> None:
     if isinstance(again, Refusal):
         raise VerificationError(f"the rule, run again, gives no clearing: {again}")
     check_same(book, grid, clearing, again)
+
+
+def check_fits(mechanism: Mechanism, book: Book, clearing: Clearing) -> None:
+    """The mechanism clears such books, and proves itself in this way.
+
+    What else it refuses, it says by `refuses(book)`, or its own check finds.
+    """
+    name = mechanism.name
+    if book.network not in mechanism.traits.networks:
+        raise VerificationError(f"{name} does not clear {book.network!r}", place="book.network")
+    refuses = getattr(mechanism, "refuses", None)
+    refusal = refuses(book) if refuses else None
+    if refusal is not None:
+        raise VerificationError(f"the rule gives no clearing: {refusal}", place="book")
+    if hasattr(mechanism, "audit") and clearing.certificate.kind != "recomputed":
+        raise VerificationError(
+            f"{name} does not give a certificate of this kind", place="certificate.kind"
+        )
+    if clearing.certificate.side and book.network not in SIDED:
+        raise VerificationError(f"{book.network} has no other duals", place="certificate.side")
 
 
 def check_same(book: Book, grid: Grid, clearing: Clearing, again: Clearing) -> None:
@@ -191,6 +219,8 @@ def check_prices(
     c = clearing.certificate
     if not np.all(np.isfinite(c.duals)):
         raise VerificationError("a dual price is not finite", place="certificate.duals")
+    if book.network == "copperplate" and np.any(c.duals != c.duals[:1]):
+        raise VerificationError("one place has one price", place="certificate.duals")
     if book.indivisible:
         found = proved(book, grid, clearing)
     elif book.network == "lindistflow":
@@ -208,8 +238,8 @@ def check_prices(
         "node",
         "has a price that the rule does not take from the certificate's lowest and highest",
     )
-    finite = np.concatenate([c.duals, found.lowest, found.highest])
-    scale = float(np.max(np.abs(finite[np.isfinite(finite)]), initial=0.0))
+    ends = np.concatenate([found.lowest, found.highest])
+    scale = float(np.max(np.abs(ends[np.isfinite(ends)]), initial=0.0))
     for name, stored, true in (
         ("lowest", c.lowest, found.lowest),
         ("highest", c.highest, found.highest),
@@ -227,8 +257,7 @@ def check_prices(
         raise VerificationError("there is nothing to choose", place="certificate.leaves")
     if found.closed and c.kind != "dual":
         raise VerificationError("is called a bound, but closed", place="certificate.kind")
-    # a gap is left open only where energy has no worth, and one-way flow binds
-    free = c.kind == "bound" and bool(np.any(found.price <= NO_PRICE * scale))
+    free = c.kind == "bound" and _may_burn(book, grid, found.price, scale)
     if not (found.closed or free):
         raise VerificationError(
             f"the duals leave a gap of {found.gap:.3e}: the clearing is not the optimum",
@@ -236,15 +265,30 @@ def check_prices(
         )
 
 
+def _may_burn(book: Book, grid: Grid, price: Floats, scale: float) -> bool:
+    """Whether a gap may be left open: one-way flow binds, where energy has no worth (G4).
+
+    Beside a link that loses energy, at a price of no more than 0.
+    """
+    network = network_of(grid, book.network, book.interval.duration_s)
+    at = price[: network.nodes] if network.nodes == grid.node_count else price[:0]
+    worthless = at <= NO_PRICE * scale
+    loses = (network.limits.loss_ppb > 0) | (network.limits.loss_per_j > 0)
+    loses &= network.capacity_j > 0
+    return bool(np.any(loses & (worthless[network.tail] | worthless[network.head])))
+
+
 def check_welfare(clearing: Clearing, found: Support) -> None:
     """Welfare, gap and bound are those that the curves give, and the duals prove."""
     cert = clearing.certificate
-    margin = MARGIN * (abs(found.welfare) + found.gap) + 1e-12
+    margin = MARGIN * abs(found.welfare) + DIGITS * found.size + 1e-12
+    if not math.isfinite(found.gap):
+        raise VerificationError("the duals prove nothing", place="certificate.duals")
     if not abs(clearing.welfare - found.welfare) <= margin:
         raise VerificationError(
             f"is {clearing.welfare!r}, the curves give {found.welfare!r}", place="welfare"
         )
-    if not abs(cert.gap - found.gap) <= margin:
+    if not abs(cert.gap - found.gap) <= margin + MARGIN * found.gap:
         raise VerificationError(
             f"is {cert.gap!r}, the duals prove {found.gap!r}", place="certificate.gap"
         )

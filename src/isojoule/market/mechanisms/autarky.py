@@ -13,18 +13,11 @@ from isojoule.core.units import UJ_PER_J
 from isojoule.grid import Grid
 from isojoule.grid.formulation import network_of
 from isojoule.kernels.prices import PEAK, fill
-from isojoule.market.allocation import (
-    DUST_J,
-    NotSolved,
-    columns_of,
-    proven,
-    reach_of,
-    rounding_of,
-    supporting_prices,
-)
+from isojoule.market.allocation import NotSolved, columns_of, reach_of, supporting_prices
 from isojoule.market.apart import Apart, apart_of, best_alone, load_of, own_book, sun_of
 from isojoule.market.book import NETWORKS, Book
 from isojoule.market.contract import Certificate, Claim, Clearing, Refusal, State, Traits
+from isojoule.market.dust import DUST_J, proven, rounding_of
 from isojoule.market.mechanisms.equilibrium import refuse_unfit
 from isojoule.market.optimum import Columns
 from isojoule.valuation import KINDS

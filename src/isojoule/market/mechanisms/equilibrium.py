@@ -65,11 +65,15 @@ class Equilibrium:
         ),
     )
 
+    def refuses(self, book: Book) -> Refusal | None:
+        """Why no such book is cleared, or None; the check asks, too."""
+        return refuse_unfit(self.name, book)
+
     def clear(
         self, book: Book, grid: Grid, *, state: State | None = None, seed: bytes = b""
     ) -> Clearing | Refusal:
         """Clear the book. See `isojoule.market.contract`."""
-        refusal = refuse_unfit(self.name, book)
+        refusal = self.refuses(book)
         if refusal is not None:
             return refusal
         found = allocate(book, grid)

@@ -80,17 +80,24 @@ class Lmp:
         ),
     )
 
+    def refuses(self, book: Book) -> Refusal | None:
+        """Why no such book is cleared, or None; the check asks, too."""
+        if not book.indivisible:
+            return None
+        return Refusal(
+            self.name,
+            f"offer {book.indivisible!r} is all-or-nothing, in a group or a bundle: nodal "
+            "prices that suit everybody need not exist",
+            "make it divisible, or use vcg-exchange or pay-as-bid",
+        )
+
     def clear(
         self, book: Book, grid: Grid, *, state: State | None = None, seed: bytes = b""
     ) -> Clearing | Refusal:
         """Clear the book. See `isojoule.market.contract`."""
-        if book.indivisible:
-            return Refusal(
-                self.name,
-                f"offer {book.indivisible!r} is all-or-nothing, in a group or a bundle: nodal "
-                "prices that suit everybody need not exist",
-                "make it divisible, or use vcg-exchange or pay-as-bid",
-            )
+        refusal = self.refuses(book)
+        if refusal is not None:
+            return refusal
         found = best(book, grid, seed=seed)
         if isinstance(found, NotSolved):
             return Refusal(self.name, found.reason, found.remedy)

@@ -96,20 +96,25 @@ class UniformPrice:
             )
         object.__setattr__(self, "kappa", float(self.kappa))
 
-    def clear(
-        self, book: Book, grid: Grid, *, state: State | None = None, seed: bytes = b""
-    ) -> Clearing | Refusal:
-        """Clear the book. See `isojoule.market.contract`."""
+    def refuses(self, book: Book) -> Refusal | None:
+        """Why no such book is cleared, or None; the check asks, too."""
         refusal = refuse_links(self.name, book)
-        if refusal is not None:
-            return refusal
-        if book.indivisible:
+        if refusal is None and book.indivisible:
             return Refusal(
                 self.name,
                 f"offer {book.indivisible!r} is all-or-nothing, in a group or a bundle: one price "
                 "that suits everybody need not exist",
                 "make it divisible, or use pay-as-bid",
             )
+        return refusal
+
+    def clear(
+        self, book: Book, grid: Grid, *, state: State | None = None, seed: bytes = b""
+    ) -> Clearing | Refusal:
+        """Clear the book. See `isojoule.market.contract`."""
+        refusal = self.refuses(book)
+        if refusal is not None:
+            return refusal
         found = best(book, grid, seed=seed)
         if isinstance(found, NotSolved):
             return Refusal(self.name, found.reason, found.remedy)

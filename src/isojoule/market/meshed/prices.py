@@ -30,8 +30,9 @@ from isojoule.grid.dc import LinearFlow
 from isojoule.kernels.polytope import ends, middle
 from isojoule.kernels.prices import fill, welfare_gap
 from isojoule.kernels.radial import offer_bounds
-from isojoule.market.allocation import DUST_J, Support, proven, reach_of
+from isojoule.market.allocation import Support, reach_of
 from isojoule.market.book import Book
+from isojoule.market.dust import DUST_J, dearest, proven
 from isojoule.valuation.curve import Pieces, integral, marginal
 
 Floats = NDArray[np.float64]
@@ -43,6 +44,8 @@ SIDE = "links"
 """Name of the links' duals in a certificate's `side`."""
 SNAP = 1e-12
 """A price nearer than this to what an offer asks or bids is that, as a share of the greatest."""
+MOST_TIMES = 10.0
+"""Duals count as no dearer than so many times the dearest worth where dust is measured."""
 LINK_DUST_J = 1e-5
 """What a full link may stand below its limit for whole microjoules, J."""
 
@@ -98,7 +101,9 @@ def proof_of(
     lowest, highest, price, own = found
     proof = proof or own
     gap, closed = stand.gap(proof)
-    return Proved(proof, Support(lowest, highest, price, stand.welfare, gap, closed), own)
+    size = math.fsum(np.abs(integral(p, x)))
+    support = Support(lowest, highest, price, stand.welfare, gap, closed, size)
+    return Proved(proof, support, own)
 
 
 class _Stand:
@@ -115,6 +120,7 @@ class _Stand:
         self.most_j = np.minimum(linear.capacity_j, self.limit_j)
         self.worth = marginal(p, x)
         self.welfare = math.fsum(integral(p, x))
+        self.most = MOST_TIMES * dearest(p)
         self.size = _size(book.piece_offer.astype(np.int64), p, self.offer_node.size)
 
     def supporting(self, slack: float) -> tuple[Floats, Floats, Floats, Proof]:
@@ -176,7 +182,9 @@ class _Stand:
 
     def _dust(self, proof: Proof) -> float:
         """What it may cost to stand on whole microjoules, money."""
-        price, dual = np.abs(proof.price), np.abs(proof.link)
+        # duals may come from outside: what is dearer than any price could be is no reason
+        price = np.minimum(np.abs(proof.price), self.most)
+        dual = np.minimum(np.abs(proof.link), self.most)
         ends_ = np.maximum(price[self.linear.tail], price[self.linear.head])
         at_offers = np.maximum(price[self.offer_node], self.size)
         total = DUST_J * (at_offers.sum() + ends_.sum()) + LINK_DUST_J * dual.sum()
@@ -192,7 +200,7 @@ def _snapped(value: Floats, low: Floats, high: Floats, scale: float) -> Floats:
 
 
 def _size(offer: Ints, pieces: Pieces, offers: int) -> Floats:
-    """The dearest worth of each offer, as in `isojoule.market.allocation.rounding_of`."""
+    """The dearest worth of each offer, as in `isojoule.market.dust.rounding_of`."""
     out = np.zeros(offers)
     np.maximum.at(out, offer, np.abs(pieces.a) + pieces.b)
     return out

@@ -20,16 +20,9 @@ from isojoule.grid.formulation import network_of
 from isojoule.grid.radial import Feeder
 from isojoule.kernels.prices import fill, welfare_gap
 from isojoule.kernels.radial import link_gap, offer_bounds, support_on_tree
-from isojoule.market.allocation import (
-    DUST_J,
-    Support,
-    columns_of,
-    price_between,
-    proven,
-    reach_of,
-    rounding_of,
-)
+from isojoule.market.allocation import Support, columns_of, price_between, reach_of
 from isojoule.market.book import Book
+from isojoule.market.dust import DUST_J, dearest, proven, rounding_of
 from isojoule.market.radial.model import Duals, side_gap, stand_in_integers
 from isojoule.valuation.curve import integral, marginal
 
@@ -38,6 +31,8 @@ Ints = NDArray[np.int64]
 NONE = np.zeros(0)
 NOBODY = np.zeros(0, np.int64)
 
+MOST_TIMES = 10.0
+"""Duals count as no dearer than so many times the dearest worth where dust is measured."""
 SIDE = ("voltage", "capacity", "capacity_reactive", "reactive")
 """Names in a certificate's `side`: per node, link, link and node."""
 
@@ -97,16 +92,18 @@ def supporting_prices(
     sent = np.abs(flow_uj) / UJ_PER_J
     welfare = math.fsum(integral(p, x)[columns.counts]) - math.fsum(network.price * sent)
     beside = side_gap(feeder, at, duals)
+    most = MOST_TIMES * dearest(p)  # duals may come from outside
 
     def gap_at(dual: Floats) -> tuple[float, bool]:
         _, gap, _ = welfare_gap(
             columns.node, np.maximum(p.lo, -limit_j), np.minimum(p.hi, limit_j), *net[2:], x,
             columns.counts, NOBODY, NOBODY, NONE, NONE, NONE, NONE, NONE, NONE, dual,
         )  # fmt: skip
-        most = np.minimum(network.capacity_j, limit_j)
-        gap += link_gap(*tree, at.down_j, received_j, most, *links, dual)
+        room = np.minimum(network.capacity_j, limit_j)
+        gap += link_gap(*tree, at.down_j, received_j, room, *links, dual)
         gap = max(gap + beside, 0.0) if math.isfinite(beside) else math.inf
-        dust = rounding_of(columns, network, dual) + 2.0 * DUST_J * float(np.abs(wedge).sum())
+        dust = rounding_of(columns, network, dual, most)
+        dust += 2.0 * DUST_J * float(np.minimum(np.abs(wedge), 2.0 * most).sum())
         return gap, proven(welfare, gap, dust)
 
     finite = np.concatenate([-p.lo[np.isfinite(p.lo)], p.hi[np.isfinite(p.hi)]])
@@ -126,4 +123,5 @@ def supporting_prices(
     else:
         low, high = first
     gap, closed = gap_at(prices)
-    return Support(low, high, price_between(low, high), welfare, gap, closed)
+    size = math.fsum(np.abs(integral(p, x)[columns.counts])) + math.fsum(network.price * sent)
+    return Support(low, high, price_between(low, high), welfare, gap, closed, size)

@@ -1,0 +1,71 @@
+"""How far from closed a proof may be: what it costs to stand on whole microjoules.
+
+Offers and flows are whole microjoules, so the optimum in integers is a little below that in real
+numbers. That much of a gap is no fault. What a microjoule is worth at a node is read off the
+allocation itself: duals come with the clearing that is to be checked, and where nothing trades
+they cost nothing, so their size alone must not widen any margin.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isojoule.grid.formulation import Network
+from isojoule.market.optimum import Columns
+from isojoule.valuation.curve import Pieces
+
+Floats = NDArray[np.float64]
+
+GAP_SHARE = 1e-7
+GAP_LEAST = 1e-8
+DUST_J = 2e-6
+
+
+def proven(welfare: float, gap: float, rounding: float) -> bool:
+    """Whether a gap counts as closed, but for `rounding`, what whole microjoules cost.
+
+    That is 1e-7 of the welfare, or ten nano-units if that is more.
+    """
+    return gap <= max(GAP_SHARE * abs(welfare), GAP_LEAST) + rounding
+
+
+def rounding_of(
+    columns: Columns, network: Network, dual: Floats, most: Floats | float = np.inf
+) -> float:
+    """What it may cost to stand on whole microjoules, money: two of them at each offer and link.
+
+    Bounds are rounded inwards, losses upwards. An offer has no more dust than it has room.
+
+    Parameters
+    ----------
+    dual
+        A price per node of the network, money per J.
+    most
+        What counts of its size at most; for duals that come from outside (see `reach_of_prices`).
+    """
+    size = np.minimum(np.abs(dual), most)
+    at_links = np.maximum(size[network.tail], size[network.head])
+    at_offers = size[columns.offer_node]
+    p = columns.pieces
+    np.maximum.at(at_offers, columns.offer, np.abs(p.a) + p.b)
+    # legs of what is taken whole have no piece: their energies are given
+    room = np.full(at_offers.size, np.inf)
+    some = np.unique(columns.offer)
+    room[some] = np.bincount(columns.offer, p.hi - p.lo, at_offers.size)[some]
+    dust = np.minimum(room, DUST_J)
+    return float((dust * at_offers).sum()) + DUST_J * float(at_links.sum())
+
+
+def reach_of_prices(lowest: Floats, highest: Floats) -> Floats:
+    """The size of the supporting prices of each node; 0 where nothing bounds them."""
+    ends = np.abs(np.array([lowest, highest]))
+    out: Floats = np.max(np.where(np.isfinite(ends), ends, 0.0), axis=0)
+    return out
+
+
+def dearest(pieces: Pieces) -> float:
+    """The largest worth of a Joule in these pieces, without sign, money per J."""
+    some = pieces.hi > pieces.lo
+    worth = np.abs(pieces.a) + pieces.b * np.abs(pieces.c0) ** pieces.k
+    return float(np.max(worth[some], initial=0.0))
