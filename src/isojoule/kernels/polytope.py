@@ -24,8 +24,10 @@ RANK = 1e-10
 """Singular values below this share of the largest count as 0."""
 NEVER = 1e-12
 """A direction that moves a value by less than this does not move it."""
-PULL = 1e-7
-"""Weight with which parameters that move no value are kept near 0."""
+PULL = 1e-3
+"""Weight with which parameters are kept near 0, and then, in `ROUNDS`, where they were: what moves
+no value stays near 0, and what does is not held back in the end."""
+ROUNDS = 30
 
 
 class Ends(NamedTuple):
@@ -157,14 +159,18 @@ def _nearest(rows: Floats, target: Floats, a: Floats, h: Floats) -> Floats:
 
     size = a.shape[1]
     q, r = np.linalg.qr(np.vstack([rows, PULL * np.eye(size)]))
-    aim = q.T @ np.append(target, np.zeros(size))
-    best: Floats = np.linalg.solve(r, aim)
-    if not a.size or np.all(a @ best <= h):
-        return best
     g = -np.linalg.solve(r.T, a.T).T  # a z <= h is g y >= g0 with y = r z - aim
-    g0 = -h - g @ aim
-    e = np.vstack([g.T, g0])
-    u, _ = nnls(e, np.append(np.zeros(size), 1.0), maxiter=100 * (size + h.size))
-    rest = e @ u - np.append(np.zeros(size), 1.0)
-    out: Floats = np.linalg.solve(r, aim - rest[:size] / rest[size])
-    return out
+    z = np.zeros(size)
+    for _ in range(ROUNDS):
+        aim = q.T @ np.append(target, PULL * z)
+        best: Floats = np.linalg.solve(r, aim)
+        if a.size and np.any(a @ best > h):
+            e = np.vstack([g.T, -h - g @ aim])
+            one = np.append(np.zeros(size), 1.0)
+            u, _ = nnls(e, one, maxiter=100 * (size + h.size))
+            rest = e @ u - one
+            best = np.linalg.solve(r, aim - rest[:size] / rest[size])
+        moved, z = float(np.max(np.abs(best - z))), best
+        if moved <= NEVER * float(np.max(np.abs(z))):
+            break
+    return z
