@@ -6,7 +6,7 @@ Needs the extra `testing`: `pip install 'isojoule[testing]'`. Nothing else of Is
 import pytest
 
 # Asserts in the suite tell what they compare; that has to be asked for before it is imported.
-pytest.register_assert_rewrite("isojoule.testing.conformance")
+pytest.register_assert_rewrite("isojoule.testing.attacks", "isojoule.testing.conformance")
 
 from isojoule.testing.books import KINDS, Sample, sample, samples  # noqa: E402
 from isojoule.testing.conformance import MechanismConformance  # noqa: E402

@@ -92,6 +92,8 @@ def small_grid(draw: Draw, network: str, nodes: int, *, owned: bool = False) -> 
     price = [draw.of((0.0, 0.0, 0.0, 0.5)) if owned and steered else 0.0 for _ in ends]
     owner = tuple(draw.of(("", "p0")) if p else "" for p in price)
     near = network == "lindistflow"
+    ohm = [draw.of((1.0, 2000.0)) if near else 0.0 for _ in ends]  # 2000: voltages bind
+    held = np.where(np.arange(nodes) == 0, 1.0, np.nan)  # the first node holds the voltage
     return Grid(
         names,
         tuple(f"l{i}" for i in range(count)),
@@ -99,14 +101,14 @@ def small_grid(draw: Draw, network: str, nodes: int, *, owned: bool = False) -> 
         np.array([b for _, b in ends], np.int32),
         capacity_w=np.array(capacity),
         loss_ppb=np.array(loss, np.int64),
-        resistance_ohm=np.full(count, 1.0 if near else 0.0),
+        resistance_ohm=np.array(ohm),
         reactance_ohm=np.full(count, 1.0 if not steered else 0.0),
         voltage_v=np.full(count, np.nan if steered else 400.0),
         price_per_j=np.array(price),
         owner=owner,
         node_voltage_v=np.full(nodes, 400.0) if near else None,
-        min_voltage_pu=np.full(nodes, 0.9) if near else None,
-        max_voltage_pu=np.full(nodes, 1.1) if near else None,
+        min_voltage_pu=np.where(np.isnan(held), 0.9, held) if near else None,
+        max_voltage_pu=np.where(np.isnan(held), 1.1, held) if near else None,
     )
 
 

@@ -24,38 +24,28 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
 from dataclasses import asdict, fields, is_dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
-from isojoule.apps.files.case_files import (
-    EXAMPLE,
-    case_names,
-    example_of,
-    find_witness,
-    replay,
-    witness_text,
-)
+from isojoule.apps.files.case_files import EXAMPLE, example_of
 from isojoule.apps.files.clearing_files import answer, answer_text, clearing_from_doc
 from isojoule.core.canonical import load_strict
-from isojoule.core.errors import InputError, VerificationError
+from isojoule.core.errors import VerificationError
 from isojoule.market import Clearing, Mechanism, Refusal, Traits
 from isojoule.market.book import BOOK_NETWORKS
 from isojoule.market.contract import TRAITS
-from isojoule.market.deviation import Deviation, Shown, World, show, utilities
+from isojoule.market.deviation import World, utilities
 from isojoule.market.mechanisms import get
 from isojoule.market.verify import check_clearing
 from isojoule.market.worth import Truth, money_scale
-from isojoule.testing import lies
-from isojoule.testing.books import KINDS, Sample, sample, samples
-from isojoule.testing.draws import Draw, Seeded, drawn_by
+from isojoule.testing.attacks import TraitAttacks
+from isojoule.testing.books import Sample, sample
+from isojoule.testing.draws import Seeded
 from isojoule.testing.odd import ODD, odd_book, reordered, twins
-from isojoule.testing.smaller import smaller
 
 TAGS = {
     "kind": ("batch", "sequential", "posted"),
@@ -64,39 +54,14 @@ TAGS = {
     "game": ("competition", "cooperation"),
     "budget_class": ("balanced", "surplus", "deficit"),
 }
-TRIES = 20
-"""Books that are tried to see whether a mechanism takes a kind of sample."""
 
 
-class MechanismConformance:
+class MechanismConformance(TraitAttacks):
     """Tests of one mechanism; subclass it with a fixture `mechanism`.
 
-    Attributes
-    ----------
-    sample
-        Kind of random books, one of `isojoule.testing.KINDS`; "" takes the mechanism's own
-        `sample`, or else the first kind of which it clears most.
-    examples
-        Random books per property.
-    lies
-        Lies per random book, where a trait is attacked.
-    least_share
-        Share of the random books that must be cleared.
-    margin
-        A gain below this share of all worths of a book is rounding.
+    Class attributes `sample`, `examples`, `lies`, `least_share`, `margin`, and methods `books` and
+    `liars`, may be replaced; see `isojoule.testing.attacks`.
     """
-
-    sample: ClassVar[str] = ""
-    examples: ClassVar[int] = 12
-    lies: ClassVar[int] = 4
-    least_share: ClassVar[float] = 0.5
-    margin: ClassVar[float] = 1e-6
-
-    # --- what a subclass may replace ---------------------------------------------------------
-
-    def books(self, mechanism: Mechanism) -> st.SearchStrategy[Sample]:
-        """Random books that the mechanism is made for."""
-        return samples(self._kind(mechanism), mechanism.traits.networks)
 
     # --- the contract ------------------------------------------------------------------------
 
@@ -170,9 +135,10 @@ class MechanismConformance:
             for kind in ("any", "whole"):
                 for seed in range(3):
                     found = sample(Seeded(seed), kind, (network,))
-                    outcome = self._answer(mechanism, found)
                     if network not in mechanism.traits.networks:
+                        outcome = mechanism.clear(found.book, found.grid)
                         assert isinstance(outcome, Refusal), f"clears on {network!r}"
+                    self._answer(mechanism, found)
 
     @pytest.mark.parametrize("case", ODD)
     def test_answers_odd_books(self, mechanism: Mechanism, case: str) -> None:
@@ -277,117 +243,7 @@ class MechanismConformance:
         check_clearing(file.book, file.grid, cleared)
         assert cleared.energy_uj.any(), "nobody trades in the example"
 
-    # --- the traits --------------------------------------------------------------------------
-
-    @pytest.mark.parametrize("trait", TRAITS)
-    def test_claims_hold_and_denials_are_shown(self, mechanism: Mechanism, trait: str) -> None:
-        """T3 to T9: what is claimed is attacked; what is denied has a witness that shows it."""
-        claim = getattr(mechanism.traits, trait)
-        if claim.holds:
-            getattr(self, f"attack_{trait}")(mechanism)
-            return
-        stem = claim.witness or trait
-        assert stem in case_names(mechanism), (
-            f"{trait} is denied without a witness: write cases/{mechanism.name}/{stem}.yaml"
-        )
-        witness = find_witness(mechanism, stem)
-        assert (witness.mechanism, witness.trait) == (mechanism.name, trait)
-        assert replay(witness).wrong == ""
-
-    def attack_efficient(self, mechanism: Mechanism) -> None:
-        """Compare with the greatest welfare, found by the solver that fits the book."""
-        self._each(mechanism, lambda found: self._holds("efficient", mechanism, found))
-
-    def attack_individually_rational(self, mechanism: Mechanism) -> None:
-        """Nobody who tells the truth has a utility below 0."""
-        most = 3 * self.examples
-        self._each(
-            mechanism, lambda f: self._holds("individually_rational", mechanism, f), most=most
-        )
-
-    def attack_budget(self, mechanism: Mechanism) -> None:
-        """The operator never pays; a balanced one earns nothing but its links' prices."""
-
-        def look(found: Sample) -> None:
-            shown = self._holds("budget", mechanism, found)
-            if mechanism.traits.budget_class != "balanced":
-                return
-            surplus = shown.figures["operator"]
-            assert isinstance(surplus, float)
-            grid, c = found.grid, shown.honest.clearing
-            unowned = np.array([not owner for owner in grid.owner], bool)
-            carried = float(np.sum((grid.price_per_j * np.abs(c.flow_uj))[unowned])) * 1e-6
-            least = max(1e-5, self.margin) * money_scale(found.book) + 1e-8
-            assert surplus <= carried + least, f"the operator keeps {surplus}"
-
-        self._each(mechanism, look, most=3 * self.examples)
-
-    def attack_incentive_compatible(self, mechanism: Mechanism) -> None:
-        """One participant lies under its own name."""
-        self._attack("incentive_compatible", mechanism, _one_liar(lies.misreport))
-
-    def attack_false_name_proof(self, mechanism: Mechanism) -> None:
-        """One participant under several names."""
-        self._attack("false_name_proof", mechanism, _one_liar(lies.split_names))
-
-    def attack_coalition_proof(self, mechanism: Mechanism) -> None:
-        """Two who agree, and share by side payments."""
-        self._attack("coalition_proof", mechanism, _pair)
-
-    def attack_credible(self, mechanism: Mechanism) -> None:
-        """An operator who plants offers."""
-        self._attack("credible", mechanism, lies.plants)
-
     # --- how ---------------------------------------------------------------------------------
-
-    def _attack(
-        self, trait: str, mechanism: Mechanism, lie: Callable[[Draw, Sample], Deviation]
-    ) -> None:
-        def attempts(draw: Draw, found: Sample) -> list[Deviation]:
-            return [lie(draw, found) for _ in range(self.lies)]
-
-        both = self.books(mechanism).flatmap(
-            lambda found: st.tuples(st.just(found), drawn_by(attempts, found))
-        )
-
-        def look(drawn: tuple[Sample, list[Deviation]]) -> None:
-            found, deviations = drawn
-            honest = self._cleared(mechanism, found)
-            for deviation in deviations:
-                self._holds(trait, mechanism, found, deviation, honest)
-
-        self._run(look, both, most=2 * self.examples)
-
-    def _holds(
-        self,
-        trait: str,
-        mechanism: Mechanism,
-        found: Sample,
-        deviation: Deviation | None = None,
-        honest: World | None = None,
-    ) -> Shown:
-        honest = honest or self._cleared(mechanism, found)
-        margin = self.margin
-        shown = show(
-            trait, mechanism, found.book, found.grid, deviation, margin=margin, honest=honest
-        )
-        if isinstance(shown, Refusal):
-            return Shown(trait, True, {}, honest)  # a lie that is refused gains nothing
-        if shown.holds:
-            return shown
-        shown, found, deviation = smaller(shown, mechanism, found, deviation, margin)
-        parameters: dict[str, Any] = asdict(mechanism) if is_dataclass(mechanism) else {}
-        text = witness_text(shown, mechanism, parameters, found.file.doc, deviation)
-        pytest.fail(
-            f"{trait} is claimed, and does not hold. As a witness, cases/{mechanism.name}/"
-            f"{trait}.yaml:\n\n{text}"
-        )
-
-    def _cleared(self, mechanism: Mechanism, found: Sample, seed: bytes = b"") -> World:
-        outcome = mechanism.clear(found.book, found.grid, seed=seed)
-        assume(isinstance(outcome, Clearing))
-        assert isinstance(outcome, Clearing)
-        return World(found.book, found.grid, outcome)
 
     def _answer(self, mechanism: Mechanism, found: Sample) -> Clearing | Refusal:
         """A clearing that verifies, or a refusal with its reason."""
@@ -407,62 +263,6 @@ class MechanismConformance:
         except VerificationError:
             return
         pytest.fail(f"a forged {what} is not found")
-
-    def _kind(self, mechanism: Mechanism) -> str:
-        """The kind of random books."""
-        named = self.sample or getattr(mechanism, "sample", "")
-        if named:
-            if named not in KINDS:
-                raise InputError(f"unknown sample {named!r}", remedy=f"use one of {KINDS}")
-            return str(named)
-        best, share = KINDS[0], -1.0
-        for kind in KINDS:
-            drawn = [sample(Seeded(seed), kind, mechanism.traits.networks) for seed in range(TRIES)]
-            cleared = [isinstance(mechanism.clear(s.book, s.grid), Clearing) for s in drawn]
-            if sum(cleared) / TRIES > max(share, self.least_share - 1e-9):
-                if share >= self.least_share:
-                    break
-                best, share = kind, sum(cleared) / TRIES
-        return best
-
-    def _each(
-        self, mechanism: Mechanism, look: Callable[[Sample], Any], most: int | None = None
-    ) -> None:
-        self._run(look, self.books(mechanism), most=most)
-
-    def _run(
-        self, look: Callable[..., Any], *strategies: st.SearchStrategy[Any], most: int | None = None
-    ) -> None:
-        @settings(
-            max_examples=most or self.examples,
-            derandomize=True,
-            deadline=None,
-            database=None,
-            phases=(
-                Phase.generate,
-            ),  # samples are small; `smaller` leaves out what does not matter
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(st.tuples(*strategies))
-        def check(drawn: tuple[Any, ...]) -> None:
-            look(*drawn)
-
-        check()
-
-
-def _one_liar(
-    lie: Callable[[Draw, Sample, str], Deviation],
-) -> Callable[[Draw, Sample], Deviation]:
-    return lambda draw, found: lie(draw, found, draw.of(found.book.participants))
-
-
-def _pair(draw: Draw, found: Sample) -> Deviation:
-    names = found.book.participants
-    if len(names) < 2:
-        return lies.misreport(draw, found, names[0])
-    one = draw.whole(0, len(names) - 1)
-    other = (one + draw.whole(1, len(names) - 1)) % len(names)
-    return lies.agree(draw, found, names[one], names[other])
 
 
 def _text(found: Sample, outcome: Clearing | Refusal) -> str:

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from isojoule.market import mechanisms
-from isojoule.testing import MechanismConformance
-from isojoule.testing import conformance as suite_module
+from isojoule.testing import MechanismConformance, attacks
 from tests.market.mechanisms import faulty
 
 Found = (AssertionError, pytest.fail.Exception, ValueError)
@@ -101,6 +100,6 @@ def test_a_witness_that_shows_nothing_is_found(monkeypatch: pytest.MonkeyPatch) 
             "expect": {"honest": 0.0, "lying": 2.0},
         }
     )
-    monkeypatch.setattr(suite_module, "find_witness", lambda *_: wrong)
+    monkeypatch.setattr(attacks, "find_witness", lambda *_: wrong)
     with pytest.raises(AssertionError, match="lying is 3"):
         claims("credible")(MechanismConformance(), get("equilibrium"))
