@@ -3,7 +3,13 @@
 Needs the extra `testing`: `pip install 'isojoule[testing]'`. Nothing else of Isojoule imports this.
 """
 
-import pytest
+try:
+    import hypothesis  # noqa: F401
+    import pytest
+except ModuleNotFoundError as error:
+    raise ImportError(
+        f"isojoule.testing needs {error.name}: pip install 'isojoule[testing]'"
+    ) from None
 
 # Asserts in the suite tell what they compare; that has to be asked for before it is imported.
 pytest.register_assert_rewrite("isojoule.testing.attacks", "isojoule.testing.conformance")
