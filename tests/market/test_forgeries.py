@@ -236,3 +236,41 @@ def test_pivots_of_a_worse_choice() -> None:
         lowest=s.lowest, highest=s.highest, gap=s.gap, welfare_bound=s.welfare + s.gap,
     )  # fmt: skip
     refused(file, bad, "welfare")
+
+
+@pytest.mark.parametrize("name", ["cda", "vrgda"])
+@pytest.mark.parametrize(
+    "gone",
+    [
+        [{"id": "nobody", "at_ns": "5"}],
+        [{"id": "ada", "at_ns": " 5"}],
+        [{"id": "ada", "at_ns": 1.5}],
+        [{"id": "ada", "at_ns": True}],
+        [{"id": "ada", "at_ns": "5", "by": "me"}],
+        [["ada", "5"]],
+        {"ada": "5"},
+    ],
+)
+def test_a_state_that_the_rule_does_not_take(name: str, gone: Any) -> None:
+    """Q3: what came in as cancelled has one form, and names offers of the book."""
+    file = book_of(row("ada", "x", -6, 1.0), BOB, nodes=("x",))
+    terms = {"unit_j": 1.0, "rate_per_s": 1.0, "target_price_per_j": 1.0}
+    good = cleared(name, file, **(terms if name == "vrgda" else {}))
+    refused(file, replace(good, state_before=good.state_before | {"cancelled": gone}), "state_bef")
+
+
+def test_true_is_not_one() -> None:
+    """C2: at a price of 1 the notes say 1."""
+    file = book_of(row("ada", "x", -6, 1.0), BOB, nodes=("x",))
+    good = cleared("cda", file)
+    assert good.notes["last_price_per_j"] == 1.0
+    refused(file, replace(good, notes=good.notes | {"last_price_per_j": True}), "notes")
+
+
+def test_a_distance_in_words() -> None:
+    file = book_of(row("ada", "x", -6, 1.0), row("bob", "y", 6, 5.0), network="transport",
+                   links=({"id": "l", "from": "x", "to": "y"},))  # fmt: skip
+    good = cleared("diffusion", file, measure=True)
+    for wrong in ("0x", "0", True, [0]):
+        distance = good.notes["distance"] | {"money": wrong}
+        refused(file, replace(good, notes=good.notes | {"distance": distance}), "notes.distance")

@@ -20,6 +20,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from isojoule.core.canonical import first_difference
 from isojoule.core.errors import VerificationError
 from isojoule.grid import Grid
 from isojoule.grid.formulation import network_of
@@ -129,7 +130,8 @@ def check_same(book: Book, grid: Grid, clearing: Clearing, again: Clearing) -> N
         if one is not None:
             _no(one != other, names, what, f"has another {name} than the rule gives")
     for name in ("operator", "state", "trades", "notes", "matches"):
-        if getattr(clearing, name) != getattr(again, name):
+        # which knows 1 from true
+        if first_difference(getattr(clearing, name), getattr(again, name)):
             raise VerificationError("is not what the rule gives", place=name)
     one, other = clearing.price_per_j, again.price_per_j
     scale = float(np.max(np.abs(other[np.isfinite(other)]), initial=0.0))

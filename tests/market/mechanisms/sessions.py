@@ -98,6 +98,7 @@ def sessions(draw: st.DrawFn) -> tuple[list[Offer], list[tuple[str, int]]]:
         whole = flags["immediate"] and draw(st.booleans())
         one = isinstance(spec, Load) or (
             not isinstance(spec, Utility)
+            and not (spec.sell and spec.buy)
             and sum(1 for s in (*spec.sell, *spec.buy) if s.energy_uj) <= 1
         )
         offers.append(Offer(who, "n0", spec, name, ns, all_or_nothing=whole and one, **flags))

@@ -6,7 +6,7 @@ of whole numbers. Spec: docs/spec/sequential.md, Q6 to Q12.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from isojoule.market.allocation import bounds_uj
 from isojoule.market.book import Book
 from isojoule.market.contract import State
 from isojoule.market.mechanisms.cda_book import Fill
-from isojoule.market.sequential import Unfit, rows_of
+from isojoule.market.sequential import Unfit, cancellations, rows_of
 from isojoule.valuation import Load, Offer, Steps, Utility
 
 ENDLESS = 10**30
@@ -50,7 +50,7 @@ def replay(book: Book, grid: Grid, before: State) -> tuple[list[Fill], float | N
         name: (-low, high)
         for name, low, high in zip(book.offer_ids, lows.tolist(), highs.tolist(), strict=True)
     }
-    gone = [(int(row["at_ns"]), row["id"]) for row in _cancelled(before)]
+    gone = [(at_ns, name) for name, at_ns in _cancelled(book, before)]
     gone.sort(key=lambda row: row[0])
     waiting: list[Row] = []
     fills: list[Fill] = []
@@ -128,15 +128,20 @@ def nano(price_per_j: float, energy_uj: int) -> int:
     return -((-above * energy_uj * 1000) // below)
 
 
-def _cancelled(before: State) -> list[dict[str, Any]]:
-    rows = before.get("cancelled", [])
-    if set(before) - {"cancelled"} or not isinstance(rows, list):
+def _cancelled(book: Book, before: State) -> list[tuple[str, int]]:
+    rows = cancellations(before)
+    if set(before) - {"cancelled"}:
         raise VerificationError("is not what an order book takes", place="state_before")
-    for row in rows:
-        if not isinstance(row, dict) or not isinstance(row.get("id"), str):
-            raise VerificationError("is not a cancellation", place="state_before.cancelled")
-        try:
-            int(row["at_ns"])
-        except (KeyError, TypeError, ValueError):
-            raise VerificationError("has no time", place="state_before.cancelled") from None
+    if isinstance(rows, Unfit):
+        raise VerificationError(rows.reason, place="state_before.cancelled")
+    check_known(book, rows)
     return rows
+
+
+def check_known(book: Book, cancelled: list[tuple[str, int]]) -> None:
+    """Check that only offers of the book are cancelled. Raises VerificationError."""
+    for name, _ in cancelled:
+        if name not in book.offer_ids:
+            raise VerificationError(
+                f"cancels {name!r}, which the book does not have", place="state_before.cancelled"
+            )

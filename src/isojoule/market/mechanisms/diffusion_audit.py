@@ -218,7 +218,7 @@ def _check_notes(
     if not isinstance(distance, dict) or set(distance) != {"money", "share", "why"}:
         raise VerificationError("is not told", place="notes.distance")
     if distance["money"] is not None:
-        money, share = float(distance["money"]), float(distance["share"])
+        money, share = _number(distance["money"]), _number(distance["share"])
         margin = MARGIN * (abs(c.welfare) + c.certificate.gap) + 1e-12
         if not 0.0 <= money <= c.certificate.gap + margin:
             raise VerificationError("is more than the duals prove", place="notes.distance")
@@ -233,6 +233,12 @@ def _check_notes(
         ask=ask, made=made,
     )  # fmt: skip
     _same_note(told, true, "notes")
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise VerificationError(f"{value!r} is no number", place="notes.distance")
+    return float(value)
 
 
 def _same_note(stored: Any, true: Any, place: str) -> None:

@@ -24,7 +24,7 @@ from isojoule.grid import Grid
 from isojoule.market.allocation import bounds_uj
 from isojoule.market.book import Book
 from isojoule.market.contract import State
-from isojoule.market.mechanisms.cda_naive import ENDLESS, nano, orders
+from isojoule.market.mechanisms.cda_naive import ENDLESS, check_known, nano, orders
 from isojoule.market.mechanisms.vrgda_price import HIGHEST, Schedule
 from isojoule.market.mechanisms.vrgda_sale import Terms
 from isojoule.market.sequential import Unfit, cancellations, rows_of
@@ -97,6 +97,7 @@ def replay(rule: Vrgda, book: Book, grid: Grid, before: State) -> Again:
         raise VerificationError(offers.reason, place="book")
     if isinstance(gone, Unfit):
         raise VerificationError(gone.reason, place="state_before.cancelled")
+    check_known(book, gone)
     lows, highs = bounds_uj(book.piece_offer.astype(np.int64), book.pieces, book.offer_count)
     position = {name: i for i, name in enumerate(book.offer_ids)}
     out = Again(terms, sold_uj=terms.sold_uj)
