@@ -24,6 +24,7 @@ SPEC = {
     "vcg": "P",
     "session": "S",
     "certificate": "C",
+    "solvers": "E",
     "audit": "A",
     "run": "R",
     "machine": "X",

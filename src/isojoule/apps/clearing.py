@@ -16,6 +16,7 @@ from isojoule.grid import Grid
 from isojoule.market import Book, Clearing, Refusal
 from isojoule.market.explain import explain
 from isojoule.market.mechanisms import get
+from isojoule.market.solvers import clear_with
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -72,6 +73,7 @@ def clear(
     grid: Grid | None = None,
     *,
     mechanism: str = "equilibrium",
+    solver: str = "auto",
     state: dict[str, Any] | None = None,
     seed: bytes = b"",
     **parameters: Any,
@@ -86,6 +88,8 @@ def clear(
         Needed with a `Book`, and only there.
     mechanism, parameters
         Name and parameters of the mechanism.
+    solver
+        Name of the solver (see `isojoule.market.solvers`); for `equilibrium` and `lmp`.
     state
         What the clearing before left, as `Cleared.clearing.state`; for mechanisms that carry some.
     seed
@@ -98,7 +102,7 @@ def clear(
     Raises
     ------
     InputError
-        Bad file, unknown mechanism, or a book without its grid.
+        Bad file, unknown mechanism or solver, or a book without its grid.
     """
     if isinstance(book, Book):
         if grid is None:
@@ -108,5 +112,6 @@ def clear(
         raise InputError("a grid beside a book file", remedy="leave the grid out")
     else:
         file = book if isinstance(book, BookFile) else read_book(book)
-    outcome = get(mechanism, **parameters).clear(file.book, file.grid, state=state, seed=seed)
+    rule = get(mechanism, **parameters)
+    outcome = clear_with(rule, file.book, file.grid, solver, state=state, seed=seed)
     return outcome if isinstance(outcome, Refusal) else Cleared(file, outcome)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 def clear(
     book: Annotated[Path, typer.Argument(help="Book file (YAML or JSON), or book folder.")],
     mechanism: Annotated[str, typer.Option(help="Name of the mechanism.")] = "equilibrium",
+    solver: Annotated[
+        str, typer.Option(help="Name of the solver, for equilibrium and lmp.")
+    ] = "auto",
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the mechanism."),
@@ -42,7 +45,7 @@ def clear(
     from isojoule.apps.files.clearing_files import answer, answer_text, write_whole
 
     parameters = read_settings(settings or [])
-    file, clearing = clear_file(book, mechanism, parameters, read_seed(seed), state)
+    file, clearing = clear_file(book, mechanism, parameters, read_seed(seed), state, solver)
     why = None
     if explain is not None:
         from isojoule.market.explain import explain as explain_price
@@ -87,6 +90,7 @@ def clear_file(
     parameters: dict[str, Any],
     seed: bytes,
     state: Path | None = None,
+    solver: str = "auto",
 ) -> tuple[BookFile, Clearing]:
     """Read a book and clear it, going on from the state in a file if there is one.
 
@@ -98,15 +102,17 @@ def clear_file(
     from isojoule.apps.files.book_files import read_book
     from isojoule.market import Refusal
     from isojoule.market.mechanisms import get
+    from isojoule.market.solvers import check, clear_with
 
     rule = get(mechanism, **parameters)
+    check(rule, solver)
     file = read_book(path)
     before = None
     if state is not None:
         from isojoule.apps.files.state_files import read_state
 
         before = read_state(state, mechanism)
-    cleared = rule.clear(file.book, file.grid, state=before, seed=seed)
+    cleared = clear_with(rule, file.book, file.grid, solver, state=before, seed=seed)
     if isinstance(cleared, Refusal):
         raise Refused(cleared)
     return file, cleared

@@ -10,6 +10,8 @@ from isojoule.market.allocation import NotSolved, allocate
 from isojoule.market.book import NETWORKS, Book
 from isojoule.market.contract import Certificate, Claim, Clearing, Refusal, State, Traits
 from isojoule.market.settle import nodal_payments, too_much
+from isojoule.market.solvers import AUTO
+from isojoule.market.solvers.allocate import allocate_by
 
 
 @dataclass(frozen=True)
@@ -70,13 +72,14 @@ class Equilibrium:
         return refuse_unfit(self.name, book)
 
     def clear(
-        self, book: Book, grid: Grid, *, state: State | None = None, seed: bytes = b""
-    ) -> Clearing | Refusal:
-        """Clear the book. See `isojoule.market.contract`."""
+        self, book: Book, grid: Grid, *, state: State | None = None, seed: bytes = b"",
+        solver: str = AUTO,
+    ) -> Clearing | Refusal:  # fmt: skip
+        """Clear the book. See `isojoule.market.contract`; `solver` is a name or `auto`."""
         refusal = self.refuses(book)
         if refusal is not None:
             return refusal
-        found = allocate(book, grid)
+        found = allocate(book, grid) if solver == AUTO else allocate_by(book, grid, solver)
         if isinstance(found, NotSolved):
             return Refusal(self.name, found.reason, found.remedy)
         s = found.support

@@ -17,6 +17,8 @@ from isojoule.market.copperplate import clearing_of
 from isojoule.market.meshed.words import price_words
 from isojoule.market.rents import named_payments
 from isojoule.market.settle import too_much
+from isojoule.market.solvers import AUTO
+from isojoule.market.solvers.allocate import allocate_by
 
 
 @dataclass(frozen=True)
@@ -92,13 +94,14 @@ class Lmp:
         )
 
     def clear(
-        self, book: Book, grid: Grid, *, state: State | None = None, seed: bytes = b""
-    ) -> Clearing | Refusal:
-        """Clear the book. See `isojoule.market.contract`."""
+        self, book: Book, grid: Grid, *, state: State | None = None, seed: bytes = b"",
+        solver: str = AUTO,
+    ) -> Clearing | Refusal:  # fmt: skip
+        """Clear the book. See `isojoule.market.contract`; `solver` is a name or `auto`."""
         refusal = self.refuses(book)
         if refusal is not None:
             return refusal
-        found = best(book, grid, seed=seed)
+        found = best(book, grid, seed=seed) if solver == AUTO else allocate_by(book, grid, solver)
         if isinstance(found, NotSolved):
             return Refusal(self.name, found.reason, found.remedy)
         price = found.support.price

@@ -1,0 +1,190 @@
+"""One price for a place without limits or losses inside: the root of the summed demand.
+
+Demand falls in the price, and is smooth but at the prices where a piece begins or ends. Those are
+sorted and searched; between two of them the root is bracketed. What is left by the last digit of
+the price is shared by what moves there, so the amounts are exact even where a digit of the price
+moves much energy.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isojoule.kernels.compile import inline, kernel
+from isojoule.kernels.prices import demand_at, marginal_at
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+MOST_HALVINGS = 200
+
+
+@inline
+def _demand(price: float, side: int, lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Floats,
+            c1: Floats, k: Floats) -> float:  # fmt: skip
+    """What all want at a price; those who are indifferent take least (side < 0) or most."""
+    total = 0.0
+    for i in range(lo.size):
+        stay = lo[i] if side < 0 else hi[i]
+        total += demand_at(lo[i], hi[i], a[i], b[i], c0[i], c1[i], k[i], price, stay)
+    return total
+
+
+@kernel
+def one_price(lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Floats, c1: Floats, k: Floats,
+              supply: float, x: Floats) -> float:  # fmt: skip
+    """The price at which the pieces want just `supply`; O(n log n) in the number of pieces.
+
+    Parameters
+    ----------
+    lo, hi, a, b, c0, c1, k
+        Pieces, J and money per J. Only flat pieces may be unlimited.
+    supply
+        What they receive together, J.
+    x
+        Filled: what each receives, J. At a price where flat pieces are indifferent, the rest is
+        shared in proportion to their size; unlimited ones, if there are any, take it in equal
+        parts.
+
+    Returns
+    -------
+    The price, money per J; nan if the pieces cannot take so much or so little.
+    """
+    marks = np.empty(2 * lo.size)
+    count = 0
+    for i in range(lo.size):
+        if hi[i] > lo[i]:
+            for end in (lo[i], hi[i]):
+                at = 0.0 if math.isinf(end) else end
+                marks[count] = marginal_at(a[i], b[i], c0[i], c1[i], k[i], at)
+                count += 1
+    if count == 0:
+        total = 0.0
+        for i in range(lo.size):
+            x[i] = lo[i]
+            total += lo[i]
+        return 0.0 if total == supply else math.nan
+    marks = np.unique(marks[:count])
+    first, last = 0, marks.size
+    while first < last:  # the lowest mark above which no more than the supply is wanted
+        middle = (first + last) // 2
+        if _demand(marks[middle], -1, lo, hi, a, b, c0, c1, k) <= supply:
+            last = middle
+        else:
+            first = middle + 1
+    if first == marks.size:
+        return math.nan
+    price = marks[first]
+    if _demand(price, 1, lo, hi, a, b, c0, c1, k) >= supply:
+        _share(price, lo, hi, a, b, c0, c1, k, supply, x)
+        return float(price)
+    if first == 0:
+        return math.nan
+    # inside, demand is continuous; `cheap` wants too much, `dear` too little
+    cheap, dear = marks[first - 1], price
+    much = _demand(cheap, -1, lo, hi, a, b, c0, c1, k) - supply
+    little = _demand(dear, 1, lo, hi, a, b, c0, c1, k) - supply
+    for turn in range(MOST_HALVINGS):
+        middle = 0.5 * (cheap + dear)
+        if turn % 3 < 2 and much > little:  # two steps along the chord, then one that halves
+            middle = cheap + (dear - cheap) * (much / (much - little))
+        if not cheap < middle < dear:
+            middle = 0.5 * (cheap + dear)
+        if not cheap < middle < dear:
+            break
+        here = _demand(middle, 0, lo, hi, a, b, c0, c1, k) - supply
+        if here >= 0.0:
+            cheap, much = middle, here
+        if here <= 0.0:
+            dear, little = middle, here
+        if cheap == dear:
+            break
+    theta = much / (much - little) if much > little else 0.0
+    for i in range(lo.size):
+        most = demand_at(lo[i], hi[i], a[i], b[i], c0[i], c1[i], k[i], cheap, lo[i])
+        least = demand_at(lo[i], hi[i], a[i], b[i], c0[i], c1[i], k[i], dear, hi[i])
+        x[i] = most + theta * (least - most) if least != most else most
+    return float(cheap + theta * (dear - cheap))
+
+
+@inline
+def _share(price: float, lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Floats, c1: Floats,
+           k: Floats, supply: float, x: Floats) -> None:  # fmt: skip
+    """Fill x at a price where some are indifferent."""
+    rest = supply
+    for i in range(lo.size):
+        x[i] = demand_at(lo[i], hi[i], a[i], b[i], c0[i], c1[i], k[i], price, 0.0)
+        rest -= x[i]
+    if rest == 0.0:
+        return
+    room = 0.0
+    endless = 0
+    for i in range(lo.size):
+        if (b[i] == 0.0 or c1[i] == 0.0) and price == marginal_at(
+            a[i], b[i], c0[i], c1[i], k[i], 0.0
+        ):
+            end = hi[i] if rest > 0.0 else -lo[i]
+            if math.isinf(end):
+                endless += 1
+            else:
+                room += end
+    for i in range(lo.size):
+        if (b[i] == 0.0 or c1[i] == 0.0) and price == marginal_at(
+            a[i], b[i], c0[i], c1[i], k[i], 0.0
+        ):
+            end = hi[i] if rest > 0.0 else lo[i]
+            if endless > 0:
+                x[i] = rest / endless if math.isinf(end) else 0.0
+            elif room > 0.0:
+                x[i] = min(max(end * (abs(rest) / room), lo[i]), hi[i])
+
+
+@kernel
+def forest_flows(tail: Ints, head: Ints, usable: NDArray[np.bool_], start: Ints, incident: Ints,
+                 over: Floats) -> Floats:  # fmt: skip
+    """Flows that balance every node, along a spanning forest of usable links, J.
+
+    Parameters
+    ----------
+    tail, head, usable, start, incident
+        Links without loss; links at node v: incident[start[v]:start[v+1]].
+    over
+        What each node has to give (negative: needs), J; sums to 0 in every part. Changed.
+
+    Returns
+    -------
+    (links,) signed flows, J.
+    """
+    nodes = start.size - 1
+    flow = np.zeros(tail.size)
+    parent = np.full(nodes, -1, np.int64)
+    seen = np.zeros(nodes, np.bool_)
+    sequence = np.empty(nodes, np.int64)
+    count, done = 0, 0
+    for root in range(nodes):
+        if seen[root]:
+            continue
+        seen[root] = True
+        sequence[count] = root
+        count += 1
+        while done < count:
+            v = sequence[done]
+            done += 1
+            for p in range(start[v], start[v + 1]):
+                e = incident[p]
+                w = tail[e] + head[e] - v
+                if usable[e] and not seen[w]:
+                    seen[w] = True
+                    parent[w] = e
+                    sequence[count] = w
+                    count += 1
+    for at in range(count - 1, -1, -1):
+        v = sequence[at]
+        e = parent[v]
+        if e >= 0:
+            flow[e] = over[v] if tail[e] == v else -over[v]
+            over[tail[e] + head[e] - v] += over[v]
+    return flow
