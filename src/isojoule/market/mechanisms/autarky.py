@@ -61,7 +61,7 @@ class Autarky:
         coalition_proof=Claim(
             False, "where two stand at one node its links are off; one may leave it to the other"
         ),
-        credible=Claim(True, "there is nothing to run"),
+        credible=Claim(True, "where no link costs the operator anything: there is nothing to run"),
         budget_class="balanced",
         networks=NETWORKS,
         agency="indirect",

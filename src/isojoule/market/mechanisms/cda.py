@@ -63,7 +63,7 @@ class Cda:
         ),
         budget=Claim(True, "each buyer pays its seller, to the nano-unit"),
         false_name_proof=Claim(
-            False, "in one nanosecond names decide who is first, and another name may be ahead"
+            False, "in one nanosecond the lowest offer id is first, and another name can have it"
         ),
         coalition_proof=Claim(False, "two sellers who both ask more are both paid more"),
         credible=Claim(False, "whoever sees an order first can buy ahead of it and resell to it"),

@@ -36,13 +36,19 @@ class Equilibrium:
         summary="Welfare optimum on the network; everyone trades at the price of the own node.",
         efficient=Claim(True, "for divisible offers, within the certified gap"),
         incentive_compatible=Claim(False, "a large seller gains by holding back"),
-        individually_rational=Claim(True, "every trade is at or better than the own curve"),
-        budget=Claim(
-            True, "rents leave the operator a surplus or zero; standing losses, if any, it pays for"
+        individually_rational=Claim(
+            True,
+            "every trade is at or better than the own curve; owners of links lose nothing where no "
+            "price is below 0",
         ),
-        false_name_proof=Claim(False, "under two names a large buyer bids less for a part"),
-        coalition_proof=Claim(False, "two sellers who hold back together raise the price"),
-        credible=Claim(False, "the operator earns the rents, and could bid to raise them"),
+        budget=Claim(
+            True,
+            "where no price is below 0: buyers pay at least what sellers get, and the rest are "
+            "the rents; standing losses, if any, the operator pays for",
+        ),
+        false_name_proof=Claim(False, "a second name can hold back, or set the price"),
+        coalition_proof=Claim(False, "one seller leaves, and the others get more for theirs"),
+        credible=Claim(False, "the operator earns the rents, and can bid to raise them"),
         networks=NETWORKS,
         agency="indirect",
         information="mediated",

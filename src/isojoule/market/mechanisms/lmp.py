@@ -46,7 +46,11 @@ class Lmp:
         summary="Nodal prices on any network; the rent of every scarce link has a name.",
         efficient=Claim(True, "for divisible offers, within the certified gap"),
         incentive_compatible=Claim(False, "a large seller gains by holding back"),
-        individually_rational=Claim(True, "every trade is at or better than the own curve"),
+        individually_rational=Claim(
+            True,
+            "every trade is at or better than the own curve; owners of links lose nothing where no "
+            "price is below 0",
+        ),
         budget=Claim(
             True,
             "where no price is below 0: buyers pay at least what sellers get, and the rest are "

@@ -52,7 +52,9 @@ class McAfee:
         summary="Truthful for unit traders: prices come from those who do not trade.",
         efficient=Claim(False, "the last pair may have to give up its trade"),
         incentive_compatible=Claim(
-            True, "for unit traders: no one's own number sets what that one pays or gets"
+            True,
+            "for unit traders, where no price is below 0: no one's own number sets what "
+            "that one pays or gets",
         ),
         individually_rational=Claim(True, "buyers pay at most their bid, sellers get their ask"),
         budget=Claim(True, "what buyers pay covers what sellers get"),

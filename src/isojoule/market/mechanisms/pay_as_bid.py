@@ -56,7 +56,7 @@ class PayAsBid:
     name: ClassVar[str] = "pay-as-bid"
     traits: ClassVar[Traits] = Traits(
         summary="The best for all by what is offered; everybody pays or gets the own offer.",
-        efficient=Claim(True, "within the certified gap, if everybody offers what is true"),
+        efficient=Claim(True, "within the certified gap"),
         incentive_compatible=Claim(False, "who bids the truth gains nothing, who bids less may"),
         individually_rational=Claim(True, "everybody pays exactly what was offered"),
         budget=Claim(True, "the gains from trade stay with the operator"),

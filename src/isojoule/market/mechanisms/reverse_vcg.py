@@ -38,13 +38,14 @@ class ReverseVcg:
         efficient=Claim(True, "within the certified gap"),
         incentive_compatible=Claim(
             True,
-            "for all but the auctioneer, whose bids are its reserve; within one interval: what is "
-            "stored for the next one is worth what its curve says",
+            "for all but the auctioneer, whose bids are its reserve; within the certified gap; "
+            "within one interval: what is stored for the next one is worth what its curve says; "
+            "where no standing loss hangs on a single one",
         ),
         individually_rational=Claim(
             False,
-            "no seller or owner ever loses; the buyer may, where it needs several of "
-            "them at once, for each is paid as if all depended on it",
+            "no seller or owner loses beyond the certified gap; the buyer may, where it needs "
+            "several of them at once, for each is paid as if all depended on it",
         ),
         budget=Claim(
             True, "the auctioneer pays what all get; standing losses, if any, the operator pays"

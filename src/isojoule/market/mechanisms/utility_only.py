@@ -66,7 +66,11 @@ class UtilityOnly:
         budget=Claim(False, "the operator pays for the losses"),
         false_name_proof=Claim(False, "under another name a battery serves nobody"),
         coalition_proof=Claim(False, "one of the two gains by hiding a battery"),
-        credible=Claim(True, "the tariff is posted; anybody can read it against the own meter"),
+        credible=Claim(
+            True,
+            "where no link costs the operator anything: the tariff is posted; anybody can read it "
+            "against the own meter",
+        ),
         budget_class="deficit",
         networks=NETWORKS,
         agency="indirect",

@@ -37,13 +37,15 @@ class Vcg:
         efficient=Claim(True, "within the certified gap"),
         incentive_compatible=Claim(
             True,
-            "for all but the auctioneer, whose asks are its reserve; within one interval: what is "
-            "stored for the next one is worth what its curve says",
+            "for all but the auctioneer, whose asks are its reserve; within the certified gap; "
+            "within one interval: what is stored for the next one is worth what its curve says; "
+            "where no standing loss hangs on a single one; where no price is below 0 and all is "
+            "divisible, or nobody can throw energy away",
         ),
         individually_rational=Claim(
             False,
-            "no bidder ever loses; the auctioneer may, where an owner's link or an "
-            "all-or-nothing offer makes winners need each other",
+            "no bidder or owner loses beyond the certified gap; the auctioneer may, where an "
+            "owner's link or an all-or-nothing offer makes winners need each other",
         ),
         budget=Claim(
             True, "the auctioneer gets what all pay; standing losses, if any, the operator pays"

@@ -28,23 +28,26 @@ class VcgExchange:
         efficient=Claim(True, "within the certified gap"),
         incentive_compatible=Claim(
             True,
-            "the truth is best whatever others say, within one interval: what is stored for the "
-            "next one is worth what its curve says. Not where a standing loss could not be served "
-            "without somebody, for it counts by the dearest offer",
+            "whatever others say; within the certified gap; within one interval: what is stored "
+            "for the next one is worth what its curve says; "
+            "where no standing loss hangs on a single one; where no price is below 0 and all is "
+            "divisible, or nobody can throw energy away",
         ),
         individually_rational=Claim(
-            True, "everyone gains what all together gain by its being there"
+            True, "within the certified gap: everyone gains what all gain by its being there"
         ),
         budget=Claim(
             False,
             "buyers pay less than sellers get; no rule is efficient, truthful, "
             "individually rational and without deficit (Myerson, Satterthwaite 1983)",
         ),
-        false_name_proof=Claim(False, "who takes part under two names spares each of them a rival"),
-        coalition_proof=Claim(False, "two losers who bid high together win, and pay nothing"),
-        credible=Claim(
-            False, "prices are others' offers: a made-up one, shown to a buyer, raises its payment"
+        false_name_proof=Claim(
+            False, "who buys from itself under two names is paid by the operator"
         ),
+        coalition_proof=Claim(
+            False, "a buyer who bids more than the truth lets its seller be paid more"
+        ),
+        credible=Claim(False, "a made-up bid raises what buyers pay, and the operator adds less"),
         networks=NETWORKS,
         budget_class="deficit",
         agency="indirect",

@@ -90,15 +90,16 @@ class Vrgda:
         ),
         incentive_compatible=Claim(
             True,
-            "for takers who come once, at a time they do not choose: the price does not depend on "
-            "what they offer; the poster sets its reserve as it likes",
+            "for takers with one divisible offer, who come once, at a moment of their own that "
+            "they do not choose: the price does not depend on what they offer; the poster sets its "
+            "reserve as it likes",
         ),
         individually_rational=Claim(
             True, "nobody trades beyond the own price, but for a nano-unit a unit of rounding"
         ),
         budget=Claim(True, "takers pay the poster, or it pays them, to the nano-unit"),
         false_name_proof=Claim(
-            False, "in one nanosecond names decide who is first, and the first pays least"
+            False, "in one nanosecond the lowest offer id is first, and another name can have it"
         ),
         coalition_proof=Claim(False, "who leaves a unit to the next taker saves it the rise"),
         credible=Claim(
