@@ -63,7 +63,7 @@ ATTACKS = {
     "a shill bid moves a pivot": ("vcg/credible", 2.0, 9.0),
     "capacity is held back": ("uniform-price/incentive_compatible", 0.10, 0.25),
     "capacity is held back on a network": ("equilibrium/incentive_compatible", 0.10, 0.25),
-    "a wash trade that the operator pays": ("vcg-exchange/false_name_proof", 0.0, 99.0),
+    "a wash trade that the operator pays": ("vcg-exchange/false_name_proof", 0.0, 100.0),
     "a wash trade that lifts a posted price": ("vrgda/credible", 4.0, 8.0),
     "a first price is shaded": ("pay-as-bid/incentive_compatible", 0.0, 0.20),
     "a first sealed bid is shaded": ("sealed-bid/incentive_compatible", 0.0, 2.90),
