@@ -29,7 +29,7 @@ from isojoule.market import Book, Clearing
 from isojoule.market.allocation import columns_of
 from isojoule.market.mechanisms.equilibrium import Equilibrium
 from isojoule.market.optimum import join_smooth
-from isojoule.market.solvers.first_order import main_pieces
+from isojoule.market.solvers.first_order import back_arcs, main_pieces
 from isojoule.market.solvers.primal_dual import cold
 from isojoule.market.solvers.scaled import scaled
 from isojoule.valuation import KINDS
@@ -97,6 +97,7 @@ def kernels(book: Book, grid: Grid, repeats: int) -> None:
     )  # fmt: skip
     p = task.program
     main = main_pieces(network.nodes, columns.node, columns.pieces)
+    back = back_arcs(network)
     x, f, price = cold(task)
     free = np.inf
 
@@ -113,7 +114,7 @@ def kernels(book: Book, grid: Grid, repeats: int) -> None:
         return (gap + off) / abs(welfare)
 
     def first() -> tuple[int, float]:
-        found = first_order(p, main, task.reach, GAP, task.least, free, 100_000)
+        found = first_order(p, main, back, task.reach, GAP, task.least, free, 100_000)
         return found.steps, share(found.welfare, found.gap, found.off)
 
     def second() -> tuple[int, float]:

@@ -57,13 +57,23 @@ class FirstOrder:
         main = main_pieces(network.nodes, node, pieces)
         size = max(node.size + arc_lo.size, 1)
         most = min(MOST_STEPS, max(1_000, MOST_WORK // size))
-        found = first_order(task.program, main, task.reach, SHARE, task.least, CALM, most)
+        found = first_order(
+            task.program, main, back_arcs(network), task.reach, SHARE, task.least, CALM, most
+        )
         residual = residual_of(task, found.welfare, found.gap, found.off)
         if not residual < ACCEPTED:
             if residual < NEAR:
                 return climb(task, found.x, found.f, found.price, found.steps)
             return climb(task, *cold(task), found.steps)
         return solution(task, found.x, found.f, found.price, found.steps, residual)
+
+
+def back_arcs(network: Network) -> Ints:
+    """The arc the other way for each link, or -1 where one arc carries both ways."""
+    links = network.tail.size
+    back = np.full(links, -1, np.int64)
+    back[network.arc_link[links:]] = np.arange(links, network.arc_link.size)
+    return back
 
 
 def main_pieces(nodes: int, node: Ints, pieces: Pieces) -> Ints:
