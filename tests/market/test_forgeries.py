@@ -5,16 +5,20 @@ Each forgery has its derived entries and its digest repaired, as `isojoule verif
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
+from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from isojoule.apps.files.book_files import BookFile, book_from_doc
+from isojoule import market
+from isojoule.apps.files.book_files import BookFile, book_from_doc, read_book
 from isojoule.apps.files.clearing_files import answer, answer_text, clearing_from_doc
-from isojoule.core.canonical import load_strict
+from isojoule.core.canonical import digest, load_strict
 from isojoule.core.errors import VerificationError
 from isojoule.market import Clearing
 from isojoule.market.allocation import supporting_prices
@@ -54,7 +58,11 @@ def cleared(name: str, file: BookFile, **more: Any) -> Clearing:
 
 def check(file: BookFile, clearing: Clearing) -> None:
     """As `isojoule verify` does: from the text of the file alone."""
-    again, read = clearing_from_doc(load_strict(answer_text(answer(file, clearing))))
+    check_document(load_strict(answer_text(answer(file, clearing))))
+
+
+def check_document(document: Any) -> None:
+    again, read = clearing_from_doc(document)
     check_clearing(again.book, again.grid, read)
 
 
@@ -274,3 +282,77 @@ def test_a_distance_in_words() -> None:
     for wrong in ("0x", "0", True, [0]):
         distance = good.notes["distance"] | {"money": wrong}
         refused(file, replace(good, notes=good.notes | {"distance": distance}), "notes.distance")
+
+
+PARTS = (
+    *("welfare", "operator", "participants", "offers", "trades", "links", "prices", "spilled_j"),
+    *("unserved_j", "state", "notes", "certificate", "mechanism"),
+)
+"""What is not given but follows: one value changed here is another outcome."""
+FREE = ("duals", "leaves", "side")
+"""Multipliers: others may prove as much, or less."""
+EXAMPLES = Path(market.__file__).parent / "cases"
+
+
+def leaves_of(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Paths of all that has nothing inside."""
+    inner = list(value.items()) if isinstance(value, dict) else []
+    inner = list(enumerate(value)) if isinstance(value, list) else inner
+    if not inner:
+        return [path]
+    return [leaf for key, one in inner for leaf in leaves_of(one, (*path, key))]
+
+
+def others(value: Any) -> list[Any]:
+    """Values that stand for something else."""
+    if isinstance(value, bool):
+        return [not value, None, int(value)]
+    if isinstance(value, int | float):
+        return [value * 1.001 + 1, -value - 1, None, True, str(value), 1e300]
+    if isinstance(value, str):
+        return [f"{value}1", "", None, 0, "-0", f"{value}e\u0301", True, []]
+    return [1, True, "x", [{}], {"x": 1}]
+
+
+@pytest.mark.parametrize("name", sorted(p.parent.name for p in EXAMPLES.glob("*/example.yaml")))
+def test_one_value_anywhere(name: str) -> None:
+    """C1 to C9: each value that follows, altered in the file, with the digest repaired."""
+    file = read_book(EXAMPLES / name / "example.yaml")
+    good = answer(file, cleared(name, file))
+    paths = [p for p in leaves_of(good) if p[0] in PARTS and not set(p) & set(FREE)]
+    rnd = Random(name)
+    for path in rnd.sample(paths, min(len(paths), 60)):
+        bad = deepcopy(good)
+        place = bad
+        for key in path[:-1]:
+            place = place[key]
+        for wrong in rnd.sample(others(place[path[-1]]), 3):
+            if type(wrong) is type(place[path[-1]]) and wrong == place[path[-1]]:
+                continue
+            kept, place[path[-1]] = place[path[-1]], wrong
+            del bad["digest"]
+            bad["digest"] = digest(bad)
+            with pytest.raises(VerificationError):
+                check_document(load_strict(answer_text(bad)))
+            place[path[-1]] = kept
+
+
+@pytest.mark.parametrize("key", ["notes", "state", "state_before", "parameters"])
+@pytest.mark.parametrize("depth", [200, 600, 900])
+def test_nested_deeply(key: str, depth: int) -> None:
+    file = book_of(ADA, BOB, nodes=("x",))
+    bad = answer(file, cleared("equilibrium", file))
+    deep: Any = []
+    for _ in range(depth):
+        deep = [deep]
+    bad[key] = {"deep": deep}
+    del bad["digest"]
+    try:
+        bad["digest"] = digest(bad)
+    except RecursionError:
+        bad["digest"] = ""
+    if key == "state_before" and depth < 400:  # what came in; this rule reads none
+        check_document(bad)
+        return
+    with pytest.raises(VerificationError):
+        check_document(bad)

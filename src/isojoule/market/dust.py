@@ -35,7 +35,7 @@ def rounding_of(
 ) -> float:
     """What it may cost to stand on whole microjoules, money: two of them at each offer and link.
 
-    Bounds are rounded inwards, losses upwards. An offer has no more dust than it has room.
+    Bounds are rounded inwards, losses upwards. An offer without room has no dust.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def rounding_of(
     room = np.full(at_offers.size, np.inf)
     some = np.unique(columns.offer)
     room[some] = np.bincount(columns.offer, p.hi - p.lo, at_offers.size)[some]
-    dust = np.minimum(room, DUST_J)
+    dust = np.minimum(2.0 * room, DUST_J)
     return float((dust * at_offers).sum()) + DUST_J * float(at_links.sum())
 
 

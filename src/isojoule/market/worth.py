@@ -175,5 +175,6 @@ def money_scale(book: Book) -> float:
         lo=np.where(np.isfinite(p.lo), p.lo, 0.0), hi=np.where(np.isfinite(p.hi), p.hi, 0.0)
     )
     dearest = np.maximum(np.abs(marginal(finite, finite.lo)), np.abs(marginal(finite, finite.hi)))
-    scale = float(np.sum(dearest * (finite.hi - finite.lo)))
+    with np.errstate(over="ignore"):  # beyond all doubles is large, too
+        scale = float(np.sum(dearest * (finite.hi - finite.lo)))
     return scale + sum(abs(o.spec.price) for o in book.offers if isinstance(o.spec, Bundle))

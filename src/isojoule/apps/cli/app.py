@@ -48,6 +48,10 @@ class Commands(TyperGroup):
             )
             report(found, as_json=bool(ctx.meta.get(JSON)))
             raise typer.Exit(BAD_INPUT) from None
+        except RecursionError:
+            deep = InputError("the input is nested too deeply", remedy="write it flatter")
+            report(deep, as_json=bool(ctx.meta.get(JSON)))
+            raise typer.Exit(BAD_INPUT) from None
         except KeyboardInterrupt:
             print("isojoule: interrupted", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None

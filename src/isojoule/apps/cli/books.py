@@ -207,10 +207,10 @@ def read_settings(settings: list[str]) -> dict[str, Any]:
 
 def read_seed(text: str) -> bytes:
     """The bytes of a seed: its UTF-8 text, or hexadecimal digits after 0x."""
-    if not text.startswith("0x"):
-        return text.encode()
     try:
-        return bytes.fromhex(text[2:])
+        return bytes.fromhex(text[2:]) if text.startswith("0x") else text.encode()
+    except UnicodeEncodeError:
+        raise InputError("is not UTF-8", place="--seed", remedy="write it as 0x...") from None
     except ValueError:
         raise InputError(
             f"{text!r} is not hexadecimal", place="--seed", remedy="give pairs of 0-9 and a-f"

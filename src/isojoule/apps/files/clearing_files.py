@@ -76,6 +76,8 @@ def write_whole(path: Path, text: str) -> None:
     A link is followed to its file; what is no file (a device, a pipe) is written to as it is.
     """
     path = path.resolve()
+    if path.is_dir():
+        raise InputError("is a folder", place=str(path), remedy="give a path of a file")
     if path.exists() and not path.is_file() and not path.is_dir():
         path.write_text(text, encoding="utf-8", newline="\n")
         return
@@ -116,6 +118,13 @@ def read_clearing(path: Path | str) -> tuple[BookFile, Clearing]:
 
 def clearing_from_doc(document: Any, *, place: str = "") -> tuple[BookFile, Clearing]:
     """As `read_clearing`, from a document that `load_strict` has read."""
+    try:
+        return _from_doc(document, place)
+    except RecursionError:
+        raise VerificationError("nested too deeply", place=place) from None
+
+
+def _from_doc(document: Any, place: str) -> tuple[BookFile, Clearing]:
     if not isinstance(document, dict) or set(document) != set(KEYS):
         odd = set(document) ^ set(KEYS) if isinstance(document, dict) else set(KEYS)
         raise VerificationError(f"keys lack or are unknown: {', '.join(sorted(odd))}", place=place)
@@ -129,11 +138,12 @@ def clearing_from_doc(document: Any, *, place: str = "") -> tuple[BookFile, Clea
     try:
         clearing = _read(document, book)
         _check_rule(clearing)
+        derived = _derive(book, clearing)
     except VerificationError as error:
         raise VerificationError(error.message, place=_at(place, error.place)) from None
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, IndexError) as error:
         raise VerificationError(f"not a clearing of its book: {error}", place=place) from None
-    found = first_difference(bare, _derive(book, clearing))  # the digest has been checked
+    found = first_difference(bare, derived)  # the digest has been checked
     if found:
         path, stored, derived = found
         raise VerificationError(

@@ -8,7 +8,7 @@ import numpy as np
 
 from isojoule.apps.files.amounts import time_ns
 from isojoule.apps.files.items import Item
-from isojoule.core.errors import VerificationError
+from isojoule.core.errors import InputError, VerificationError
 from isojoule.core.interval import time_text
 from isojoule.core.units import joules_text, money_text, parse_exact
 from isojoule.grid import Grid
@@ -55,7 +55,11 @@ def read_matches(rows: Any, book: Book) -> tuple[Match, ...]:
         except (KeyError, TypeError) as error:
             raise VerificationError(f"not a trade of this book: {error}", place=place) from None
         energy_uj, paid = exact(energy, 6, place), exact(payment, 9, place)
-        matches.append(Match(sell, buy, energy_uj, paid, time_ns(Item(at, place, str(at)))))
+        try:
+            at_ns = time_ns(Item(at, place, str(at)))
+        except InputError as error:
+            raise VerificationError(error.message, place=place) from None
+        matches.append(Match(sell, buy, energy_uj, paid, at_ns))
     return tuple(matches)
 
 

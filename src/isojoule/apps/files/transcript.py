@@ -98,7 +98,10 @@ def verify_transcript(path: Path | str) -> tuple[Tip, Market, int]:
             continue
         if ended:
             raise VerificationError("goes on after its end", place=place)
-        line = _line(text, place)
+        try:
+            line = _line(text, place)
+        except RecursionError:
+            raise VerificationError("is nested too deeply", place=place) from None
         try:
             tip = follow(tip, [line])
         except (VerificationError, ValueError, TypeError):

@@ -20,6 +20,7 @@ from isojoule.market.contract import Certificate, Claim, Clearing, Refusal, Stat
 from isojoule.market.dust import DUST_J, proven, rounding_of
 from isojoule.market.mechanisms.equilibrium import refuse_unfit
 from isojoule.market.optimum import Columns
+from isojoule.market.unproved import check_unproved
 from isojoule.valuation import KINDS
 from isojoule.valuation.curve import integral, inverse
 
@@ -102,8 +103,7 @@ class Autarky:
         if not np.isnan(c.price_per_j).all():
             at = grid.node_ids[int(np.flatnonzero(~np.isnan(c.price_per_j))[0])]
             raise VerificationError("has a price, though nobody trades", place=f"node {at!r}")
-        if not abs(c.welfare - again.welfare) <= MARGIN * abs(again.welfare) + 1e-12:
-            raise VerificationError(f"is {c.welfare!r}, not {again.welfare!r}", place="welfare")
+        check_unproved(grid, c, again)
 
     def check_tables(
         self, book: Book, grid: Grid, clearing: Clearing, operator_nano: int

@@ -59,6 +59,8 @@ def audit(sweeps: int, split: float, book: Book, grid: Grid, clearing: Clearing)
     columns = columns_of(book, network)
     c = clearing
     _check_sums(book, grid, c)
+    if c.state:
+        raise VerificationError("diffusion leaves none", place="state")
     again = _again(sweeps, split, book, grid, columns, network, c.seed)
     energy = np.concatenate([c.energy_uj, c.standing_uj[columns.standing_links]])
     z = np.array([node.z for node in again.nodes], np.int64)
@@ -217,6 +219,10 @@ def _check_notes(
     distance = told.pop("distance", None)
     if not isinstance(distance, dict) or set(distance) != {"money", "share", "why"}:
         raise VerificationError("is not told", place="notes.distance")
+    if not isinstance(distance["why"], str) or (distance["money"] is None) != bool(distance["why"]):
+        raise VerificationError("says why it is not known, and only then", place="notes.distance")
+    if distance["money"] is None and distance["share"] is not None:
+        raise VerificationError("is a share of nothing", place="notes.distance")
     if distance["money"] is not None:
         money, share = _number(distance["money"]), _number(distance["share"])
         margin = MARGIN * (abs(c.welfare) + c.certificate.gap) + 1e-12

@@ -28,6 +28,7 @@ from isojoule.market.contract import Certificate, Claim, Clearing, Refusal, Stat
 from isojoule.market.mechanisms.equilibrium import refuse_unfit
 from isojoule.market.optimum import Columns
 from isojoule.market.settle import capacity_uj, too_much
+from isojoule.market.unproved import check_unproved
 from isojoule.valuation import KINDS
 from isojoule.valuation.curve import Pieces, inverse
 
@@ -122,14 +123,7 @@ class UtilityOnly:
         c = clearing
         if c.operator != again.operator:
             raise VerificationError("does not follow from the losses", place="operator")
-        same = (c.price_per_j == again.price_per_j) | (
-            np.isnan(c.price_per_j) & np.isnan(again.price_per_j)
-        )
-        if not same.all():
-            at = grid.node_ids[int(np.flatnonzero(~same)[0])]
-            raise VerificationError("has another price than its meter pays", place=f"node {at!r}")
-        if not abs(c.welfare - again.welfare) <= 1e-9 * abs(again.welfare) + 1e-12:
-            raise VerificationError(f"is {c.welfare!r}, not {again.welfare!r}", place="welfare")
+        check_unproved(grid, c, again)
 
     def check_tables(
         self, book: Book, grid: Grid, clearing: Clearing, operator_nano: int

@@ -154,7 +154,7 @@ class Vrgda:
             "logistic: a whole number above 0; linear: leave it out",
         )
         need(
-            1 <= self._unit_uj() <= LARGEST_UNIT_UJ,
+            0.5 <= self.unit_j * UJ_PER_J <= LARGEST_UNIT_UJ and self._unit_uj() >= 1,
             f"unit_j of {self.unit_j!r}",
             "give a microjoule or more, and at most 4.5e9 J",
         )
