@@ -5,7 +5,7 @@ neighbours on the average) is linked. Every node has a battery (k = 1), filled a
 has a capacity and loses 2 %.
 
 Kernel: the solver alone, cold, to a gap of 1e-6 of the welfare (the interior point to a residual of
-1e-7; its gap is then printed, as the kernels count it). Clearing: from the book to integers, prices
+2e-8, which brings its gap there; gaps are printed as the kernels count them). Clearing: from the book to integers, prices
 and certificate, to the gap that certificates need; the grid has been seen before.
 """
 
@@ -39,6 +39,7 @@ FULL_J = 1000.0
 LOSS_PPB = 20_000_000
 NEIGHBOURS = 6.0
 GAP = 1e-6
+RESIDUAL = 2e-8
 
 
 def geometric(nodes: int, seed: int, capacity_j: float = 100.0) -> tuple[Book, Grid]:
@@ -122,7 +123,7 @@ def kernels(book: Book, grid: Grid, repeats: int) -> None:
         return found.steps, share(found.welfare, found.gap, found.off)
 
     def inner() -> tuple[int, float]:
-        found = maximise(p, network.pattern, 1e-7)
+        found = maximise(p, network.pattern, RESIDUAL)
         over = np.zeros(network.nodes)
         surplus(p, found.x, found.f, over)
         return found.steps, share(*gap_of(p, found.x, found.f, found.price, over, task.reach))

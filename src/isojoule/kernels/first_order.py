@@ -164,25 +164,25 @@ def first_order(program: Program, main: Ints, back: Ints, reach: float, share: f
             here, there = lam[tail[e]], lam[head[e]]
             one = other = 0.0  # what comes to the tail, and to the head
             for way in range(2):
-                i = e if way == 0 else int(back[e])
-                if i < 0:
+                arc = e if way == 0 else int(back[e])
+                if arc < 0:
                     break
-                gain, r = program.gain[i], 0.0
-                step = rate[pieces + i]
-                profit = gain * there - here - program.price[i]
-                i += pieces
+                at = pieces + arc
+                gain, r = program.gain[arc], 0.0
+                step = rate[at]
+                profit = gain * there - here - program.price[arc]
                 if bent:
-                    r = program.loss_per_j[i - pieces]
-                    profit -= 2.0 * r * y[i] * there
+                    r = program.loss_per_j[arc]
+                    profit -= 2.0 * r * y[at] * there
                     step /= 1.0 + step * 2.0 * r * max(there, 0.0)
-                new = min(max(y[i] + profit * step, lo[i]), hi[i])
-                moved = new - z[i]
+                new = min(max(y[at] + profit * step, lo[at]), hi[at])
+                moved = new - z[at]
                 uphill += profit * moved
                 if look and not abs(moved) <= error:  # a nan must not pass
                     error = abs(moved)
-                z[i] = new
+                z[at] = new
                 ahead = new + beta * moved
-                y[i] = ahead
+                y[at] = ahead
                 if way == 0:
                     one -= ahead
                     other += (gain - r * ahead) * ahead

@@ -11,7 +11,7 @@ from isojoule.kernels.first_order import first_order
 from isojoule.kernels.interior_point import Solution
 from isojoule.market.book import Book
 from isojoule.market.optimum import ACCEPTED, Columns
-from isojoule.market.solvers.primal_dual import CALM, MOST_STEPS, MOST_WORK, climb, cold
+from isojoule.market.solvers.primal_dual import climb, cold, limits
 from isojoule.market.solvers.scaled import SHARE, residual_of, scaled, solution
 from isojoule.valuation.curve import Pieces
 
@@ -19,6 +19,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
+MOST_STEPS = 200_000
 NEAR = 1.0
 """Residual below which what it reached is a better start than none."""
 
@@ -55,10 +56,10 @@ class FirstOrder:
         """See `isojoule.market.optimum.Solver`."""
         task = scaled(network, node, pieces, arc_lo, arc_hi, inject)
         main = main_pieces(network.nodes, node, pieces)
-        size = max(node.size + arc_lo.size, 1)
-        most = min(MOST_STEPS, max(1_000, MOST_WORK // size))
+        calm, most = limits(task)
+        most = min(most, MOST_STEPS)
         found = first_order(
-            task.program, main, back_arcs(network), task.reach, SHARE, task.least, CALM, most
+            task.program, main, back_arcs(network), task.reach, SHARE, task.least, calm, most
         )
         residual = residual_of(task, found.welfare, found.gap, found.off)
         if not residual < ACCEPTED:

@@ -18,7 +18,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 CALM = 1e-10
-"""One more step changes no quantity and no price by more than this, scaled."""
+"""One more step changes no quantity and no price by more than this, scaled,"""
+MANY = 10_000
+"""unless the program has more pieces and arcs than this: then the gap alone counts."""
 MOST_STEPS = 200_000
 MOST_WORK = 20_000_000_000
 """Most steps times variables."""
@@ -56,12 +58,18 @@ def cold(task: Scaled) -> tuple[Floats, Floats, Floats]:
     return x, f, np.ones(p.inject.size)
 
 
+def limits(task: Scaled) -> tuple[float, int]:
+    """How little may still change in a step, and how many steps are made at most."""
+    size = max(task.program.lo.size + task.program.arc_lo.size, 1)
+    calm = CALM if size <= MANY else np.inf
+    return calm, min(MOST_STEPS, max(1_000, MOST_WORK // size))
+
+
 def climb(task: Scaled, x: Floats, f: Floats, price: Floats, steps: int) -> Solution:
     """The solution from a start (scaled), after `steps` of something else."""
-    size = max(x.size + f.size, 1)
-    most = min(MOST_STEPS, max(1_000, MOST_WORK // size))
+    calm, most = limits(task)
     found: Reached = primal_dual(
-        task.program, x, f, price, task.reach, SHARE, task.least, CALM, most
+        task.program, x, f, price, task.reach, SHARE, task.least, calm, most
     )
     residual = residual_of(task, found.welfare, found.gap, found.off)
     return solution(task, found.x, found.f, found.price, steps + found.steps, residual)
