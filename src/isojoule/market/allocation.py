@@ -104,7 +104,7 @@ class Allocation:
     @property
     def value(self) -> float:
         """Welfare before rounding, money."""
-        return math.fsum(self.offer_value) - math.fsum(self.link_cost)
+        return math.fsum(self.offer_value.tolist()) - math.fsum(self.link_cost.tolist())
 
 
 class NotSolved(NamedTuple):
@@ -207,7 +207,7 @@ def allocate(
     sent = np.bincount(network.arc_link, np.abs(found.solution.f), network.tail.size)
     link_cost[: flow.size] = network.price * sent
     offer_value = offer_value[: book.offer_count]
-    value = math.fsum(offer_value) - math.fsum(link_cost)
+    value = float(offer_value.sum() - link_cost.sum())
     return Allocation(
         energy, all_flow, all_loss, standing, duals, support, found.residual, found.steps,
         offer_value.astype(np.float64), link_cost, max(value, support.welfare + support.gap),

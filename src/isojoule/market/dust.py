@@ -50,9 +50,9 @@ def rounding_of(
     p = columns.pieces
     np.maximum.at(at_offers, columns.offer, np.abs(p.a) + p.b)
     # legs of what is taken whole have no piece: their energies are given
-    room = np.full(at_offers.size, np.inf)
-    some = np.unique(columns.offer)
-    room[some] = np.bincount(columns.offer, p.hi - p.lo, at_offers.size)[some]
+    some = np.zeros(at_offers.size, bool)
+    some[columns.offer] = True
+    room = np.where(some, np.bincount(columns.offer, p.hi - p.lo, at_offers.size), np.inf)
     dust = np.minimum(2.0 * room, DUST_J)
     return float((dust * at_offers).sum()) + DUST_J * float(at_links.sum())
 
