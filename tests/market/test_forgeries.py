@@ -157,6 +157,20 @@ def test_worthless_energy_excuses_no_gap_where_nothing_burns_it(name: str) -> No
     refused(file, certified(half, kind="bound"), "certificate")
 
 
+@pytest.mark.parametrize("name", ["equilibrium", "lmp"])
+def test_spilled_sun_beside_a_lossy_link_excuses_no_gap(name: str) -> None:
+    """C6: nobody pays to get rid of energy, so the optimum has a proof."""
+    sun, home = row("sun", "y", -5, 0.0), row("home", "z", 1, 0.5)
+    wire = {"id": "l", "from": "y", "to": "z", "loss": "5 %", "capacity": "1 W"}
+    nodes = ("x", "y", "z")
+    file = book_of(ADA, BOB, sun, home, nodes=nodes, network="transport", links=(wire,))
+    good = cleared(name, file)
+    at = energies(file, ada=-3, bob=3)
+    keep = [i in ("sun", "home") for i in file.book.offer_ids]
+    half = at_prices_of(name, file, good, np.where(keep, good.energy_uj, at), [1.0, 0.0, 0.0])
+    refused(file, certified(half, kind="bound"), "certificate")
+
+
 @pytest.mark.parametrize("dual", [1e9, 1e18, 1e300])
 @pytest.mark.parametrize("name", ["cda", "mcafee", "pay-as-bid"])
 def test_a_wide_gap_hides_no_wrong_welfare(name: str, dual: float) -> None:

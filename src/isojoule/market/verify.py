@@ -270,8 +270,12 @@ def check_prices(
 def _may_burn(book: Book, grid: Grid, price: Floats, scale: float) -> bool:
     """Whether a gap may be left open: one-way flow binds, where energy has no worth (G4).
 
-    Beside a link that loses energy, at a price of no more than 0.
+    Beside a link that loses energy, at a price of no more than 0. Where no worth in the book is
+    below 0, only a limit of voltage makes such prices; else the optimum has a proof.
     """
+    p = book.pieces
+    if book.network != "lindistflow" and not np.any(p.a[p.hi > p.lo] < 0):
+        return False
     network = network_of(grid, book.network, book.interval.duration_s)
     at = price[: network.nodes] if network.nodes == grid.node_count else price[:0]
     worthless = at <= NO_PRICE * scale
