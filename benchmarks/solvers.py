@@ -5,8 +5,8 @@ neighbours on the average) is linked. Every node has a battery (k = 1), filled a
 has a capacity and loses 2 %.
 
 Kernel: the solver alone, cold, to a gap of 1e-6 of the welfare (the interior point to a residual of
-2e-8, which brings its gap there; gaps are printed as the kernels count them). Clearing: from the book to integers, prices
-and certificate, to the gap that certificates need; the grid has been seen before.
+1e-8, which brings its gap near there; gaps are printed as `gap_of` counts them). Clearing: from the
+book to integers, prices and certificate, each solver to its own end; the grid has been seen before.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ FULL_J = 1000.0
 LOSS_PPB = 20_000_000
 NEIGHBOURS = 6.0
 GAP = 1e-6
-RESIDUAL = 2e-8
+RESIDUAL = 1e-8
 
 
 def geometric(nodes: int, seed: int, capacity_j: float = 100.0) -> tuple[Book, Grid]:
