@@ -7,7 +7,7 @@ import re
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
-from isojoule.apps.files.case_files import EXAMPLE, case_names
+from isojoule.apps.files.case_files import EXAMPLE, case_names, example_says
 from isojoule.core.canonical import number
 from isojoule.core.errors import IsojouleError
 from isojoule.market import Mechanism
@@ -17,14 +17,34 @@ from isojoule.market.mechanisms import get, names
 Document = dict[str, Any]
 WORDS = {
     "efficient": "Efficient",
-    "incentive_compatible": "Incentive compatible",
-    "individually_rational": "Individually rational",
+    "incentive_compatible": "Truthful (incentive compatible)",
+    "individually_rational": "Voluntary (individually rational)",
     "budget": "No deficit",
     "false_name_proof": "False-name-proof",
     "coalition_proof": "Coalition-proof",
     "credible": "Credible",
 }
-"""Names of the traits for people."""
+"""Names of the traits for people: one set of words everywhere, the field's in brackets."""
+NARROW = {
+    "efficient": "Efficient",
+    "incentive_compatible": "Truthful",
+    "individually_rational": "Voluntary",
+    "budget": "No\ndeficit",
+    "false_name_proof": "False-\nname-\nproof",
+    "coalition_proof": "Coali-\ntion-\nproof",
+    "credible": "Credible",
+}
+"""The same as heads of narrow columns."""
+MEANING = {
+    "efficient": "no other outcome is worth more to all together",
+    "incentive_compatible": "nobody gains by offering anything but the truth",
+    "individually_rational": "nobody who tells the truth is worse off than without a trade",
+    "budget": "the operator never has to add money",
+    "false_name_proof": "nobody gains by coming under several names",
+    "coalition_proof": "no two who agree on a lie gain together",
+    "credible": "who runs it gains nothing by breaking its rules unseen",
+}
+"""What each trait says, in plain words; docs/spec/traits.md has them to the letter."""
 
 
 def card(name: str) -> Document:
@@ -54,6 +74,7 @@ def card(name: str) -> Document:
         "parameters": parameters(rule),
         "traits": {trait: _claim(rule, trait) for trait in TRAITS},
         "example": EXAMPLE in case_names(rule),
+        "example_says": example_says(rule),
     }
 
 
@@ -71,6 +92,11 @@ def cards() -> list[Document]:
         except Exception as error:  # noqa: BLE001 - what another package does when it is imported
             found.append({"name": name, "error": f"{type(error).__name__}: {error}"})
     return found
+
+
+def tags(card: Document) -> str:
+    """The tags of a card in one line; docs/mechanisms.md says what they mean."""
+    return ", ".join(card[key] for key in ("kind", "agency", "information", "game"))
 
 
 def _claim(rule: Mechanism, trait: str) -> Document:

@@ -24,8 +24,18 @@ def test_list_has_every_mechanism_with_its_marks() -> None:
     assert done.exit_code == 0, done.output
     rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line.strip()}
     assert set(names()) <= set(rows)
-    assert rows["equilibrium"] == ["yes", "no", "yes", "yes", "no", "no", "no", "batch"]
+    assert rows["equilibrium"] == ["yes", "no", "yes", "yes", "no", "no", "no"]
     assert "indirect, mediated, competition; copperplate, transport" in done.stdout
+
+
+def test_list_fits_into_80_columns_and_parts_no_word_but_by_hyphens() -> None:
+    done = CliRunner().invoke(app, ["mechanisms", "list"], env={"COLUMNS": "80", "NO_COLOR": "1"})
+    lines = [line.rstrip() for line in done.stdout.splitlines()]
+    assert max(map(len, lines)) <= 80
+    table = lines[: lines.index("")]
+    assert {"Efficient", "Truthful", "Voluntary", "Credible"} <= set(table[2].split())
+    assert [line for line in table if line.startswith("deferred-revelation ")]
+    assert "nobody gains by coming under several names" in done.stdout
 
 
 def test_list_as_json() -> None:
@@ -63,8 +73,9 @@ def test_replay_shows_both_worlds() -> None:
     for words in (
         "From: worked by hand",
         "ada hands in instead",
-        "Gains, lying",
-        "0.1 EUR (expected 0.1) honest, 0.25 EUR (expected 0.25) lying",
+        "cleo buys 1 kWh at 0.1 EUR/kWh or less",
+        "Gains EUR",
+        "Ada gains 0.1 EUR honest, 0.25 EUR lying, as claimed",
     ):
         assert words in done.stdout
     told = json.loads(call("replay", "equilibrium/incentive_compatible", "--json").stdout)
@@ -89,6 +100,7 @@ def test_replay_of_what_does_not_show_its_claim_ends_with_2(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "message", "remedy"),
     [
+        (["replay", "vcg"], "several witnesses", "vcg/credible"),
         (["replay", "magic/budget"], "neither a file nor a case", "vcg/budget"),
         (["replay", "equilibrium/budget"], "has no case 'budget'", "credible"),
         (["replay", "none.yaml"], "no such file", "check the path"),

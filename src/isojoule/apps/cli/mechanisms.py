@@ -59,7 +59,7 @@ def show_one(
         return
     from isojoule.apps.cli.mechanism_tables import show_card
 
-    show_card(found, worked)
+    show_card(found, file, worked)
 
 
 @mechanisms.command("new")
@@ -94,11 +94,11 @@ def replay(
 
     found = run(_witness(case))
     if as_json:
-        from isojoule.apps.cli.mechanism_tables import replay_document
+        from isojoule.apps.cli.replay_tables import replay_document
 
         print(json.dumps({"case": case, **replay_document(found)}, ensure_ascii=False))
     else:
-        from isojoule.apps.cli.mechanism_tables import show_replay
+        from isojoule.apps.cli.replay_tables import show_replay
 
         show_replay(case, found)
     if found.wrong:
@@ -107,12 +107,18 @@ def replay(
 
 
 def _witness(case: str) -> Witness:
-    from isojoule.apps.files.case_files import find_witness, read_witness
+    from isojoule.apps.files.case_files import EXAMPLE, case_names, find_witness, read_witness
     from isojoule.market.mechanisms import names
 
     mechanism, slash, stem = case.partition("/")
     if slash and mechanism in names() and not Path(case).is_file():
         return find_witness(mechanism, stem.removesuffix(".yaml"))
+    if not slash and case in names() and not Path(case).exists():
+        known = [f"{case}/{stem}" for stem in case_names(case) if stem != EXAMPLE]
+        raise InputError(
+            f"{case!r} is a mechanism with several witnesses",
+            remedy=f"name one: {', '.join(known)}" if known else "it has none",
+        )
     if slash and not stem.endswith((".yaml", ".json")) and not Path(case).exists():
         raise InputError(
             f"neither a file nor a case of a mechanism: {case!r}",

@@ -12,6 +12,7 @@ import json
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -286,6 +287,14 @@ def example_of(mechanism: str | Mechanism) -> BookFile | None:
         return None
     rule = mechanism if isinstance(mechanism, str) else mechanism.name
     return book_from_text(file.read_text(encoding="utf-8"), place=f"{rule}/{EXAMPLE}.yaml")
+
+
+def example_says(mechanism: str | Mechanism) -> str:
+    """What the worked example shows: the comment that it begins with, "" if there is none."""
+    file = cases_of(mechanism) / f"{EXAMPLE}.yaml"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    said = [line[1:].strip() for line in takewhile(lambda line: line.startswith("#"), lines)]
+    return " ".join(said)
 
 
 def case_names(mechanism: str | Mechanism) -> list[str]:
