@@ -259,7 +259,7 @@ def check_prices(
         raise VerificationError("there is nothing to choose", place="certificate.leaves")
     if found.closed and c.kind != "dual":
         raise VerificationError("is called a bound, but closed", place="certificate.kind")
-    free = c.kind == "bound" and _may_burn(book, grid, found.price, scale)
+    free = c.kind == "bound" and may_burn(book, grid, found.price, scale)
     if not (found.closed or free):
         raise VerificationError(
             f"the duals leave a gap of {found.gap:.3e}: the clearing is not the optimum",
@@ -267,7 +267,7 @@ def check_prices(
         )
 
 
-def _may_burn(book: Book, grid: Grid, price: Floats, scale: float) -> bool:
+def may_burn(book: Book, grid: Grid, price: Floats, scale: float) -> bool:
     """Whether a gap may be left open: one-way flow binds, where energy has no worth (G4).
 
     Beside a link that loses energy, at a price of no more than 0. Where no worth in the book is

@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from isojoule.grid import Grid
-from isojoule.grid.formulation import Network, network_of
+from isojoule.grid.formulation import network_of
 from isojoule.market.allocation import Allocation, NotSolved, allocate, columns_of, lifted
 from isojoule.market.book import NETWORKS, Book
-from isojoule.market.optimum import ACCEPTED, NO_PRICE, optimum
+from isojoule.market.optimum import ACCEPTED, optimum
 from isojoule.market.solvers import get, names
 
 
@@ -49,7 +49,7 @@ def allocate_by(book: Book, grid: Grid, solver: str) -> Allocation | NotSolved:
         told = f"solver {solver!r}, after {steps}: {out.reason} ({method.measure})"
         return NotSolved(told, f"{out.remedy}, or {other}")
     s = out.support
-    if not (s.closed or _may_burn(network, out)):
+    if not (s.closed or _left_open(book, grid, out)):
         return NotSolved(
             f"solver {solver!r}, after {steps}: its outcome is only proved to lie within "
             f"{s.gap:.1e} {book.currency} of the optimum, at a welfare of {s.welfare:.6g}",
@@ -58,15 +58,11 @@ def allocate_by(book: Book, grid: Grid, solver: str) -> Allocation | NotSolved:
     return out
 
 
-def _may_burn(network: Network, found: Allocation) -> bool:
-    """Whether a gap may stay open (C6): a link loses energy beside a price of no more than 0."""
+def _left_open(book: Book, grid: Grid, found: Allocation) -> bool:
+    """Whether the check allows a gap here (C6)."""
+    from isojoule.market.verify import may_burn  # which knows all mechanisms
+
     s = found.support
     known = np.concatenate([found.duals, s.lowest, s.highest])
     scale = float(np.max(np.abs(known[np.isfinite(known)]), initial=0.0))
-    price = np.zeros(network.nodes)
-    price[network.node_of] = s.price
-    free = price <= NO_PRICE * scale
-    loses = (network.limits.loss_ppb > 0) | (network.limits.loss_per_j > 0)
-    return bool(
-        np.any(loses & (network.capacity_j > 0) & (free[network.tail] | free[network.head]))
-    )
+    return may_burn(book, grid, s.price, scale)
