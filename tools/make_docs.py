@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from isojoule.apps.files.scenario_doc import (
     scenario_schema,
 )
 from isojoule.apps.files.session_schema import session_schema
-from isojoule.apps.mechanism_cards import WORDS, card
+from isojoule.apps.mechanism_cards import MEANING, WORDS, card, tags
 from isojoule.market.mechanisms import _BUILT_IN
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -100,17 +101,32 @@ def _list(names: tuple[str, ...] | list[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
+def meanings() -> str:
+    """What each trait says, in plain words."""
+    lines = ["| Word | Says |", "|---|---|"]
+    return "\n".join(lines + [f"| {WORDS[trait]} | {says} |" for trait, says in MEANING.items()])
+
+
 def traits() -> str:
-    """Which mechanism promises what: each yes with its test, each no with its witness."""
-    lines = [f"| | {' | '.join(WORDS.values())} |", f"|---{'|---' * len(WORDS)}|"]
-    for name in sorted(_BUILT_IN):
-        test = _test_of(name)
-        cells = [
-            f"[yes]({test})" if claim["holds"] else f"[no]({CASES}/{claim['witness']}.yaml)"
-            for claim in card(name)["traits"].values()
-        ]
-        lines.append(f"| [{name}](#{name}) | {' | '.join(cells)} |")
+    """Which mechanism promises what, in the order of the sections; wide enough to read as text."""
+    heads = [WORDS[trait].partition(" (")[0] for trait in WORDS]
+    rows = [["", *heads]]
+    for name in _sections():
+        marks = ["yes" if claim["holds"] else "no" for claim in card(name)["traits"].values()]
+        rows.append([f"[{name}](#{name})", *marks])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |"
+        for row in rows
+    ]
+    lines.insert(1, f"|{'|'.join('-' * (width + 2) for width in widths)}|")
     return "\n".join(lines)
+
+
+def _sections() -> list[str]:
+    """The mechanisms in the order of their sections in docs/mechanisms.md."""
+    page = (ROOT / "docs/mechanisms.md").read_text(encoding="utf-8")
+    return [name for name in re.findall(r"^##+ ([\w-]+)$", page, re.M) if name in _BUILT_IN]
 
 
 def mechanism(name: str) -> str:
@@ -118,6 +134,13 @@ def mechanism(name: str) -> str:
     about = card(name)
     others = about["other_names"]
     paragraphs = [about["how"] + (f" Also known as {_or(others)}." if others else "")]
+    for key, head in (("good_for", "Use it for"), ("not_for", "Not for")):
+        text = about[key][:1].upper() + about[key][1:]
+        paragraphs.append(f"**{head}:** {text}")
+    paragraphs.append(
+        f"**Example:** {about['example_says']} "
+        f"([the book]({CASES}/{name}/example.yaml); `isojoule mechanisms show {name}` works it out)"
+    )
     lines = ["| It is | | Because |", "|---|---|---|"]
     for trait, claim in about["traits"].items():
         shown = f"[yes]({_test_of(name)})" if claim["holds"] else "no"
@@ -125,9 +148,8 @@ def mechanism(name: str) -> str:
         if not claim["holds"]:
             because += f" ([{claim['witness']}]({CASES}/{claim['witness']}.yaml))"
         lines.append(f"| {WORDS[trait]} | {shown} | {because} |")
-    tags = ", ".join(about[key] for key in ("kind", "agency", "information", "game"))
     lines.append(f"| Networks | | {_list(about['networks'])} |")
-    lines.append(f"| Tags | | {tags} |")
+    lines.append(f"| Tags | | {tags(about)} |")
     paragraphs.append("\n".join(lines))
     if about["parameters"]:
         lines = ["| Parameter | Default | |", "|---|---|---|"]
@@ -135,12 +157,18 @@ def mechanism(name: str) -> str:
             default = json.dumps(row["default"])
             lines.append(f"| `{row['name']}` | {default} | {row['text'].replace('|', '/')} |")
         paragraphs.append("\n".join(lines).replace("``", "`"))
-    for key, head in (("good_for", "Use it for"), ("not_for", "Not for")):
-        text = about[key][:1].upper() + about[key][1:]
-        paragraphs.append(f"**{head}:** {text}")
     if about["sources"]:
         paragraphs.append(f"Sources: {'; '.join(about['sources'])}.")
-    return "\n\n".join(paragraphs)
+    return "\n\n".join(_wrapped(paragraph) for paragraph in paragraphs)
+
+
+def _wrapped(paragraph: str) -> str:
+    """Prose in lines as long as those that people write; tables stay."""
+    if paragraph.startswith("|"):
+        return paragraph
+    whole = re.sub(r"`[^`]*`", lambda code: code[0].replace(" ", "\0"), paragraph)
+    lines = textwrap.fill(whole, 100, break_long_words=False, break_on_hyphens=False)
+    return lines.replace("\0", " ")
 
 
 def _or(names: list[str]) -> str:
@@ -161,6 +189,7 @@ MAKERS: dict[str, Callable[..., str]] = {
     "keys": keys,
     "tables": tables,
     "kinds": kinds,
+    "meanings": meanings,
     "traits": traits,
     "mechanism": mechanism,
 }

@@ -163,7 +163,7 @@ def test_every_mechanism_has_its_section() -> None:
 
     page = (ROOT / "docs/mechanisms.md").read_text(encoding="utf-8")
     marked = re.findall(
-        r"^## ([\w-]+)\n\n<!-- made by tools/make_docs.py: mechanism \1 -->", page, re.M
+        r"^### ([\w-]+)\n\n<!-- made by tools/make_docs.py: mechanism \1 -->", page, re.M
     )
     assert sorted(marked) == sorted(_BUILT_IN)
 
