@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from isojoule.apps.clearing import Cleared, clear
     from isojoule.apps.files.book_files import BookFile, read_book
     from isojoule.apps.results.run import run_scenario as run
+    from isojoule.apps.sealing import Sealed, seal
     from isojoule.apps.session import Played, play_session
     from isojoule.core.errors import InputError, IsojouleError, VerificationError
     from isojoule.core.interval import Interval
@@ -44,6 +45,7 @@ _WHERE = {
     "Order": "isojoule.machine",
     "Played": "isojoule.apps.session",
     "Refusal": "isojoule.market",
+    "Sealed": "isojoule.apps.sealing",
     "Step": "isojoule.valuation",
     "Steps": "isojoule.valuation",
     "Utility": "isojoule.valuation",
@@ -52,6 +54,7 @@ _WHERE = {
     "play_session": "isojoule.apps.session",
     "read_book": "isojoule.apps.files.book_files",
     "run": "isojoule.apps.results.run:run_scenario",
+    "seal": "isojoule.apps.sealing",
 }
 
 __all__ = [
@@ -72,6 +75,7 @@ __all__ = [
     "Order",
     "Played",
     "Refusal",
+    "Sealed",
     "Step",
     "Steps",
     "Utility",
@@ -81,6 +85,7 @@ __all__ = [
     "play_session",
     "read_book",
     "run",
+    "seal",
 ]
 
 

@@ -67,13 +67,14 @@ def test_the_order_of_arguments_and_the_mechanism() -> None:
     ("arguments", "kind", "message", "remedy"),
     [
         (["clear", "none.yaml"], "input", "no such file", "check the path"),
+        (["verify", COMMUNITY], "input", "a book is no clearing", "clear it first"),
         (["clear", COMMUNITY, "--explain", "homme1"], "input", "unknown node", "home1"),
         (["clear", COMMUNITY, "--mechanism", "magic"], "input", "unknown mechanism", "equilib"),
         (["clear", COMMUNITY, "--set", "speed"], "input", "is not a setting", "name=value"),
         (["clear", COMMUNITY, "--set", "speed=1"], "input", "does not take", "its parameters"),
         (["clear", COMMUNITY, "--seed", "0xfg"], "input", "not hexadecimal", "pairs"),
         (["clear", str(EXAMPLES / "design.yaml")], "refusal", "all-or-nothing", "divisible"),
-        (["verify", COMMUNITY], "verification", "not JSON", ""),
+        (["verify", __file__], "verification", "not JSON", ""),
         (["check", "none"], "input", "no such file", "check the path"),
         (["new", str(EXAMPLES)], "input", "", ""),
     ],
@@ -166,6 +167,17 @@ def test_importing_the_package_costs_nothing() -> None:
     code = f"import isojoule, sys; print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("arguments", [["schema", "message"], ["mechanisms", "list"]])
+def test_an_output_that_is_not_read_to_its_end_ends_without_words(arguments: list[str]) -> None:
+    """As with `| head`: the reader has gone before anything is printed."""
+    command = [*ISOJOULE, *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+        assert program.stdout is not None and program.stderr is not None
+        program.stdout.close()
+        assert program.stderr.read() == b""
+    assert program.returncode == 1
 
 
 def test_an_interrupt_ends_with_130(tmp_path: Path) -> None:

@@ -207,6 +207,69 @@ def test_a_commitment_may_be_made_by_the_file_and_hides_its_offer(tmp_path: Path
     assert "offer" not in stored and "salt" not in stored
 
 
+def test_a_sealed_bid_is_taken_opened_and_wins(tmp_path: Path) -> None:
+    """S11, S12: what `isojoule seal` prints is what a session takes."""
+    rows = [json.loads(line) for line in EXAMPLES[1].read_text().splitlines()]
+    bid = tmp_path / "bid.yaml"
+    bid.write_text("node: square\nbuy: [{energy: 10 kWh, price: 0.95 EUR/kWh}]\n")
+    arguments = ("--session", "roof", "--sender", "dora", "--collateral", "2 EUR")
+    times = ("--at", "2026-06-21T08:44:00Z", "--open-at", "2026-06-21T09:10:00Z")
+    done = call("seal", bid, *arguments, *times)
+    assert done.exit_code == 0, done.output
+    commit, reveal = (json.loads(x) for x in done.stdout.splitlines() if x.startswith("{"))
+    assert "offer" not in commit and "salt" not in commit
+    assert len(reveal["salt"]) == len("0x") + 2 * 16
+    rows = sorted([*rows, commit, reveal], key=lambda row: row["at"])
+    played = isojoule.play_session(file(tmp_path / "m.jsonl", *rows))
+    roof = played.cleared("roof")
+    assert isinstance(roof, Cleared)
+    assert roof.energy_j["dora"] == 36_000_000  # outbids bo
+    again = json.loads(call("seal", bid, *arguments, *times, "--json").stdout)
+    assert again["open"]["salt"] != reveal["salt"]  # drawn anew
+    own = json.loads(
+        call("seal", bid, *arguments, *times, "--salt", reveal["salt"], "--json").stdout
+    )
+    assert own == {"commit": commit, "open": reveal}
+
+
+def test_seal_in_python_gives_what_the_file_gives() -> None:
+    """S11: the commitment of ada in the example."""
+    offer = {"node": "square", "buy": [{"energy": "10 kWh", "price": "0.30 EUR/kWh"}]}
+    names = {"session": "roof", "sender": "ada", "salt": b"\x1a" * 16, "collateral": "2 EUR"}
+    sealed = isojoule.seal(offer, **names, at="2026-06-21T08:40Z", open_at="2026-06-21T09:07Z")
+    messages = read_messages(SESSIONS / "sealed-bids.jsonl")
+    assert message_document(messages[2]) == message_document(sealed.commit)
+    again = isojoule.seal(
+        sealed.reveal.offer, **names, at="2026-06-21T08:40Z", open_at="2026-06-21T09:07Z"
+    )
+    assert again.lines == sealed.lines
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("--salt", "short"), "a salt of 5 bytes"),
+        (("--salt", "0xz"), "--salt"),
+        (("--open-at", "2026-06-21T08:00Z"), "opened before"),
+        (("--at", "noon"), "is not a time"),
+        (("--currency", "CHF"), "CHF"),
+        (("--collateral", "-1 EUR"), "negative"),
+    ],
+)
+def test_what_cannot_be_sealed_ends_with_status_2(
+    change: tuple[str, str], message: str, tmp_path: Path
+) -> None:
+    bid = tmp_path / "bid.yaml"
+    bid.write_text("node: square\nbuy: [{energy: 10 kWh, price: 0.95 EUR/kWh}]\n")
+    options = {
+        "--session": "roof", "--sender": "ada", "--at": "2026-06-21T08:40Z",
+        "--open-at": "2026-06-21T09:05Z", **dict([change]),
+    }  # fmt: skip
+    done = call("seal", bid, *(x for pair in options.items() for x in pair))
+    assert done.exit_code == 2
+    assert message in done.stderr and "Traceback" not in done.stderr
+
+
 def test_messages_keep_their_normal_form(tmp_path: Path) -> None:
     """S14: written and read again, a message is the same; defaults are left out."""
     full = {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +20,8 @@ JSON = "isojoule.json"
 """Key of the context's `meta` that says whether `--json` was given."""
 BAD_INPUT = 2
 INTERRUPTED = 130
+BROKEN_PIPE = 1
+"""As rich ends what it prints itself."""
 
 
 class Refused(IsojouleError):
@@ -40,6 +44,10 @@ class Commands(TyperGroup):
         except (InputError, VerificationError, Refused) as error:
             report(error, as_json=bool(ctx.meta.get(JSON)))
             raise typer.Exit(BAD_INPUT) from None
+        except BrokenPipeError:  # whoever reads the output, as `head`, has seen enough
+            with contextlib.suppress(OSError, ValueError):  # nor is there one for the rest of it
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(BROKEN_PIPE) from None
         except OSError as error:
             found = InputError(
                 (error.strerror or str(error)).lower(),

@@ -63,7 +63,9 @@ def clear(
 
     show_clearing(file, clearing)
     if why is not None:
-        print(f"\n{why}")
+        from rich.console import Console
+
+        Console(highlight=False, markup=False).print(f"\n{why}")
     if out is not None:
         print(f"\nThe answer is in {out}")
 
@@ -150,6 +152,12 @@ def verify_path(path: Path, progress: bool = False) -> list[str]:
             f"{found['payments']:,} payments follow from rule and energies to the nano-unit",
             f"{', '.join(parts[:-1])} and {parts[-1]} follow from the tables",
         ]
+    if path.suffix in (".yaml", ".yml") and path.is_file():
+        raise InputError(
+            "a book is no clearing",
+            place=str(path),
+            remedy=f"clear it first: isojoule clear {path} --out answer.json",
+        )
     from isojoule.apps.files.transcript import is_transcript, verify_transcript
 
     if is_transcript(path):
@@ -205,13 +213,13 @@ def read_settings(settings: list[str]) -> dict[str, Any]:
     return parameters
 
 
-def read_seed(text: str) -> bytes:
-    """The bytes of a seed: its UTF-8 text, or hexadecimal digits after 0x."""
+def read_seed(text: str, option: str = "--seed") -> bytes:
+    """The bytes of a seed or a salt: its UTF-8 text, or hexadecimal digits after 0x."""
     try:
         return bytes.fromhex(text[2:]) if text.startswith("0x") else text.encode()
     except UnicodeEncodeError:
-        raise InputError("is not UTF-8", place="--seed", remedy="write it as 0x...") from None
+        raise InputError("is not UTF-8", place=option, remedy="write it as 0x...") from None
     except ValueError:
         raise InputError(
-            f"{text!r} is not hexadecimal", place="--seed", remedy="give pairs of 0-9 and a-f"
+            f"{text!r} is not hexadecimal", place=option, remedy="give pairs of 0-9 and a-f"
         ) from None

@@ -8,6 +8,7 @@ from isojoule.apps.cli.app import app
 app.command("clear")(books.clear)
 app.command("verify")(books.verify)
 app.command("session")(sessions.session)
+app.command("seal")(sessions.seal)
 app.command("replay")(mechanisms.replay)
 app.command("check")(files.check)
 app.command("schema")(files.schema)

@@ -1,4 +1,4 @@
-"""`isojoule session`."""
+"""`isojoule session` and `isojoule seal`."""
 
 from __future__ import annotations
 
@@ -36,6 +36,40 @@ def session(
     print(f"\n{len(played.messages)} messages, head {played.head}")
     if out is not None:
         print(f"The transcript is in {out}")
+
+
+def seal(
+    offer: Annotated[
+        Path, typer.Argument(help="File (YAML or JSON) with one offer, its keys as in a book.")
+    ],
+    session: Annotated[str, typer.Option(help="Name of the session.")],
+    sender: Annotated[str, typer.Option(help="Who bids.")],
+    at: Annotated[str, typer.Option(metavar="TIME", help="When the commitment is handed in.")],
+    open_at: Annotated[str, typer.Option(metavar="TIME", help="When it is opened.")],
+    collateral: Annotated[str, typer.Option(metavar="MONEY", help="Posted with it: 2 EUR.")] = "0",
+    salt: Annotated[
+        str, typer.Option(help="16 to 64 bytes, a text or hexadecimal after 0x; drawn if absent.")
+    ] = "",
+    currency: Annotated[str, typer.Option(help="Of the session.")] = "EUR",
+    as_json: AsJson = False,
+) -> None:
+    """Seal an offer: make the message that commits to it, and the one that opens it later."""
+    from isojoule.apps.cli.books import read_seed
+    from isojoule.apps.files.items import read_items
+    from isojoule.apps.files.session_files import message_document
+    from isojoule.apps.sealing import seal_item
+
+    sealed = seal_item(
+        read_items(offer), session=session, sender=sender, at=at, open_at=open_at,
+        salt=read_seed(salt, "--salt"), collateral=collateral, currency=currency,
+    )  # fmt: skip
+    if as_json:
+        rows = {"commit": message_document(sealed.commit), "open": message_document(sealed.reveal)}
+        print(json.dumps(rows, ensure_ascii=False))
+        return
+    commit, reveal = sealed.lines
+    print(f"Hand in, it shows nothing of the offer:\n{commit}\n")
+    print(f"Keep to yourself until openings are taken, then hand in:\n{reveal}")
 
 
 def document(played: Played) -> dict[str, Any]:

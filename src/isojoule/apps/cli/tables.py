@@ -120,7 +120,7 @@ def _money(reader: Reader) -> str:
     c, currency = reader.clearing, reader.book.currency
     words = f"Gains from trade {c.welfare:.6g} {currency}"
     if c.certificate.kind != "recomputed":
-        words += f", proven within {c.certificate.gap:.1e}"
+        words += f", proven within {c.certificate.gap:.2g}"
     elif more := missed(c, currency):
         words += f"; {more}"
     lines = ", ".join(

@@ -70,10 +70,17 @@ class Nodes(dict[str, str]):
 
 
 class Reader:
-    """Reads messages one after another; offers are in the currency of their session."""
+    """Reads messages one after another; offers are in the currency of their session.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    currency
+        Of sessions whose opening was not read.
+    """
+
+    def __init__(self, currency: str = "EUR") -> None:
         self._currency: dict[str, str] = {}
+        self._default = currency
 
     def read(self, item: Item) -> SessionMessage:
         """One message.
@@ -176,7 +183,7 @@ class Reader:
 
     def _of(self, session: str) -> str:
         """Currency of a session; of one that was never opened, any will do."""
-        return self._currency.get(session, next(iter(self._currency.values()), "EUR"))
+        return self._currency.get(session, next(iter(self._currency.values()), self._default))
 
     def _money(self, session: str, item: Item) -> int:
         """Money in whole nano-units."""
