@@ -78,7 +78,9 @@ def test_open_links_islands_and_parallel_links() -> None:
     flow = linear.flows(linear.angles(np.array([3.0, -3.0, -1.0, 1.0, 0.0])))
     assert flow == pytest.approx([2.0, 1.0, 1.0], abs=1e-14)
     assert linear.astray(flow) == pytest.approx([0.0, 0.0, 0.0], abs=1e-14)
-    assert linear.astray(flow + [0.5, -0.5, 0]) == pytest.approx([0.5, -0.5, 0.0], abs=1e-14)
+    assert linear.astray(flow + np.array([0.5, -0.5, 0])) == pytest.approx(
+        [0.5, -0.5, 0.0], abs=1e-14
+    )
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from isojoule.core.canonical import digest, load_strict
 from isojoule.core.errors import VerificationError
 from isojoule.market import Clearing
 from isojoule.market.allocation import supporting_prices
-from isojoule.market.integer_check import proved
+from isojoule.market.integer.check import proved
 from isojoule.market.mechanisms import get
 from isojoule.market.rents import named_payments
 from isojoule.market.settle import nodal_payments

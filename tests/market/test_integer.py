@@ -11,7 +11,7 @@ from isojoule.apps.files.leaf_rows import leaf_row, read_leaves
 from isojoule.core.chance import rank
 from isojoule.core.errors import InputError, VerificationError
 from isojoule.market import Book, Clearing
-from isojoule.market.indivisible import Leaf
+from isojoule.market.integer.units import Leaf
 from isojoule.market.reasons import Reader
 from isojoule.market.verify import check_physics, check_prices
 from isojoule.valuation import Battery, Load, Offer, Step, Steps, Utility

@@ -14,7 +14,7 @@ from isojoule.grid import Grid
 from isojoule.market import Book, Certificate, Clearing
 from isojoule.market.allocation import Allocation, NotSolved, allocate
 from isojoule.market.best import best
-from isojoule.market.indivisible import crowded, rest_of, units_of
+from isojoule.market.integer.units import crowded, rest_of, units_of
 from isojoule.valuation import Bundle, Offer, Steps
 from isojoule.valuation.offer import Leg
 from tests.market.books import (

@@ -26,7 +26,7 @@ from isojoule.kernels.commit import losses
 from isojoule.kernels.prices import fill, support, welfare_gap
 from isojoule.market.book import Book
 from isojoule.market.dust import proven, reach_of_prices, rounding_of
-from isojoule.market.indivisible import NO_LEGS, Leaf, Legs
+from isojoule.market.integer.units import NO_LEGS, Leaf, Legs
 from isojoule.market.optimum import ACCEPTED, Columns, Optimum, in_integers, optimum
 from isojoule.valuation.curve import Pieces, integral
 

@@ -3,7 +3,7 @@
 `best` is what mechanisms call. It picks by the network and by whether all offers are divisible:
 arcs and an interior point for `copperplate` and `transport` (`isojoule.market.allocation`), rows
 beside them for `lindistflow` (`isojoule.market.radial`) and `dc` (`isojoule.market.meshed`), an
-integer program where offers are indivisible (`isojoule.market.integer`).
+integer program where offers are indivisible (`isojoule.market.integer.allocate`).
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ def best(book: Book, grid: Grid, *, seed: bytes = b"") -> Allocation | NotSolved
             f"network {book.network!r} is not cleared", f"use one of {', '.join(NETWORKS)}"
         )
     if book.indivisible:
-        from isojoule.market.integer import allocate_integer  # scipy.optimize is slow to import
+        from isojoule.market.integer.allocate import (
+            allocate_integer,  # scipy.optimize is slow to import
+        )
 
         return allocate_integer(book, grid, seed=seed)
     return allocate(book, grid)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from isojoule.grid import Grid
 from isojoule.market.book import Book
-from isojoule.market.indivisible import Leaf
+from isojoule.market.integer.units import Leaf
 from isojoule.market.messages import Event, Message
 
 Floats = NDArray[np.float64]

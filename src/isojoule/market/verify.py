@@ -34,8 +34,8 @@ from isojoule.market.allocation import (
 )
 from isojoule.market.book import Book
 from isojoule.market.contract import Clearing, Mechanism, Refusal
-from isojoule.market.indivisible import NO_LEGS
-from isojoule.market.integer_check import proved, rest_in
+from isojoule.market.integer.check import proved, rest_in
+from isojoule.market.integer.units import NO_LEGS
 from isojoule.market.mechanisms import get
 from isojoule.market.meshed.check import check_flows
 from isojoule.market.meshed.check import support_of as support_of_meshed

@@ -29,7 +29,7 @@ from isojoule.grid import Grid
 from isojoule.kernels.prices import fill
 from isojoule.market.book import Book
 from isojoule.market.contract import Clearing
-from isojoule.market.indivisible import Units, rest_of, units_of
+from isojoule.market.integer.units import Units, rest_of, units_of
 from isojoule.valuation import Bundle
 from isojoule.valuation.curve import Pieces, integral, inverse, marginal
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from isojoule.grid import Grid
 from isojoule.market import Book, Clearing, Mechanism
-from isojoule.market.absent import links_of, offers_of
 from isojoule.market.deviation import Deviation
+from isojoule.market.pivots.absent import links_of, offers_of
 from isojoule.testing import lies
 from isojoule.testing.books import Sample
 from isojoule.testing.draws import Draw

@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isojoule.market import Refusal
-from isojoule.market.absent import links_of, offers_of, people, without
 from isojoule.market.best import best
 from isojoule.market.mechanisms import get
-from isojoule.market.merit_order import Steps, merit_order_pivots, steps_of
-from isojoule.market.pivots import optimal, pivots, split
+from isojoule.market.pivots.absent import links_of, offers_of, people, without
+from isojoule.market.pivots.merit_order import Steps, merit_order_pivots, steps_of
+from isojoule.market.pivots.pivots import optimal, pivots, split
 from isojoule.market.verify import check_clearing
 from isojoule.testing.books import sample
 from isojoule.testing.draws import Seeded

@@ -9,7 +9,7 @@ import numpy as np
 from isojoule.core.canonical import number
 from isojoule.grid import Grid
 from isojoule.market import Book
-from isojoule.market.indivisible import Leaf
+from isojoule.market.integer.units import Leaf
 
 Document = dict[str, Any]
 

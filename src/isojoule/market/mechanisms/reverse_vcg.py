@@ -8,7 +8,7 @@ from typing import ClassVar
 from isojoule.grid import Grid
 from isojoule.market.book import Book
 from isojoule.market.contract import Claim, Clearing, Refusal, State, Traits
-from isojoule.market.pivot_clearing import (
+from isojoule.market.pivots.clearing import (
     AUCTION_WORDS,
     NETWORKS,
     check_pivots,
@@ -94,5 +94,5 @@ class ReverseVcg:
         return clear_by_pivots(self.name, asdict(self), book, grid, state, seed, buyer)
 
     def check_payments(self, book: Book, grid: Grid, clearing: Clearing) -> None:
-        """Check every payment by solving anew. See `isojoule.market.pivot_clearing`."""
+        """Check every payment by solving anew. See `isojoule.market.pivots.clearing`."""
         check_pivots(book, grid, clearing, self.auctioneer(book))

@@ -8,7 +8,7 @@ from typing import ClassVar
 from isojoule.grid import Grid
 from isojoule.market.book import Book
 from isojoule.market.contract import Claim, Clearing, Refusal, State, Traits
-from isojoule.market.pivot_clearing import NETWORKS, WORDS, check_pivots, clear_by_pivots
+from isojoule.market.pivots.clearing import NETWORKS, WORDS, check_pivots, clear_by_pivots
 
 
 @dataclass(frozen=True)
@@ -80,5 +80,5 @@ class VcgExchange:
         return clear_by_pivots(self.name, asdict(self), book, grid, state, seed)
 
     def check_payments(self, book: Book, grid: Grid, clearing: Clearing) -> None:
-        """Check every payment by solving anew. See `isojoule.market.pivot_clearing`."""
+        """Check every payment by solving anew. See `isojoule.market.pivots.clearing`."""
         check_pivots(book, grid, clearing, self.auctioneer(book))

@@ -25,7 +25,8 @@ from isojoule.grid.formulation import network_of
 from isojoule.market.allocation import Support, supporting_prices
 from isojoule.market.book import Book
 from isojoule.market.contract import Clearing
-from isojoule.market.indivisible import (
+from isojoule.market.integer.lagrangian import Fixed, lagrangian_of, reach_with
+from isojoule.market.integer.units import (
     Leaf,
     Legs,
     Units,
@@ -34,7 +35,6 @@ from isojoule.market.indivisible import (
     rest_of,
     units_of,
 )
-from isojoule.market.lagrangian import Fixed, lagrangian_of, reach_with
 
 Ints = NDArray[np.int64]
 

@@ -1,11 +1,11 @@
 """A proof that no choice is better: a tree of choices, with nodal prices at its leaves.
 
 Every leaf fixes some units as taken or not taken. Its prices bound all choices that agree with it
-(`isojoule.market.lagrangian`); together the leaves cover all choices. Whoever checks it needs
-arithmetic alone. The tree is grown by branch and bound (Land, Doig 1960, Econometrica 28:497,
-https://doi.org/10.2307/1910129), the leaf with the greatest bound first, the prices being those
-of the relaxed master program. It ends when all bounds meet the welfare reached, or at a limit;
-the greatest bound of its leaves stands in both cases.
+(`isojoule.market.integer.lagrangian`); together the leaves cover all choices. Whoever checks it
+needs arithmetic alone. The tree is grown by branch and bound (Land, Doig 1960, Econometrica 28:497,
+https://doi.org/10.2307/1910129), the leaf with the greatest bound first, the prices being those of
+the relaxed master program. It ends when all bounds meet the welfare reached, or at a limit; the
+greatest bound of its leaves stands in both cases.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from isojoule.market.indivisible import Leaf
-from isojoule.market.integer_master import Master
-from isojoule.market.lagrangian import Fixed, Gains, Lagrangian
+from isojoule.market.integer.lagrangian import Fixed, Gains, Lagrangian
+from isojoule.market.integer.master import Master
+from isojoule.market.integer.units import Leaf
 
 Floats = NDArray[np.float64]
 

@@ -27,7 +27,7 @@ from scipy.sparse import coo_array, csr_array, vstack
 
 from isojoule.core.units import UJ_PER_J
 from isojoule.grid import Grid
-from isojoule.market.lagrangian import Fixed, Lagrangian
+from isojoule.market.integer.lagrangian import Fixed, Lagrangian
 from isojoule.valuation.curve import Pieces, integral, marginal
 
 Floats = NDArray[np.float64]

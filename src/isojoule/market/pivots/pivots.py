@@ -2,12 +2,13 @@
 
     pivot of i = W*(-i) - (W*(N) - v_i(x*))
 
-W*(N) is the greatest welfare of all, W*(-i) that without participant i (`isojoule.market.absent`),
-v_i(x*) what i's offers are worth to it at the optimum, less what its links cost it. A pivot below 0
-is received. So i gains W*(N) - W*(-i), whatever it says, which is what makes the truth best.
+W*(N) is the greatest welfare of all, W*(-i) that without participant i
+(`isojoule.market.pivots.absent`), v_i(x*) what i's offers are worth to it at the optimum, less what
+its links cost it. A pivot below 0 is received. So i gains W*(N) - W*(-i), whatever it says, which
+is what makes the truth best.
 
 Each pivot takes one more optimum, by the solver that found the first. A copperplate with step
-offers alone is done at once, and exactly (`isojoule.market.merit_order`).
+offers alone is done at once, and exactly (`isojoule.market.pivots.merit_order`).
 
 The operator is no participant, but its standing losses draw energy: what that costs all others is
 their pivot, too.
@@ -30,11 +31,11 @@ from numpy.typing import NDArray
 from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
 from isojoule.grid import Grid
 from isojoule.grid.formulation import network_of
-from isojoule.market.absent import idle, links_of, offers_of, without
 from isojoule.market.allocation import Allocation, NotSolved, columns_of
 from isojoule.market.best import best
 from isojoule.market.book import Book
-from isojoule.market.merit_order import merit_order_pivots, steps_of
+from isojoule.market.pivots.absent import idle, links_of, offers_of, without
+from isojoule.market.pivots.merit_order import merit_order_pivots, steps_of
 from isojoule.market.settle import MOST_MONEY, Flows
 
 Floats = NDArray[np.float64]

@@ -24,14 +24,14 @@ from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
 from isojoule.grid import Grid
 from isojoule.grid.formulation import network_of
 from isojoule.kernels.prices import fill
-from isojoule.market.absent import idle, links_of, people, room_j, size_uj
 from isojoule.market.allocation import Allocation, NotSolved, columns_of
 from isojoule.market.best import best
 from isojoule.market.book import BOOK_NETWORKS, Book
 from isojoule.market.contract import Certificate, Clearing, Refusal, State
 from isojoule.market.dust import proven, rounding_of
-from isojoule.market.indivisible import units_of
-from isojoule.market.pivots import Pivots, pivots, split, too_much_money
+from isojoule.market.integer.units import units_of
+from isojoule.market.pivots.absent import idle, links_of, people, room_j, size_uj
+from isojoule.market.pivots.pivots import Pivots, pivots, split, too_much_money
 from isojoule.valuation import Bundle
 from isojoule.valuation.curve import integral
 

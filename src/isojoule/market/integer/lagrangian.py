@@ -1,7 +1,7 @@
 """A bound on the welfare of a book with indivisible offers, from nodal prices alone.
 
 Weak duality: give every node a price, and let every divisible offer, every link and every unit
-(`isojoule.market.indivisible`) take what gains it most at these prices, without regard to
+(`isojoule.market.integer.units`) take what gains it most at these prices, without regard to
 balance. The sum of the gains is no less than the welfare of any allocation that balances,
 whatever the prices are. Where some units are fixed, it bounds all choices that agree with that.
 
@@ -23,7 +23,7 @@ from isojoule.grid import Grid
 from isojoule.grid.formulation import Network, network_of
 from isojoule.market.allocation import columns_of, reach_of
 from isojoule.market.book import Book
-from isojoule.market.indivisible import Units
+from isojoule.market.integer.units import Units
 from isojoule.market.optimum import Columns
 from isojoule.valuation.curve import Pieces, integral, inverse
 

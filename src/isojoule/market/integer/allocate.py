@@ -3,13 +3,13 @@
 Theory of operation (outer approximation: Duran, Grossmann 1986, Math. Program. 36:307,
 https://doi.org/10.1007/BF02592064):
 
-1. The master program (`isojoule.market.integer_master`) proposes a choice, and a bound.
+1. The master program (`isojoule.market.integer.master`) proposes a choice, and a bound.
 2. With the choice fixed the rest is a book of divisible offers. It is cleared as any other
    (`isojoule.market.allocation`), in whole microjoules: integers decide what is feasible.
 3. Tangents at that point go to the master program, until bound and best choice meet. A choice
    that cannot be balanced, or that comes again, is excluded.
 4. Of choices worth the same, one is taken by rule (`_by_rule`).
-5. A tree of nodal prices proves the bound (`isojoule.market.integer_tree`).
+5. A tree of nodal prices proves the bound (`isojoule.market.integer.tree`).
 
 Spec: docs/spec/market.md, M18 to M22.
 """
@@ -29,10 +29,10 @@ from isojoule.grid import Grid
 from isojoule.kernels.interior_point import Solution
 from isojoule.market.allocation import Allocation, NotSolved, Support, allocate, columns_of
 from isojoule.market.book import Book
-from isojoule.market.indivisible import Legs, Units, rest_of, units_of
-from isojoule.market.integer_master import SIZE, Master
-from isojoule.market.integer_tree import prove
-from isojoule.market.lagrangian import Fixed, Lagrangian, lagrangian_of
+from isojoule.market.integer.lagrangian import Fixed, Lagrangian, lagrangian_of
+from isojoule.market.integer.master import SIZE, Master
+from isojoule.market.integer.tree import prove
+from isojoule.market.integer.units import Legs, Units, rest_of, units_of
 from isojoule.market.optimum import Optimum
 
 Floats = NDArray[np.float64]
