@@ -32,6 +32,19 @@ def test_clear_from_a_file_and_from_a_book(tmp_path: Path) -> None:
     assert again.answer() == cleared.answer()
 
 
+def test_outcomes_are_shown_as_tables() -> None:
+    """In a notebook and when printed; in a list of objects in one line."""
+    cleared = isojoule.clear(EXAMPLES / "three-homes.yaml")
+    assert repr(cleared) == "<Cleared by equilibrium: 5 offers, gains from trade 1.71258 EUR>"
+    assert str(cleared).startswith("equilibrium on transport") and "\x1b" not in str(cleared)
+    assert isinstance(cleared, isojoule.Cleared)
+    assert "<pre>equilibrium on transport" in cleared._repr_html_()
+    played = isojoule.play_session(EXAMPLES.parent / "sessions/procurement.jsonl")
+    assert repr(played) == "<Played: 26 messages; sessions: noon, evening, night>"
+    assert "cleared by reverse-vcg" in str(played)
+    assert "offers are no longer taken: the phase is &#x27;settled&#x27;" in played._repr_html_()
+
+
 def test_what_does_not_fit() -> None:
     refusal = isojoule.clear(EXAMPLES / "design.yaml")
     assert isinstance(refusal, isojoule.Refusal)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,9 @@ from isojoule.market.mechanisms import get
 from isojoule.market.solvers import clear_with
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
 class Cleared:
-    """A book with its clearing, for reading.
+    """A book with its clearing, for reading; printed, and in a notebook, it is tables.
 
     Attributes
     ----------
@@ -58,6 +59,24 @@ class Cleared:
     def explain(self, node: str) -> str:
         """Why the price at the node is what it is."""
         return explain(self.file.book, self.file.grid, self.clearing, node)
+
+    def __repr__(self) -> str:
+        """What it is, in one line."""
+        c = self.clearing
+        return (
+            f"<Cleared by {c.mechanism}: {self.file.book.offer_count} offers, gains from trade "
+            f"{c.welfare:.6g} {self.file.book.currency}>"
+        )
+
+    def __str__(self) -> str:
+        """The tables of `isojoule clear`."""
+        from isojoule.apps.cli.tables import clearing_text
+
+        return clearing_text(self.file, self.clearing)
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        return f"<pre>{html.escape(str(self))}</pre>"
 
     def answer(self) -> dict[str, Any]:
         """The JSON answer as a document."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,13 +20,28 @@ from isojoule.market.messages import Event
 from isojoule.market.session import Market, SessionMessage
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Played:
     """Messages, what each brought about, and the market that they lead to."""
 
     messages: tuple[SessionMessage, ...]
     events: tuple[tuple[Event, ...], ...]
     market: Market
+
+    def __repr__(self) -> str:
+        """What it is, in one line."""
+        names = ", ".join(self.market.sessions) or "none"
+        return f"<Played: {len(self.messages)} messages; sessions: {names}>"
+
+    def __str__(self) -> str:
+        """The tables of `isojoule session`."""
+        from isojoule.apps.cli.sessions import played_text
+
+        return played_text(self)
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        return f"<pre>{html.escape(str(self))}</pre>"
 
     @cached_property
     def transcript(self) -> list[Line]:

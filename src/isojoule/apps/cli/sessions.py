@@ -106,6 +106,18 @@ def show(played: Played, console: Console | None = None) -> None:
         _outcome(played, name, console)
 
 
+def played_text(played: Played, width: int = 100) -> str:
+    """The same tables as a text without colours."""
+    import io
+
+    from rich.console import Console
+
+    console = Console(file=io.StringIO(), width=width, highlight=False, color_system=None)
+    with console.capture() as printed:
+        show(played, console)
+    return "\n".join(line.rstrip() for line in printed.get().splitlines())
+
+
 def _words(message: SessionMessage, event: Event) -> str:
     """An event in words."""
     kind = event["event"]
@@ -185,4 +197,5 @@ def _outcome(played: Played, name: str, console: Console) -> None:
         for row in event["transfers"]:
             table.add_row(escape(row["participant"]), row["for"], row["payment"])
         table.add_row("(operator)", "", event["operator"])
+        console.print()
         console.print(table)

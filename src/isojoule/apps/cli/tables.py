@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -113,6 +114,14 @@ def show_clearing(file: BookFile, clearing: Clearing, console: Console | None = 
     console.print(escape(_money(reader)))
     for line in summary(reader):
         console.print(escape(line))
+
+
+def clearing_text(file: BookFile, clearing: Clearing, width: int = 100) -> str:
+    """The same tables as a text without colours."""
+    console = Console(file=io.StringIO(), width=width, highlight=False, color_system=None)
+    with console.capture() as printed:
+        show_clearing(file, clearing, console)
+    return "\n".join(line.rstrip() for line in printed.get().splitlines())
 
 
 def _money(reader: Reader) -> str:
