@@ -13,6 +13,7 @@ import json
 import re
 import textwrap
 from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
 
 from pydantic.fields import FieldInfo
@@ -153,9 +154,11 @@ def mechanism(name: str) -> str:
     paragraphs.append("\n".join(lines))
     if about["parameters"]:
         lines = ["| Parameter | Default | |", "|---|---|---|"]
-        for row in about["parameters"]:
-            default = json.dumps(row["default"])
-            lines.append(f"| `{row['name']}` | {default} | {row['text'].replace('|', '/')} |")
+        for text, group in groupby(about["parameters"], lambda row: row["text"]):
+            rows = list(group)  # several that share a text share a row
+            defaults = ", ".join(json.dumps(row["default"]) for row in rows)
+            named, says = _list([row["name"] for row in rows]), text.replace("|", "/")
+            lines.append(f"| {named} | {defaults} | {says} |")
         paragraphs.append("\n".join(lines).replace("``", "`"))
     if about["sources"]:
         paragraphs.append(f"Sources: {'; '.join(about['sources'])}.")

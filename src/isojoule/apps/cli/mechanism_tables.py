@@ -83,8 +83,11 @@ def show_card(
         table.add_column("Parameter", no_wrap=True)
         table.add_column("Default", no_wrap=True)
         table.add_column("", overflow="fold")
+        above = ""
         for row in card["parameters"]:
-            text = row["text"].replace("``", "").replace("`", "")
+            text = row["text"] if row["text"] != above else '"'
+            above = row["text"]
+            text = text.replace("``", "").replace("`", "")
             table.add_row(escape(row["name"]), escape(json.dumps(row["default"])), escape(text))
         console.print()
         console.print(table)
