@@ -107,7 +107,7 @@ def test_once_installed_it_appears_everywhere(installed: tuple[Path, Path], tmp_
     assert card["traits"]["efficient"]["witness"] == "fair-share/efficient"
     shown = run(python, "mechanisms", "show", "fair-share")
     assert "its turn came too late" in shown and "isojoule replay" in shown
-    assert "Cleo gains 0 EUR (expected 0)" in run(python, "replay", "fair-share/false_name_proof")
+    assert "Cleo gains 0 EUR honest" in run(python, "replay", "fair-share/false_name_proof")
     book = package / "src/fair_share/cases/fair-share/example.yaml"
     answer = tmp_path / "answer.json"
     options = ["--mechanism", "fair-share", "--seed", "7", "--set", "price_per_j=5"]
