@@ -41,6 +41,8 @@ from isojoule.market.settle import MOST_MONEY, Flows
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
+LAST_DIGIT = 1e-15
+"""Share of an amount that the doubles of its prices leave open."""
 DIGITS = 1e-12
 """Share of the worths involved within which an optimum in floats is known."""
 
@@ -121,7 +123,10 @@ def pivots(
     if steps is not None:  # no links, so no standing losses
         exact = merit_order_pivots(steps, len(book.participants))
         number = {name: i for i, name in enumerate(book.participants)}
-        return Pivots(out | {name: _rounded(exact[number[name]], 0.0) for name in busy}, NONE)
+        for name in busy:  # exact in the doubles that stand for decimal prices
+            money = exact[number[name]]
+            out[name] = _rounded(money, LAST_DIGIT * abs(float(money)))
+        return Pivots(out, NONE)
     whole = optimal(book, grid, found)
     for name in busy:
         rest = worth_of(*without(book, grid, name), seed)
