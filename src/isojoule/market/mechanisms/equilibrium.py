@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import ClassVar
 
 from isojoule.grid import Grid
 from isojoule.market.allocation import NotSolved, allocate
 from isojoule.market.book import NETWORKS, Book
-from isojoule.market.contract import Certificate, Claim, Clearing, Refusal, State, Traits
+from isojoule.market.contract import Claim, Clearing, Refusal, State, Traits
+from isojoule.market.outcome import clearing_of
 from isojoule.market.settle import nodal_payments, too_much
 from isojoule.market.solvers import AUTO
 from isojoule.market.solvers.allocate import allocate_by
@@ -93,28 +94,7 @@ class Equilibrium:
         if beyond:
             return Refusal(self.name, beyond, "use a larger unit of money, or correct the prices")
         paid = nodal_payments(book, grid, found, s.price)
-        return Clearing(
-            mechanism=self.name,
-            parameters=asdict(self),
-            seed=seed,
-            energy_uj=found.energy_uj,
-            payment_nano=paid.offers,
-            flow_uj=found.flow_uj,
-            loss_uj=found.loss_uj,
-            link_payment_nano=paid.links,
-            standing_uj=found.standing_uj,
-            price_per_j=s.price,
-            welfare=s.welfare,
-            operator=paid.operator,
-            certificate=Certificate(
-                kind="dual" if s.closed else "bound",
-                duals=found.duals,
-                lowest=s.lowest,
-                highest=s.highest,
-                welfare_bound=s.welfare + s.gap,
-                gap=s.gap,
-            ),
-        )
+        return clearing_of(self, state, seed, found, paid)
 
 
 def refuse_unfit(name: str, book: Book) -> Refusal | None:

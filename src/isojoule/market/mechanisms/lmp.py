@@ -13,8 +13,8 @@ from isojoule.market.allocation import NotSolved
 from isojoule.market.best import best
 from isojoule.market.book import BOOK_NETWORKS, Book
 from isojoule.market.contract import Claim, Clearing, Refusal, State, Traits
-from isojoule.market.copperplate import clearing_of
 from isojoule.market.meshed.words import price_words
+from isojoule.market.outcome import clearing_of
 from isojoule.market.rents import named_payments
 from isojoule.market.settle import too_much
 from isojoule.market.solvers import AUTO

@@ -21,7 +21,8 @@ from isojoule.market.allocation import NotSolved
 from isojoule.market.best import best
 from isojoule.market.book import Book
 from isojoule.market.contract import Claim, Clearing, Refusal, State, Traits
-from isojoule.market.copperplate import clearing_of, price_text, refuse_links
+from isojoule.market.copperplate import price_text, refuse_links
+from isojoule.market.outcome import clearing_of
 from isojoule.market.settle import MOST_MONEY, Paid
 from isojoule.valuation import KINDS, Bundle
 from isojoule.valuation.curve import integral

@@ -18,7 +18,8 @@ from isojoule.market.allocation import NotSolved
 from isojoule.market.best import best
 from isojoule.market.book import Book
 from isojoule.market.contract import Claim, Clearing, Refusal, State, Traits
-from isojoule.market.copperplate import clearing_of, refuse_links
+from isojoule.market.copperplate import refuse_links
+from isojoule.market.outcome import clearing_of
 from isojoule.market.settle import Paid, too_much
 
 Floats = NDArray[np.float64]

@@ -27,11 +27,13 @@ from isojoule.kernels.prices import fill
 from isojoule.market.allocation import Allocation, NotSolved, columns_of
 from isojoule.market.best import best
 from isojoule.market.book import BOOK_NETWORKS, Book
-from isojoule.market.contract import Certificate, Clearing, Refusal, State
+from isojoule.market.contract import Clearing, Refusal, State
 from isojoule.market.dust import proven, rounding_of
 from isojoule.market.integer.units import units_of
+from isojoule.market.outcome import clearing_named
 from isojoule.market.pivots.absent import idle, links_of, people, room_j, size_uj
 from isojoule.market.pivots.pivots import Pivots, pivots, split, too_much_money
+from isojoule.market.settle import Paid
 from isojoule.valuation import Bundle
 from isojoule.valuation.curve import integral
 
@@ -95,34 +97,9 @@ def clear_by_pivots(
     if beyond:
         return Refusal(name, beyond, "use a larger unit of money, or correct the prices")
     account = account_of(book, grid, found, pays, auctioneer)
-    s = found.support
-    offers, links = shares(book, grid, found, s.price, account.of)
-    return Clearing(
-        mechanism=name,
-        parameters=parameters,
-        seed=seed,
-        energy_uj=found.energy_uj,
-        payment_nano=offers,
-        flow_uj=found.flow_uj,
-        loss_uj=found.loss_uj,
-        link_payment_nano=links,
-        standing_uj=found.standing_uj,
-        price_per_j=s.price,
-        welfare=s.welfare,
-        operator=account.operator,
-        certificate=Certificate(
-            kind="dual" if s.closed else "bound",
-            duals=found.duals,
-            lowest=s.lowest,
-            highest=s.highest,
-            welfare_bound=s.welfare + s.gap,
-            gap=s.gap,
-            side=found.side,
-            leaves=found.leaves,
-        ),
-        taken=found.taken,
-        state_before=dict(state or {}),
-    )
+    offers, links = shares(book, grid, found, found.support.price, account.of)
+    paid = Paid(offers, links, account.operator)
+    return clearing_named(name, parameters, state, seed, found, paid)
 
 
 def only_side(name: str, book: Book, side: str) -> str | Refusal:
