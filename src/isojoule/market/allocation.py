@@ -34,6 +34,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 STANDING_WORTH = 10.0
+WIDENING = tuple((widen, moved) for moved in (False, True) for widen in (1.0, 10.0, 100.0))
+"""How much dust is looked for, in turn, and whether as a share of what moves (C7)."""
 LIFT = 1e-4
 """Worths below 0 are lifted to this share of the dearest, and up to twice it, where they must."""
 
@@ -317,16 +319,18 @@ def supporting_prices(
         return welfare, gap, proven(welfare, gap, dust)
 
     # what is nearer to a kink than the dust of the commit stands at the kink; how much dust
-    # there is shows in whether the prices prove the optimum
+    # there is shows in whether the prices prove the optimum. Beside an offer that is many powers
+    # of ten larger than all that moves, its dust would hide them: then what moves is the measure
+    moved = float(max(np.max(np.abs(x), initial=0.0), np.max(np.abs(flow_j), initial=0.0)))
     first: tuple[Floats, Floats] = (np.zeros(0), np.zeros(0))
-    for widen in (1.0, 10.0, 100.0):
-        slack = widen * (4e-6 + 1e-9 * largest)
+    for widen, by_moved in WIDENING:
+        slack = widen * (4e-6 + 1e-9 * (min(moved, largest) if by_moved else largest))
         low, high = support(
             columns.node, *p, x, network.tail, network.head, flow_j, network.capacity_j,
             network.gain, network.limits.loss_per_j, network.price, network.start,
             network.incident, slack,
         )  # fmt: skip
-        first = (low, high) if widen == 1.0 else first
+        first = first if first[0].size else (low, high)
         if gap_at(np.nan_to_num(price_between(low, high)), low, high)[2]:
             break
     else:
