@@ -3,8 +3,9 @@
 `copperplate` ignores the links: one node for all. `transport` lets every link carry what it can,
 either way, at a loss. `lindistflow` is the same on a tree, with limits of voltage and of apparent
 power beside it (`isojoule.grid.radial`). `dc` is the same where flows follow from what is fed in
-(`isojoule.grid.dc`). Here a grid becomes arcs for the solver, once per grid,
-formulation and length of interval:
+(`isojoule.grid.dc`). Here a grid becomes what solvers walk on, once per grid,
+formulation and length of interval. What only some of them need (arcs, the pattern of a
+factorisation, the forest) is made when it is first asked for. In arcs:
 
 - a link without loss and price is one arc whose flow may have either sign;
 - any other link is two arcs, one each way, of which at most one carries energy.
@@ -15,19 +16,41 @@ Spec: docs/spec/grid.md, G1 to G4.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.core.units import NO_LIMIT_UJ, PPB, UJ_PER_J
 from isojoule.grid.network import Grid, LinkLimits
+from isojoule.kernels.incidence import incidence, walk
 from isojoule.kernels.ldl import Pattern, analyse
+from isojoule.kernels.tree import Walk, depth_first
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+class Forest(NamedTuple):
+    """A walk over every connected part, breadth first; see `isojoule.kernels.incidence.walk`.
+
+    Attributes
+    ----------
+    order, up, link
+        Nodes, each after the node above it; that node, and the link to it, -1 at roots.
+    whole
+        Whether the open links are the forest: there is no ring.
+    """
+
+    order: Ints
+    up: Ints
+    link: Ints
+    whole: bool
+
+
+@dataclass(frozen=True, eq=False)
 class Network:
     """A grid as the solver sees it in intervals of one length.
 
@@ -40,21 +63,10 @@ class Network:
     tail, head, limits, gain, capacity_j, price
         Per link in use: ends, limits in integers, 1 - proportional loss, capacity in J (inf if
         unlimited, and no more than a quadratic loss lets through), price per J.
-    arc_link, arc_back
-        Link of each arc, and whether it runs from `to` to `from`.
-    arc_tail, arc_head, arc_lo, arc_hi
-        Ends and bounds of the arcs, J.
-    pattern
-        Structure of the node matrix.
-    start, incident
-        Links at each node: incident[start[v]:start[v+1]].
-    ring
-        Per arc: whether flow may circulate through it for nothing, around links without loss and
-        price.
     standing_uj
-        Per link, standing loss in the interval, microjoules.
-    part
-        Number of the connected part in which each node lies; closed links do not connect.
+        Per link of the grid, standing loss in the interval, microjoules.
+    shut_hi
+        Upper bounds of the arcs, J, where some ways are shut; None: the capacities.
     """
 
     nodes: int
@@ -65,18 +77,103 @@ class Network:
     gain: Floats
     capacity_j: Floats
     price: Floats
-    arc_link: Ints
-    arc_back: NDArray[np.bool_]
-    arc_tail: Ints
-    arc_head: Ints
-    arc_lo: Floats
-    arc_hi: Floats
-    pattern: Pattern
-    start: Ints
-    incident: Ints
     standing_uj: Ints
-    part: Ints
-    ring: NDArray[np.bool_]
+    shut_hi: Floats | None = None
+
+    @cached_property
+    def plain(self) -> Bools:
+        """Per link: without loss and price."""
+        limits = self.limits
+        out: Bools = (limits.loss_ppb == 0) & (limits.loss_per_j == 0) & (self.price == 0)
+        return out
+
+    @cached_property
+    def arc_link(self) -> Ints:
+        """Link of each arc: all links, then those that need an arc for the way back."""
+        every = np.arange(self.tail.size)
+        return np.concatenate([every, every[~self.plain]])
+
+    @cached_property
+    def arc_back(self) -> Bools:
+        """Whether an arc runs from `to` to `from`."""
+        return np.arange(self.arc_link.size) >= self.tail.size
+
+    @cached_property
+    def arc_tail(self) -> Ints:
+        """Where arcs begin."""
+        return np.concatenate([self.tail, self.head[~self.plain]])
+
+    @cached_property
+    def arc_head(self) -> Ints:
+        """Where arcs end."""
+        return np.concatenate([self.head, self.tail[~self.plain]])
+
+    @cached_property
+    def arc_lo(self) -> Floats:
+        """Lower bounds of arcs, J."""
+        out: Floats = np.where(self.plain[self.arc_link], -self.capacity_j[self.arc_link], 0.0)
+        return out
+
+    @cached_property
+    def arc_hi(self) -> Floats:
+        """Upper bounds of arcs, J."""
+        return self.capacity_j[self.arc_link] if self.shut_hi is None else self.shut_hi
+
+    @cached_property
+    def pattern(self) -> Pattern:
+        """Structure of the node matrix."""
+        tail, head = self.arc_tail.astype(np.int32), self.arc_head.astype(np.int32)
+        return analyse(self.nodes, tail, head)
+
+    @cached_property
+    def _incidence(self) -> tuple[Ints, Ints]:
+        return incidence(self.nodes, self.tail, self.head)
+
+    @property
+    def start(self) -> Ints:
+        """Links at each node: incident[start[v]:start[v+1]]."""
+        return self._incidence[0]
+
+    @property
+    def incident(self) -> Ints:
+        """See `start`."""
+        return self._incidence[1]
+
+    @cached_property
+    def _walk(self) -> tuple[Ints, Ints, Ints, Ints, bool]:
+        open_ = self.capacity_j > 0.0
+        return walk(self.tail, self.head, self.start, self.incident, open_)
+
+    @property
+    def part(self) -> Ints:
+        """Number of the connected part in which each node lies; closed links do not connect."""
+        return self._walk[0]
+
+    @cached_property
+    def parts(self) -> int:
+        """Number of connected parts."""
+        return int(self.part.max(initial=-1)) + 1
+
+    @cached_property
+    def forest(self) -> Forest:
+        """A spanning forest of the open links."""
+        _, order, up, link, ringed = self._walk
+        return Forest(order, up, link, not ringed)
+
+    @cached_property
+    def depth_first(self) -> Walk:
+        """The forest, depth first: each node before all that lies behind it."""
+        f = self.forest
+        return depth_first(f.order, f.up, f.link, self.tail)
+
+    @cached_property
+    def ring(self) -> Bools:
+        """Per arc: whether flow may circulate through it for nothing.
+
+        So it is around links without loss and price.
+        """
+        plain = self.plain & (self.capacity_j > 0)
+        return _ringed(self.nodes, self.tail, self.head, plain)[self.arc_link]
 
 
 def network_of(grid: Grid, formulation: str, duration_s: float) -> Network:
@@ -92,53 +189,26 @@ def _build(grid: Grid, formulation: str, duration_s: float) -> Network:
     steered = formulation != "copperplate"
     links = grid.link_count if steered else 0
     nodes = grid.node_count if steered else 1
-    node_of = np.arange(grid.node_count) if steered else None
-    if node_of is None:
-        node_of = np.zeros(grid.node_count, np.int64)
+    node_of = np.arange(grid.node_count) if steered else np.zeros(grid.node_count, np.int64)
     all_limits = grid.limits(duration_s)
     limits = LinkLimits(
         all_limits.capacity_uj[:links], all_limits.loss_ppb[:links], all_limits.loss_per_j[:links]
     )
-    tail = grid.link_from[:links].astype(np.int64)
-    head = grid.link_to[:links].astype(np.int64)
     gain = 1.0 - limits.loss_ppb / PPB
     capacity_j = np.where(limits.capacity_uj >= NO_LIMIT_UJ, np.inf, limits.capacity_uj / UJ_PER_J)
     with np.errstate(divide="ignore"):
         # beyond this a quadratic loss grows faster than what is sent
         capacity_j = np.minimum(capacity_j, gain / (2.0 * limits.loss_per_j))
-    price = grid.price_per_j[:links]
-    plain = (limits.loss_ppb == 0) & (limits.loss_per_j == 0) & (price == 0)
-    every = np.arange(links)
-    arc_link = np.concatenate([every, every[~plain]])
-    arc_back = np.concatenate([np.zeros(links, bool), np.ones(int((~plain).sum()), bool)])
-    arc_tail = np.where(arc_back, head[arc_link], tail[arc_link])
-    arc_head = np.where(arc_back, tail[arc_link], head[arc_link])
-    arc_lo = np.where(plain[arc_link], -capacity_j[arc_link], 0.0)
-    pattern = analyse(nodes, arc_tail.astype(np.int32), arc_head.astype(np.int32))
-    ends = np.concatenate([tail, head])
-    incident = np.argsort(ends, kind="stable")
-    start = np.searchsorted(ends[incident], np.arange(nodes + 1)).astype(np.int64)
     standing = np.floor(grid.standing_loss_w * duration_s * UJ_PER_J + 0.5).astype(np.int64)
     return Network(
         nodes=nodes,
         node_of=node_of,
-        tail=tail,
-        head=head,
+        tail=grid.link_from[:links].astype(np.int64),
+        head=grid.link_to[:links].astype(np.int64),
         limits=limits,
         gain=gain,
         capacity_j=capacity_j,
-        price=np.ascontiguousarray(price),
-        arc_link=arc_link,
-        arc_back=arc_back,
-        arc_tail=arc_tail,
-        arc_head=arc_head,
-        arc_lo=arc_lo,
-        arc_hi=capacity_j[arc_link],
-        pattern=pattern,
-        start=start,
-        incident=(incident % max(links, 1)).astype(np.int64),
-        ring=_ringed(nodes, tail, head, plain & (capacity_j > 0))[arc_link],
-        part=_parts(nodes, tail[capacity_j > 0], head[capacity_j > 0]),
+        price=np.ascontiguousarray(grid.price_per_j[:links]),
         standing_uj=standing if steered else np.zeros_like(standing),
     )
 

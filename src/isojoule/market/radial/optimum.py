@@ -172,7 +172,7 @@ def _one_way(network: Network, solution: Solution) -> Network | None:
         return None
     arc_hi = network.arc_hi.copy()
     arc_hi[np.where(solution.f[one] < solution.f[other], one, other)[both]] = 0.0
-    return replace(network, arc_hi=arc_hi)
+    return replace(network, shut_hi=arc_hi)
 
 
 class _Limited:
