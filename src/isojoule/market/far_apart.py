@@ -124,13 +124,11 @@ def _sizes(pieces: Pieces) -> Iterator[float]:
 
 
 def _cut(network: Network, columns: Columns, size_j: float) -> tuple[Network, Columns]:
-    """The program with no piece larger than this, and no arc larger than all of them."""
+    """The program with no piece larger than this, and no finite limit of a link than all."""
     p = columns.pieces
     cut = p._replace(lo=np.maximum(p.lo, -size_j), hi=np.minimum(p.hi, size_j))
     all_j = ROOM * size_j * max(p.lo.size, 1)
-    narrow = replace(
-        network,
-        arc_lo=np.maximum(network.arc_lo, -all_j),
-        arc_hi=np.minimum(network.arc_hi, all_j),
-    )
+    capacity_j = network.capacity_j
+    finite = np.isfinite(capacity_j)
+    narrow = replace(network, capacity_j=np.where(finite, np.minimum(capacity_j, all_j), np.inf))
     return narrow, columns._replace(pieces=cut)
