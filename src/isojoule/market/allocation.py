@@ -23,6 +23,7 @@ from isojoule.core.units import NO_LIMIT_UJ, UJ_PER_J
 from isojoule.grid import Grid
 from isojoule.grid.formulation import Network, network_of
 from isojoule.kernels.commit import losses
+from isojoule.kernels.pairwise import largest_trade
 from isojoule.kernels.prices import fill, support, welfare_gap
 from isojoule.market.book import Book
 from isojoule.market.dust import proven, reach_of_prices, rounding_of
@@ -46,6 +47,8 @@ class Support:
 
     `closed` says whether the gap is no more than rounding (see `isojoule.market.dust`); `size` is
     the sum of all worths without sign, by which digits of the welfare are measured.
+    `largest_trade_per_j` is what one more Joule between neighbours would still gain at most (see
+    `isojoule.kernels.pairwise`), money per J; nan where more than links decides what may flow.
     """
 
     lowest: Floats
@@ -55,6 +58,7 @@ class Support:
     gap: float
     closed: bool
     size: float = 0.0
+    largest_trade_per_j: float = math.nan
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -335,13 +339,19 @@ def supporting_prices(
             break
     else:
         low, high = first
+        slack = 4e-6 + 1e-9 * largest
     dual = np.zeros(network.nodes)
     dual[network.node_of] = duals
     welfare, gap, closed = gap_at(dual, low, high)
     lowest, highest = low[network.node_of], high[network.node_of]
     size = math.fsum(np.abs(integral(p, x)[columns.counts]))
     size += math.fsum(network.price * np.abs(flow_j))
-    return Support(lowest, highest, price_between(lowest, highest), welfare, gap, closed, size)
+    trade = largest_trade(
+        columns.node, *p, x, network.tail, network.head, flow_j, network.capacity_j, network.gain,
+        network.limits.loss_per_j, network.price, network.nodes, slack,
+    )  # fmt: skip
+    price = price_between(lowest, highest)
+    return Support(lowest, highest, price, welfare, gap, closed, size, trade)
 
 
 def price_between(lowest: Floats, highest: Floats) -> Floats:

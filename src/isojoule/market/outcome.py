@@ -46,6 +46,7 @@ def clearing_named(
             gap=s.gap,
             side=found.side,
             leaves=found.leaves,
+            largest_trade_per_j=s.largest_trade_per_j,
         ),
         taken=found.taken,
         state_before=dict(state or {}),

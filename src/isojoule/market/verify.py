@@ -106,6 +106,9 @@ def check_fits(mechanism: Mechanism, book: Book, clearing: Clearing) -> None:
         raise VerificationError(
             f"{name} does not give a certificate of this kind", place="certificate.kind"
         )
+    proves = clearing.certificate.kind in ("dual", "bound") and book.network not in SIDED
+    if not (proves or math.isnan(clearing.certificate.largest_trade_per_j)):
+        raise VerificationError("is not told here", place="certificate.largest_trade_per_j")
     if clearing.certificate.side and book.network not in SIDED:
         raise VerificationError(f"{book.network} has no other duals", place="certificate.side")
 
@@ -251,6 +254,12 @@ def check_prices(
         what = f"has a {name} supporting price that does not follow from energies and flows"
         _no(~(near | (stored == true)), grid.node_ids, "node", what)
     check_welfare(clearing, found)
+    told, gains = c.largest_trade_per_j, found.largest_trade_per_j
+    near_enough = abs(told - gains) <= MARGIN * (scale + gains)
+    if not (near_enough or (math.isnan(told) and math.isnan(gains))):
+        raise VerificationError(
+            f"is {told!r}, the curves give {gains!r}", place="certificate.largest_trade_per_j"
+        )
     if book.indivisible:
         if c.kind != "bound":
             raise VerificationError("a choice is proved by a bound", place="certificate.kind")

@@ -170,6 +170,7 @@ def verify_path(path: Path, progress: bool = False) -> list[str]:
         ]
     from isojoule.apps.files.clearing_files import read_clearing
     from isojoule.core.errors import VerificationError
+    from isojoule.core.units import price_text
     from isojoule.market.mechanisms import get as rule_named
     from isojoule.market.verify import check_clearing
 
@@ -179,6 +180,9 @@ def verify_path(path: Path, progress: bool = False) -> list[str]:
     except VerificationError as error:
         raise VerificationError(error.message, place=f"{path}: {error.place}") from None
     told = rule_named(clearing.mechanism, **clearing.parameters)
+    left, most = clearing.certificate.largest_trade_per_j, ""
+    if left == left:
+        most = f"; a Joule more between neighbours gains {price_text(left, file.book.currency)}"
     paid = "follow from prices and energies to the nano-unit"
     if hasattr(told, "pays"):
         paid = "are the pivots that solving the book anew gives"
@@ -190,7 +194,7 @@ def verify_path(path: Path, progress: bool = False) -> list[str]:
         f"{file.grid.node_count} nodes balance to the microjoule",
         f"payments {paid}, and sum to the operator's line",
         f"certificate of kind {clearing.certificate.kind!r}: at most "
-        f"{clearing.certificate.gap:.3g} {file.book.currency} below the optimum"
+        f"{clearing.certificate.gap:.3g} {file.book.currency} below the optimum{most}"
         if clearing.certificate.kind != "recomputed"
         else f"the rule of {clearing.mechanism} was recomputed",
     ]

@@ -27,7 +27,7 @@ from isojoule.core.errors import InvariantError
 from isojoule.core.units import UJ_PER_J
 from isojoule.grid import Grid
 from isojoule.kernels.interior_point import Solution
-from isojoule.market.allocation import Allocation, NotSolved, Support, allocate, columns_of
+from isojoule.market.allocation import Allocation, NotSolved, allocate, columns_of
 from isojoule.market.book import Book
 from isojoule.market.integer.lagrangian import Fixed, Lagrangian, lagrangian_of
 from isojoule.market.integer.master import SIZE, Master
@@ -291,7 +291,7 @@ class Search:
             taken=taken,
             duals=proof.duals,
             leaves=proof.leaves,
-            support=Support(s.lowest, s.highest, s.price, welfare, gap, False, best.scale),
+            support=replace(s, welfare=welfare, gap=gap, closed=False, size=best.scale),
             bound=max(bound, value),
         )
 
