@@ -172,11 +172,11 @@ def test_a_forged_one_is_found() -> None:
         assert caught.value.place == "certificate.largest_trade_per_j"
 
 
-def test_rules_without_an_optimum_tell_none() -> None:
+def test_rules_without_an_optimum_tell_none_or_the_truth() -> None:
     grid = grid_of(1)
     book = book_of(grid, [offer("a", 0, sell((2, 1.0))), offer("b", 0, buy((2, 3.0)))])
     good = clear(book_of(grid, list(book.offers), network="copperplate"), grid, "cda")
     assert math.isnan(good.certificate.largest_trade_per_j)
-    forged = replace(good, certificate=replace(good.certificate, largest_trade_per_j=0.0))
-    with pytest.raises(VerificationError, match="is not told here"):
+    forged = replace(good, certificate=replace(good.certificate, largest_trade_per_j=0.5))
+    with pytest.raises(VerificationError, match=r"largest_trade_per_j: is 0\.5, the curves give 0"):
         check_clearing(book_of(grid, list(book.offers), network="copperplate"), grid, forged)
