@@ -43,7 +43,8 @@ class Support:
     """Prices that support an allocation, and the bound that the duals prove.
 
     `closed` says whether the gap is no more than rounding (see `isojoule.market.dust`); `size` is
-    the sum of all worths without sign, by which digits of the welfare are measured.
+    the sum of all worths without sign, by which digits of the welfare are measured. `by_prices`
+    says whether the prices themselves, as duals, would close the gap; None: not known.
     """
 
     lowest: Floats
@@ -53,6 +54,7 @@ class Support:
     gap: float
     closed: bool
     size: float = 0.0
+    by_prices: bool | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -319,6 +321,7 @@ def supporting_prices(
     # what is nearer to a kink than the dust of the commit stands at the kink; how much dust
     # there is shows in whether the prices prove the optimum
     first: tuple[Floats, Floats] = (np.zeros(0), np.zeros(0))
+    by_prices = True
     for widen in (1.0, 10.0, 100.0):
         slack = widen * (4e-6 + 1e-9 * largest)
         low, high = support(
@@ -331,13 +334,15 @@ def supporting_prices(
             break
     else:
         low, high = first
+        by_prices = False
     dual = np.zeros(network.nodes)
     dual[network.node_of] = duals
     welfare, gap, closed = gap_at(dual, low, high)
     lowest, highest = low[network.node_of], high[network.node_of]
     size = math.fsum(np.abs(integral(p, x)[columns.counts]))
     size += math.fsum(network.price * np.abs(flow_j))
-    return Support(lowest, highest, price_between(lowest, highest), welfare, gap, closed, size)
+    price = price_between(lowest, highest)
+    return Support(lowest, highest, price, welfare, gap, closed, size, by_prices)
 
 
 def price_between(lowest: Floats, highest: Floats) -> Floats:
