@@ -110,8 +110,8 @@ def _whole_bound(bound_j: float, sense: float) -> int:
     """The bound in whole microjoules, rounded towards 0; `sense` is -1 below and 1 above."""
     bound = min(max(bound_j * UJ_PER_J, -NO_LIMIT_UJ), NO_LIMIT_UJ)
     if sense < 0.0:
-        return int(math.ceil(bound - WHOLE))
-    return int(math.floor(bound + WHOLE))
+        return math.ceil(bound - WHOLE)
+    return math.floor(bound + WHOLE)
 
 
 @kernel
@@ -201,7 +201,7 @@ def survey(node: Ints, offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats
 def _one_formula(left: int, right: int, offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats,
                  c0: Floats, c1: Floats, k: Floats) -> bool:  # fmt: skip
     """Whether two pieces are the two sides of 0 of one formula."""
-    return (
+    return bool(
         offer[left] == offer[right] and hi[left] == 0.0 and lo[right] == 0.0
         and a[left] == a[right] and b[left] == b[right] and c0[left] == c0[right]
         and c1[left] == c1[right] and k[left] == k[right]

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from isojoule.kernels.compile import inline, kernel
 
+PEAK = 1e-4
+"""A link whose marginal gain is below this share of its gain stands at its peak."""
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 

@@ -29,7 +29,8 @@ DUST_J = 2e-6
 NEAR_J = 4e-6
 NEAR_SHARE = 1e-9
 WIDENINGS = (1.0, 10.0, 100.0)
-"""How much dust there may be, one after the other, until the prices prove the optimum (C7)."""
+"""How much dust there may be, one after the other, until the prices prove the optimum (C7): first
+as a share of the largest quantity offered, then of the largest that moves."""
 
 
 class Proof(NamedTuple):
@@ -281,10 +282,20 @@ def proof(node: Ints, offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats,
     nodes = start.size - 1
     known, none = np.empty(nodes), np.empty(0)
     out = (none, none, none, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    moved = 0.0
+    for i in range(x.size):
+        moved = max(moved, abs(x[i]))
+    for e in range(tail.size):
+        moved = max(moved, abs(flow[e]))
     # what is nearer to a kink than the dust of the commit stands at the kink; how much dust
-    # there is shows in whether the prices prove the optimum. If none do, the first stand.
-    for attempt in range(len(WIDENINGS)):
-        slack = WIDENINGS[attempt] * (NEAR_J + NEAR_SHARE * largest)
+    # there is shows in whether the prices prove the optimum. Beside an offer that is many powers
+    # of ten larger than all that moves, its dust would hide them: then what moves is the measure
+    count = len(WIDENINGS)
+    for attempt in range(2 * count):
+        if attempt == count and not moved < largest:
+            break  # the same again
+        measure = largest if attempt < count else moved
+        slack = WIDENINGS[attempt % count] * (NEAR_J + NEAR_SHARE * measure)
         lowest, highest = support(
             node, lo, hi, a, b, c0, c1, k, x, tail, head, flow, capacity, gain, r, price, start,
             incident, order, up, link, whole, slack,

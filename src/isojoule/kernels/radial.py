@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.kernels.compile import inline, kernel
-from isojoule.kernels.prices import best_profit
-from isojoule.kernels.support import PEAK
+from isojoule.kernels.prices import PEAK, best_profit
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -19,10 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.kernels.compile import inline, kernel
-from isojoule.kernels.prices import marginal_at
+from isojoule.kernels.prices import PEAK, marginal_at
 
-PEAK = 1e-4
-"""A link whose marginal gain is below this share of its gain stands at its peak."""
 DIGITS = 1e-14
 """Prices that change by a smaller share of the dearest worth do not change."""
 PATIENCE = 200

@@ -158,10 +158,10 @@ def to_whole(tail: Ints, head: Ints, capacity: Ints, ppb: Ints, r: Floats, price
 @inline
 def _lower(energy: int, down_uj: float, low: int) -> int:
     """The energy less so much, but no less than its bound."""
-    return max(low, energy - int(math.floor(min(down_uj, NO_LIMIT_UJ))))
+    return max(low, energy - math.floor(min(down_uj, NO_LIMIT_UJ)))
 
 
 @inline
 def _upper(energy: int, up_uj: float, high: int) -> int:
     """The energy and so much more, but no more than its bound."""
-    return min(high, energy + int(math.floor(min(up_uj, NO_LIMIT_UJ))))
+    return min(high, energy + math.floor(min(up_uj, NO_LIMIT_UJ)))
