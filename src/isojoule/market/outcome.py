@@ -47,6 +47,7 @@ def clearing_named(
             side=found.side,
             leaves=found.leaves,
             largest_trade_per_j=s.largest_trade_per_j,
+            by_prices=s.by_prices,
         ),
         taken=found.taken,
         state_before=dict(state or {}),
