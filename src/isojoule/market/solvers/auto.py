@@ -4,7 +4,7 @@
 - Without rings and quadratic losses: `tree`.
 - Large meshes with a falling curve at every node: `first-order`, or `relaxation` where the flows of
   a moment ago are known.
-- All else: `interior-point`; where a mesh is so large that its factors would not fit, `primal-dual`.
+- All else: `interior-point`; where a mesh is so large that factors would not fit, `primal-dual`.
 
 What the chosen one leaves open is solved by the interior point. Spec: docs/spec/solvers.md, E12.
 """
