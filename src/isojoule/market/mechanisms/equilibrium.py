@@ -8,6 +8,7 @@ from typing import ClassVar
 from isojoule.grid import Grid
 from isojoule.market.allocation import NotSolved
 from isojoule.market.book import NETWORKS, Book
+from isojoule.market.check_book import check_book, naming_faults
 from isojoule.market.contract import Claim, Clearing, Refusal, State, Traits
 from isojoule.market.outcome import clearing_of
 from isojoule.market.settle import nodal_payments, too_much
@@ -87,8 +88,10 @@ class Equilibrium:
         refusal = self.refuses(book)
         if refusal is not None:
             return refusal
-        found = allocate_auto(book, grid) if solver == AUTO else allocate_by(book, grid, solver)
+        with naming_faults(book, grid):
+            found = allocate_auto(book, grid) if solver == AUTO else allocate_by(book, grid, solver)
         if isinstance(found, NotSolved):
+            check_book(book, grid)
             return Refusal(self.name, found.reason, found.remedy)
         s = found.support
         beyond = too_much(book, found.energy_uj, s.price)
