@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from isojoule.kernels.compile import inline, kernel
 from isojoule.kernels.polyline import (
-    FIRST_POINTS,
+    MOST_POINTS,
     add,
     between,
     crossing,
@@ -262,7 +262,7 @@ def _bent(program: TreeProgram, i: int) -> bool:
 def _settle(walk: Walk, program: TreeProgram, tolerance: float, price: Floats, near: Floats,
             wide: Floats) -> bool:  # fmt: skip
     """Draw the next chords around where curves stand at the prices. Whether the last ones fit."""
-    at, want = np.empty(FIRST_POINTS), np.empty(FIRST_POINTS)
+    at, want = np.empty(MOST_POINTS), np.empty(MOST_POINTS)
     settled = True
     for p in range(walk.order.size):
         lam = price[p]
@@ -320,7 +320,7 @@ def _up(walk: Walk, program: TreeProgram, near: Floats, wide: Floats, level: Flo
         while count > 0 and owner[count - 1] == p:
             count -= 1
         end = begin[rows]
-        need = end + FIRST_POINTS * (first[p + 1] - first[p]) + 16
+        need = end + MOST_POINTS * (first[p + 1] - first[p] + 1)
         if need > room:
             room = 2 * need
             at, want = _longer(at, end, room), _longer(want, end, room)
