@@ -16,8 +16,8 @@ Ints = NDArray[np.int64]
 
 @kernel
 def burns(tail: Ints, head: Ints, ppb: Ints, r: Floats, start: Ints, incident: Ints, flow: Floats,
-          price: Floats, free: float, small: float, offer: Ints, lo: Floats, hi: Floats,
-          x: Floats) -> bool:  # fmt: skip
+          price: Floats, free: float, small: float, whole: bool, offer: Ints, lo: Floats,
+          hi: Floats, x: Floats) -> bool:  # fmt: skip
     """Whether a link that loses energy may lie in a circle, or an offer buys and sells.
 
     That pays only where a price is `free` or less, so only links that are used from there count.
@@ -32,6 +32,8 @@ def burns(tail: Ints, head: Ints, ppb: Ints, r: Floats, start: Ints, incident: I
         Of each link, signed, J; of each node, money per J.
     free, small
         A price that counts as 0, and a quantity that does, J.
+    whole
+        Whether the open links are a forest: nothing runs in circles.
     offer, lo, hi, x
         Of pieces, in the order of their offers: offer, bounds, and where they stand, J.
     """
@@ -42,9 +44,11 @@ def burns(tail: Ints, head: Ints, ppb: Ints, r: Floats, start: Ints, incident: I
             break
     if not any_free:
         return False
-    return _loops(offer, lo, hi, x, small) or _circles(
-        tail, head, ppb, r, start, incident, flow, price, free, small
-    )
+    if _loops(offer, lo, hi, x, small):
+        return True
+    if whole:
+        return False
+    return _circles(tail, head, ppb, r, start, incident, flow, price, free, small)
 
 
 @kernel
@@ -107,4 +111,7 @@ def _circles(tail: Ints, head: Ints, ppb: Ints, r: Floats, start: Ints, incident
                 gone[other] = True
                 stack[count] = other
                 count += 1
-    return any(used[e] and (ppb[e] > 0 or r[e] > 0.0) for e in range(links))
+    lossy = False
+    for e in range(links):
+        lossy = lossy or (used[e] and (ppb[e] > 0 or r[e] > 0.0))
+    return lossy

@@ -40,6 +40,8 @@ def integral_between(a: float, b: float, c0: float, c1: float, k: float, x0: flo
     top = max(t0, t1)
     if top == 0.0:
         return out
+    if k == 1.0:
+        return float(out + b * (x1 - x0) * (0.5 * (t0 + t1)))
     d = abs(t0 - t1) / top
     mean = top**k
     if d >= 1.0:

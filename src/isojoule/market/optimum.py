@@ -191,7 +191,8 @@ def _on_links(
     limits = network.limits
     if s.residual < ACCEPTED and burns(
         network.tail, network.head, limits.loss_ppb, limits.loss_per_j, network.start,
-        network.incident, s.flow, s.price, no_price(p), small, columns.offer, lo, hi, x,
+        network.incident, s.flow, s.price, no_price(p), small, network.forest.whole,
+        columns.offer, lo, hi, x,
     ):  # fmt: skip
         return _on_arcs(network, columns, lo, hi, capacity_j, inject, maximise_flow)
     flow = s.flow
