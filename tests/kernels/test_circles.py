@@ -21,8 +21,8 @@ def asked(tail: np.ndarray, head: np.ndarray, flow: np.ndarray, price: np.ndarra
     start, incident = incidence(price.size, tail, head)
     whole = not walk(tail, head, start, incident, np.ones(tail.size, bool))[4]
     return burns(
-        tail, head, ppb, np.zeros(tail.size), start, incident, flow, price, FREE, SMALL, whole,
-        NOBODY, NONE, NONE, NONE,
+        tail, head, ppb, np.zeros(tail.size), start, incident, whole, flow, price,
+        NOBODY, NONE, NONE, NONE, NONE, NONE, FREE, SMALL,
     )  # fmt: skip
 
 
@@ -53,9 +53,9 @@ def test_an_offer_that_buys_and_sells_where_energy_has_no_worth() -> None:
 
     def seen(price: float, hi: float) -> bool:
         return burns(
-            NOBODY, NOBODY, NOBODY, NONE, start, incident, NONE, np.array([price]), FREE, SMALL,
-            True, np.array([0, 0]), np.array([-1.0, 0.0]), np.array([0.0, hi]),
-            np.array([-1.0, 1.0]),
+            NOBODY, NOBODY, NOBODY, NONE, start, incident, True, NONE, np.array([price]),
+            np.array([0, 0]), np.array([-1.0, 0.0]), np.array([0.0, hi]), np.ones(2), np.zeros(2),
+            np.array([-1.0, 1.0]), FREE, SMALL,
         )  # fmt: skip
 
     assert seen(0.0, 1.0)

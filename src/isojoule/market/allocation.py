@@ -168,6 +168,7 @@ def allocate(
     reach_j: float = 0.0,
     found: Optimum | None = None,
     solver: Solver | LinkSolver | None = None,
+    columns: Columns | None = None,
 ) -> Allocation | NotSolved:
     """The welfare optimum of a book of divisible offers on copperplate or transport.
 
@@ -182,9 +183,11 @@ def allocate(
         The optimum in floats, if it is known.
     solver
         Finds it, if it is not; see `isojoule.market.optimum.optimum`.
+    columns
+        Of the book, if they are known.
     """
     network = network_of(grid, book.network, book.interval.duration_s)
-    plain = columns = columns_of(book, network)
+    plain = columns = columns_of(book, network) if columns is None else columns
     count = columns.offer_node.size
     inject: Floats | None = None
     if legs.node.size:
