@@ -97,7 +97,7 @@ def test_two_hundred_thousand_nodes_balance_again() -> None:
     assert not residuals(tail, head, flow, ppb, r, v, energy, n).any()
     assert np.all(np.abs(flow) <= cap)
     assert np.all((energy >= low) & (energy <= high))
-    # what stands at a kink stays there, if links with room lead away; idle links that lose stay idle
+    # what stands at a kink stays there, where links with room lead away; idle links stay idle
     moved = np.abs(energy - known)[~battery]
     assert np.count_nonzero(moved) < 100  # full links all around
     assert moved.max() < 1000
