@@ -29,7 +29,7 @@ def test_names_are_the_tuple_of_their_strings(texts: list[str]) -> None:
     assert names.lengths().tolist() == [len(text.encode()) for text in texts]
     assert [plain[i] for i in names.order()] == sorted(plain)
     assert first_repeat(names) == first_repeat(plain)
-    assert pickle.loads(pickle.dumps(names)) == plain  # noqa: S301
+    assert pickle.loads(pickle.dumps(names)) == plain
 
 
 @given(TEXTS, TEXTS)

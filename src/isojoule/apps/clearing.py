@@ -15,6 +15,7 @@ from isojoule.core.errors import InputError
 from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
 from isojoule.grid import Grid
 from isojoule.market import Book, Clearing, Refusal
+from isojoule.market.book_check import check_book
 from isojoule.market.explain import explain
 from isojoule.market.mechanisms import get
 from isojoule.market.solvers import clear_with
@@ -121,11 +122,12 @@ def clear(
     Raises
     ------
     InputError
-        Bad file, unknown mechanism or solver, or a book without its grid.
+        Bad file or columns, unknown mechanism or solver, or a book without its grid.
     """
     if isinstance(book, Book):
         if grid is None:
             raise InputError("a Book without its grid", remedy="give clear(book, grid)")
+        check_book(book, grid)
         file = BookFile(book, grid, book_document(book, grid))
     elif grid is not None:
         raise InputError("a grid beside a book file", remedy="leave the grid out")

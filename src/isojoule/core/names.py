@@ -10,6 +10,7 @@ hold tuples; the functions at the end take either.
 
 from __future__ import annotations
 
+import itertools
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
@@ -126,9 +127,9 @@ class Names(Sequence[str]):
             raw, ends = texts.data.tobytes(), texts.offsets.tolist()
             text = raw.decode()
             if len(text) == len(raw):  # ASCII: letters are bytes
-                yield from (text[a:b] for a, b in zip(ends, ends[1:], strict=False))
+                yield from (text[a:b] for a, b in itertools.pairwise(ends))
             else:
-                yield from (raw[a:b].decode() for a, b in zip(ends, ends[1:], strict=False))
+                yield from (raw[a:b].decode() for a, b in itertools.pairwise(ends))
 
     def __eq__(self, other: object) -> bool:
         if self is other:

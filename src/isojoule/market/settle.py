@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from isojoule.core.names import not_empty
 from isojoule.core.units import NANO_PER_UNIT, NO_LIMIT_UJ, UJ_PER_J
 from isojoule.grid import Grid
 from isojoule.grid.formulation import Network, network_of
@@ -69,7 +70,7 @@ def nodal_payments(book: Book, grid: Grid, flows: Flows, price: Floats) -> Paid:
     sender = np.where(forward, grid.link_from, grid.link_to)
     receiver = np.where(forward, grid.link_to, grid.link_from)
     sent = np.abs(flow)
-    owned = np.array([bool(name) for name in grid.owner], dtype=bool)
+    owned = not_empty(grid.owner)
     if owned.any():
         at = np.flatnonzero(owned)
         links[at] = payments(price[sender[at]], sent[at]) + payments(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -245,7 +246,7 @@ def _derive(file: BookFile, clearing: Clearing) -> Document:
     }
 
 
-def _by_name(names: tuple[str, ...]) -> list[int]:
+def _by_name(names: Sequence[str]) -> list[int]:
     return sorted(range(len(names)), key=lambda i: names[i])
 
 
@@ -321,7 +322,7 @@ def _read(document: Document, file: BookFile) -> Clearing:
     links = {row["id"]: row for row in document["links"]}
     certificate = document["certificate"]
 
-    def column(names: tuple[str, ...], rows: Document, key: str, digits: int) -> NDArray[np.int64]:
+    def column(names: Sequence[str], rows: Document, key: str, digits: int) -> NDArray[np.int64]:
         values = [exact(rows[name].get(key, "0"), digits, f"{name}.{key}") for name in names]
         return np.array(values, dtype=np.int64)
 
