@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from isojoule.core import text_arrays
 from isojoule.core.errors import InputError
-from isojoule.core.names import NameIndex, Names, first_repeat, not_empty
+from isojoule.core.name_index import NameIndex
+from isojoule.core.names import Names, first_repeat, not_empty
 
 TEXTS = st.lists(st.text(st.sampled_from("ab\0é€𝄞0 "), max_size=20), max_size=40)
 
@@ -29,6 +30,8 @@ def test_names_are_the_tuple_of_their_strings(texts: list[str]) -> None:
     assert names.lengths().tolist() == [len(text.encode()) for text in texts]
     assert [plain[i] for i in names.order()] == sorted(plain)
     assert first_repeat(names) == first_repeat(plain)
+    once, at = names.distinct()
+    assert [*once] == sorted(set(plain)) and once.take(at) == plain
     assert pickle.loads(pickle.dumps(names)) == plain
 
 

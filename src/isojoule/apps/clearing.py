@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from isojoule.apps.files.book_doc import book_document
 from isojoule.apps.files.book_files import BookFile, read_book
 from isojoule.apps.files.clearing_files import answer, write_clearing
 from isojoule.core.errors import InputError
@@ -128,7 +127,7 @@ def clear(
         if grid is None:
             raise InputError("a Book without its grid", remedy="give clear(book, grid)")
         check_book(book, grid)
-        file = BookFile(book, grid, book_document(book, grid))
+        file = BookFile(book, grid)
     elif grid is not None:
         raise InputError("a grid beside a book file", remedy="leave the grid out")
     else:

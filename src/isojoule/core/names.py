@@ -191,6 +191,19 @@ class Names(Sequence[str]):
         """Positions in the order of the names, by code points. Shape (names,)."""
         return order_of(self.texts(0, len(self)))
 
+    def distinct(self) -> tuple[Names, NDArray[np.int32]]:
+        """Each name once, in order, and which of them stands at each position."""
+        order = self.order()
+        ordered = self.take(order)
+        new = np.ones(len(self), bool)
+        if len(self):
+            new[1:] = ~same(
+                ordered[1:].texts(0, len(self) - 1), ordered[:-1].texts(0, len(self) - 1)
+            )
+        at = np.empty(len(self), np.int32)
+        at[order] = np.cumsum(new) - 1
+        return ordered.take(np.flatnonzero(new)), at
+
     def first_repeat(self) -> int:
         """Position of the first name that stood before, or -1."""
         mixed = self.hashes()
@@ -325,50 +338,6 @@ class _Repeated(Names):
 
     def _part(self, start: int, stop: int) -> Names:
         return _Repeated(self._name.decode(), stop - start)
-
-
-class NameIndex:
-    """Finds many names among many: positions by hash, sorted, and where each range of them begins.
-
-    Parameters
-    ----------
-    names
-        The names that are known; of equal ones any may be found.
-    """
-
-    def __init__(self, names: Names) -> None:
-        self._names = names
-        mixed = names.hashes()
-        self._order = np.argsort(mixed, kind="stable").astype(np.int32)
-        self._sorted = mixed[self._order]
-        bits = max(1, len(names).bit_length())
-        self._shift = np.uint64(64 - bits)
-        edges = np.arange(1 << bits, dtype=np.uint64) << self._shift
-        self._start = np.searchsorted(self._sorted, edges).astype(np.int32)
-
-    def find(self, names: Names) -> NDArray[np.int32]:
-        """Position of each name, -1 where it is not known. Shape (len(names),)."""
-        out = np.full(len(names), -1, np.int32)
-        for start, texts in zip(range(0, len(names), CHUNK), names.chunks(), strict=True):
-            out[start : start + CHUNK] = self._find(texts)
-        return out
-
-    def _find(self, texts: Texts) -> NDArray[np.int32]:
-        mixed = hashes(texts)
-        out = np.full(mixed.size, -1, np.int32)
-        slot = self._start[mixed >> self._shift].astype(np.int64)
-        left = np.flatnonzero(slot < self._sorted.size)
-        while left.size:
-            here = self._sorted[slot[left]]
-            hit = left[here == mixed[left]]
-            if hit.size:
-                found = self._order[slot[hit]]
-                alike = same(self._names.take(found).texts(0, hit.size), take(texts, hit))
-                out[hit[alike]] = found[alike]
-            left = left[(here <= mixed[left]) & (out[left] < 0)]
-            slot[left] += 1
-            left = left[slot[left] < self._sorted.size]
-        return out
 
 
 def first_repeat(names: Sequence[str]) -> int:

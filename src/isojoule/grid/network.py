@@ -110,7 +110,7 @@ class Grid:
 
     @cached_property
     def node_index(self) -> dict[str, int]:
-        """Row of each node by name, for few nodes; see `isojoule.core.names.NameIndex`."""
+        """Row of each node by name, for few nodes; see `isojoule.core.name_index.NameIndex`."""
         return {name: i for i, name in enumerate(self.node_ids)}
 
     def limits(self, duration_s: float) -> LinkLimits:
