@@ -70,11 +70,15 @@ def test_what_is_read_is_what_was_written(made: tuple[Path, Cleared], answer: Pa
     assert any(re.fullmatch(r"read in [\d.]+ s, checked in [\d.]+ s", line) for line in told)
 
 
-@pytest.mark.parametrize("name", ["three-homes.yaml", "community.yaml", "design.yaml"])
-def test_the_folder_of_a_small_book_says_what_its_document_says(name: str, tmp_path: Path) -> None:
-    cleared = clear(EXAMPLES / name)
-    if not isinstance(cleared, Cleared) or cleared.clearing.taken is not None:
-        pytest.skip("has offers that are all or nothing")
+SMALL = [("three-homes", "equilibrium"), ("community", "equilibrium"), ("feeder", "lmp")]
+
+
+@pytest.mark.parametrize(("name", "mechanism"), [*SMALL, ("three-buses", "lmp")])
+def test_the_folder_of_a_small_book_says_what_its_document_says(
+    name: str, mechanism: str, tmp_path: Path
+) -> None:
+    cleared = clear(EXAMPLES / f"{name}.yaml", mechanism=mechanism)
+    assert isinstance(cleared, Cleared)
     write_clearing_folder(tmp_path / "answer", cleared.file, cleared.clearing)
     verify_path(tmp_path / "answer")
     document = cleared.answer()

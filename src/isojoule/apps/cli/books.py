@@ -174,7 +174,9 @@ def verify_path(path: Path, progress: bool = False) -> list[str]:
     if path.is_dir() and not (path / "manifest.json").exists():
         from isojoule.apps.files.clearing_folder import is_clearing_folder
 
-        if is_clearing_folder(path) and not (path / "book.yaml").exists():
+        if (path / "book.yaml").exists():
+            raise no_clearing(path, "answer/")
+        if is_clearing_folder(path):
             return verify_clearing_folder(path)
     if path.is_dir():
         from isojoule.apps.results.show import progress_bar
@@ -207,11 +209,7 @@ def verify_path(path: Path, progress: bool = False) -> list[str]:
             f"{', '.join(parts[:-1])} and {parts[-1]} follow from the tables",
         ]
     if path.suffix in (".yaml", ".yml") and path.is_file():
-        raise InputError(
-            "a book is no clearing",
-            place=str(path),
-            remedy=f"clear it first: isojoule clear {path} --out answer.json",
-        )
+        raise no_clearing(path, "answer.json")
     from isojoule.apps.files.transcript import is_transcript, verify_transcript
 
     if is_transcript(path):
@@ -230,6 +228,15 @@ def verify_path(path: Path, progress: bool = False) -> list[str]:
         "participants, sums, prices and reasons follow from the offers and links",
         *check_of(path, file, clearing),
     ]
+
+
+def no_clearing(path: Path, out: str) -> InputError:
+    """What is given to be checked is a book."""
+    return InputError(
+        "a book is no clearing",
+        place=str(path),
+        remedy=f"clear it first: isojoule clear {path} --out {out}",
+    )
 
 
 def verify_clearing_folder(path: Path) -> list[str]:
