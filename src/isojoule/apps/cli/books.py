@@ -243,6 +243,7 @@ def verify_clearing_folder(path: Path) -> list[str]:
     """Check the folder of a large book's clearing; what was checked, and how long it took."""
     from time import perf_counter
 
+    import isojoule.market.verify  # noqa: F401 - it is not checking yet
     from isojoule.apps.files.clearing_folder import read_clearing_folder
 
     begun = perf_counter()

@@ -8,7 +8,7 @@ steps, nameless offers that must be numbered) sends the whole book to the reader
 
 The nodes are put in the order of their names, so that the order of the table has no say, and then
 so that neighbours lie near (`isojoule.grid.locality`); links stand in the order of their ends,
-offers in that of arrival and id. Answers are by name, so nobody sees that.
+offers in that of their nodes. Answers are by name, so nobody sees that.
 """
 
 from __future__ import annotations

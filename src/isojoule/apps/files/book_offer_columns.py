@@ -1,4 +1,8 @@
-"""The table of offers of a large book, read by columns into a book."""
+"""The table of offers of a large book, read by columns into a book.
+
+Offers stand in the order of their nodes, then of arrival and id (M2): a walk over offers then is
+one over nodes, in the order in which these lie in memory.
+"""
 
 from __future__ import annotations
 
@@ -74,6 +78,7 @@ def book_of(table: BookFrame, grid: Grid, head: Head) -> Book:
     participants, who = names.distinct()
     order = ids.order()
     order = order[np.argsort(at_ns[order], kind="stable")] if at_ns.any() else order
+    order = order[np.argsort(node[order], kind="stable")]
     row, columns = _pieces(parts, order)
     spill0, spill1, short0, short1 = (
         _column(table.height, parts, name)[order]
