@@ -1,6 +1,6 @@
 """A clearing as a folder: the same outcome as in one document, and no number in it may be another.
 
-Cites docs/spec/certificate.md C1 to C5, C9.
+C12, with C1 to C5 and C9, of docs/spec/certificate.md.
 """
 
 from __future__ import annotations
