@@ -240,7 +240,8 @@ def _worths(book: Book, grid: Grid, network: Network, found: Optimum, legs: Legs
     near = np.where(back, network.head[link], network.tail[link])
     far = np.where(back, network.tail[link], network.head[link])
     arrives = (network.gain[link] - network.limits.loss_per_j[link] * sent) * sent
-    over = np.bincount(far, arrives, n) - np.bincount(near, sent, n)
+    over = np.zeros(n)  # without links there is nothing to count, and that is no float
+    over += np.bincount(far, arrives, n) - np.bincount(near, sent, n)
     over -= np.bincount(c.node, found.x, n)
     over -= np.bincount(network.node_of[legs.node], legs.energy_uj / UJ_PER_J, n)
     return Worths(offer_value, link_cost, math.fsum((found.price * over).tolist()))
