@@ -73,9 +73,10 @@ def take(texts: Texts, at: NDArray[Any]) -> Texts:
 def order_of(texts: Texts) -> NDArray[np.int64]:
     """Positions in the order of the bytes, which for UTF-8 is that of the code points."""
     length = np.diff(texts.offsets).astype(np.int64)
-    keys: list[NDArray[Any]] = [length]  # a text before those that it begins
     words = [words.byteswap() if np.little_endian else words for _, words in _words(texts, length)]
-    keys += words[::-1]
+    keys: list[NDArray[Any]] = words[::-1]
+    if not texts.data.all() or not keys:  # a text before those that it begins: 0 is below any byte
+        keys.insert(0, length)
     return np.lexsort(keys).astype(np.int64)
 
 
