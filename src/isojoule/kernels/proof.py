@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.kernels.compile import inline, kernel
+from isojoule.kernels.pairwise import largest_trade
 from isojoule.kernels.prepare import reach
 from isojoule.kernels.prices import best_profit, demand_at, integral_between
 from isojoule.kernels.support import support
@@ -50,6 +51,8 @@ class Proof(NamedTuple):
         The same by the price, 0 where there is none.
     size
         All worths without sign.
+    trade
+        What the largest trade left between neighbours would gain, money per J.
     """
 
     lowest: Floats
@@ -61,6 +64,7 @@ class Proof(NamedTuple):
     price_gap: float
     price_dust: float
     size: float
+    trade: float
 
 
 @inline
@@ -276,7 +280,7 @@ def proof(node: Ints, offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats,
           gain: Floats, r: Floats, price: Floats, start: Ints, incident: Ints, order: Ints,
           up: Ints, link: Ints, whole: bool, flow_uj: Ints, loss_uj: Ints, dual: Floats,
           reach_j: float) -> tuple[
-              Floats, Floats, Floats, float, float, float, float, float, float]:  # fmt: skip
+              Floats, Floats, Floats, float, float, float, float, float, float, float]:  # fmt: skip
     """Supporting prices of an allocation, and what they and the duals prove; see `Proof`.
 
     Parameters
@@ -306,7 +310,7 @@ def proof(node: Ints, offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats,
     nodes = start.size - 1
     known, none = np.empty(nodes), np.empty(0)
     out = (none, none, none, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    moved = 0.0
+    moved, dusty = 0.0, 0.0
     for i in range(x.size):
         moved = max(moved, abs(x[i]))
     for e in range(tail.size):
@@ -343,6 +347,10 @@ def proof(node: Ints, offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats,
         closed = is_closed(welfare, price_gap, price_dust)
         if closed or attempt == 0:
             out = (lowest, highest, middle, welfare, gap, dust, price_gap, price_dust, size)
+            dusty = slack
         if closed:
             break
-    return out
+    trade = largest_trade(
+        node, lo, hi, a, b, c0, c1, k, x, tail, head, flow, capacity, gain, r, price, nodes, dusty
+    )
+    return out + (trade,)  # noqa: RUF005, what the compiler knows

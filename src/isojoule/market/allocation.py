@@ -59,6 +59,8 @@ class Support:
     `closed` says whether the gap is no more than rounding (see `isojoule.market.dust`); `size` is
     the sum of all worths without sign, by which digits of the welfare are measured. `by_prices`
     says whether the prices themselves, as duals, would close the gap; None: not known.
+    `largest_trade_per_j` is what one more Joule between neighbours would still gain at most (see
+    `isojoule.kernels.pairwise`), money per J; nan where more than links decides what may flow.
     """
 
     lowest: Floats
@@ -69,6 +71,7 @@ class Support:
     closed: bool
     size: float = 0.0
     by_prices: bool | None = None
+    largest_trade_per_j: float = math.nan
 
 
 class Worths(NamedTuple):
@@ -309,7 +312,7 @@ def supporting_prices(
     return Support(
         network.spread(found.lowest), network.spread(found.highest), network.spread(found.price),
         found.welfare, found.gap, is_closed(found.welfare, found.gap, found.dust), found.size,
-        is_closed(found.welfare, found.price_gap, found.price_dust),
+        is_closed(found.welfare, found.price_gap, found.price_dust), found.trade,
     )  # fmt: skip
 
 
