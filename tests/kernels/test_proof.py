@@ -13,7 +13,7 @@ from isojoule.core.units import UJ_PER_J
 from isojoule.grid.formulation import Network, network_of
 from isojoule.kernels.prices import PEAK, fill, welfare_gap
 from isojoule.kernels.proof import between
-from isojoule.kernels.support import support
+from isojoule.kernels.support import own_bounds, support
 from isojoule.market.allocation import Support, price_between, reach_of, supporting_prices
 from isojoule.market.columns import columns_of
 from isojoule.market.contract import Clearing
@@ -224,7 +224,8 @@ def test_two_sweeps_over_a_forest_bound_prices_as_a_queue_does(seed: int, sold: 
     s.flow[:] = 0.0
     slack = 4e-6 + 1e-9 * s.largest
     found = support(
-        s.columns.node, *p, s.x, n.tail, n.head, s.flow, n.capacity_j, n.gain,
+        *own_bounds(s.columns.node, *p, s.x, n.nodes, slack), n.tail, n.head, s.flow,
+        n.capacity_j, n.gain,
         n.limits.loss_per_j, n.price, n.start, n.incident, *n.forest, slack,
     )  # fmt: skip
     assert n.forest.whole

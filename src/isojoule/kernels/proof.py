@@ -17,7 +17,7 @@ from isojoule.kernels.compile import inline, kernel
 from isojoule.kernels.pairwise import largest_trade
 from isojoule.kernels.prepare import reach
 from isojoule.kernels.prices import best_profit, demand_at, integral_between
-from isojoule.kernels.support import support
+from isojoule.kernels.support import own_bounds, support
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -310,7 +310,7 @@ def proof(node: Ints, offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats,
     nodes = start.size - 1
     known, none = np.empty(nodes), np.empty(0)
     out = (none, none, none, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    moved, dusty = 0.0, 0.0
+    moved, trade = 0.0, 0.0
     for i in range(x.size):
         moved = max(moved, abs(x[i]))
     for e in range(tail.size):
@@ -332,9 +332,10 @@ def proof(node: Ints, offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats,
             continue  # nothing stands at a kink now that did not before: the same prices
         tried[tries] = slack
         tries += 1
+        bid, ask, scale = own_bounds(node, lo, hi, a, b, c0, c1, k, x, nodes, slack)
         lowest, highest = support(
-            node, lo, hi, a, b, c0, c1, k, x, tail, head, flow, capacity, gain, r, price, start,
-            incident, order, up, link, whole, slack,
+            bid, ask, scale, tail, head, flow, capacity, gain, r, price, start, incident, order,
+            up, link, whole, slack,
         )  # fmt: skip
         middle = np.empty(nodes)
         for v in range(nodes):
@@ -347,10 +348,9 @@ def proof(node: Ints, offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats,
         closed = is_closed(welfare, price_gap, price_dust)
         if closed or attempt == 0:
             out = (lowest, highest, middle, welfare, gap, dust, price_gap, price_dust, size)
-            dusty = slack
+            trade = largest_trade(
+                bid, ask, scale, tail, head, flow, capacity, gain, r, price, slack
+            )  # fmt: skip
         if closed:
             break
-    trade = largest_trade(
-        node, lo, hi, a, b, c0, c1, k, x, tail, head, flow, capacity, gain, r, price, nodes, dusty
-    )
     return out + (trade,)  # noqa: RUF005, what the compiler knows

@@ -62,32 +62,27 @@ def _there(low_v: float, high_v: float, low_u: float, high_u: float, f: float, c
 
 
 @kernel
-def support(node: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Floats, c1: Floats,
-            k: Floats, x: Floats, tail: Ints, head: Ints, flow: Floats, capacity: Floats,
-            gain: Floats, r: Floats, price: Floats, start: Ints, incident: Ints, order: Ints,
-            up: Ints, link: Ints, whole: bool,
-            slack: float) -> tuple[Floats, Floats]:  # fmt: skip
-    """Least and greatest nodal prices that support where pieces and links stand.
+def own_bounds(node: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Floats, c1: Floats,
+               k: Floats, x: Floats, nodes: int,
+               slack: float) -> tuple[Floats, Floats, float]:  # fmt: skip
+    """What the offers at each node bid for one more Joule, and ask for one.
 
     Parameters
     ----------
     node, lo, hi, a, b, c0, c1, k, x
         Pieces and where they stand, J.
-    tail, head, flow, capacity, gain, r, price, start, incident
-        Links: signed flow at the sender, J; gain = 1 - proportional loss.
-    order, up, link, whole
-        A forest of the open links (see `isojoule.kernels.incidence.walk`), and whether it has
-        all of them.
+    nodes
+        How many there are.
     slack
         A quantity nearer to a bound than this, J, counts as at the bound.
 
     Returns
     -------
-    lowest, highest : (nodes,), money per J; -inf and inf where nothing bounds.
+    bid, ask : (nodes,), money per J; -inf and inf where there is none
+    scale : the dearest of these worths, without sign; nan if one is no number
     """
-    nodes = start.size - 1
-    low, high = np.full(nodes, -math.inf), np.full(nodes, math.inf)
-    scale = 1e-300
+    bid, ask = np.full(nodes, -math.inf), np.full(nodes, math.inf)
+    scale, number = 1e-300, True
     for i in range(lo.size):
         room_up = x[i] < hi[i] - slack
         room_down = x[i] > lo[i] + slack
@@ -95,21 +90,47 @@ def support(node: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Floats
             continue
         v = node[i]
         m = marginal_at(a[i], b[i], c0[i], c1[i], k[i], x[i])
+        number = number and m == m
         scale = max(scale, abs(m))
-        if room_up and m > low[v]:
-            low[v] = m
-        if room_down and m < high[v]:
-            high[v] = m
-    small = DIGITS * scale
+        if room_up and m > bid[v]:
+            bid[v] = m
+        if room_down and m < ask[v]:
+            ask[v] = m
+    return bid, ask, scale if number else math.nan
+
+
+@kernel
+def support(bid: Floats, ask: Floats, scale: float, tail: Ints, head: Ints, flow: Floats,
+            capacity: Floats, gain: Floats, r: Floats, price: Floats, start: Ints, incident: Ints,
+            order: Ints, up: Ints, link: Ints, whole: bool,
+            slack: float) -> tuple[Floats, Floats]:  # fmt: skip
+    """Least and greatest nodal prices that support where pieces and links stand.
+
+    Parameters
+    ----------
+    bid, ask, scale, slack
+        See `own_bounds`.
+    tail, head, flow, capacity, gain, r, price, start, incident
+        Links: signed flow at the sender, J; gain = 1 - proportional loss.
+    order, up, link, whole
+        A forest of the open links (see `isojoule.kernels.incidence.walk`), and whether it has
+        all of them.
+
+    Returns
+    -------
+    lowest, highest : (nodes,), money per J; -inf and inf where nothing bounds.
+    """
+    nodes = start.size - 1
+    low, high = bid.copy(), ask.copy()
+    small = DIGITS * scale if scale == scale else 0.0
 
     if not whole:
         _settle(tail, head, flow, capacity, gain, r, price, start, incident, low, high, slack,
                 small)  # fmt: skip
     else:
-        own_low, own_high = low.copy(), high.copy()
         _sweep(tail, flow, capacity, gain, r, price, order, up, link, low, high, slack, small)
         if _below_zero(low, high):
-            low, high = own_low, own_high
+            low, high = bid.copy(), ask.copy()
             _settle(tail, head, flow, capacity, gain, r, price, start, incident, low, high, slack,
                     small)  # fmt: skip
     for v in range(nodes):

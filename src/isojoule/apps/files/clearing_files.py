@@ -394,6 +394,7 @@ def _taken(book: Book, rows: Document) -> NDArray[np.bool_] | None:
 
 
 def or_nan(value: Any) -> float:
+    """The number of a document, nan where it is null."""
     return math.nan if value is None else _number(value)
 
 
