@@ -14,6 +14,7 @@ The rules:
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import nan
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -154,6 +155,9 @@ class Certificate:
         `welfare_bound` less the welfare reached, money.
     side
         Duals of what else binds, by name: the links of `dc`, the voltages of `lindistflow`.
+    largest_trade_per_j
+        What one more Joule between neighbours would still gain at most, money per J; nan where
+        the rule seeks no optimum, or more than links decides what may flow.
     leaves
         Where offers are indivisible: parts of all choices, each with prices that bound it, which
         together cover every choice. Empty: `duals` bound all of them.
@@ -170,6 +174,7 @@ class Certificate:
     gap: float
     side: dict[str, Floats] = field(default_factory=dict)
     leaves: tuple[Leaf, ...] = ()
+    largest_trade_per_j: float = nan
     by_prices: bool | None = None
 
 

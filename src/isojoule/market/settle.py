@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from isojoule.core.names import not_empty
 from isojoule.core.units import NANO_PER_UNIT, NO_LIMIT_UJ, UJ_PER_J
 from isojoule.grid import Grid
 from isojoule.grid.formulation import Network, network_of
@@ -82,7 +83,7 @@ def owned_links(grid: Grid) -> NDArray[np.bool_]:
     """Which links somebody owns, kept with the grid once made."""
     kept: NDArray[np.bool_] | None = grid.__dict__.get("_owned_links")
     if kept is None:
-        kept = np.array([bool(name) for name in grid.owner], dtype=bool)
+        kept = not_empty(grid.owner)
         grid.__dict__["_owned_links"] = kept
     return kept
 

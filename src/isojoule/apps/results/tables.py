@@ -9,6 +9,7 @@ stand in the names.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def write_part(folder: Path, number: int, frames: dict[str, pl.DataFrame]) -> No
         )
 
 
-def _names(values: tuple[str, ...], count: int) -> pl.Series:
+def _names(values: Sequence[str], count: int) -> pl.Series:
     """The names, once per interval."""
     codes = np.tile(np.arange(len(values), dtype=np.uint32), count)
     return pl.Series(list(values), dtype=pl.String).gather(codes)
