@@ -26,6 +26,7 @@ from isojoule.grid.formulation import network_of
 from isojoule.market import Book, Clearing, Mechanism, Refusal
 from isojoule.market.allocation import supporting_prices
 from isojoule.market.book import NETWORKS
+from isojoule.market.contract import Warm
 from isojoule.market.settle import capacity_uj
 from isojoule.microworld.offers import OfferMaker
 from isojoule.microworld.world import Opened, State, World
@@ -120,6 +121,9 @@ def simulate(
 ) -> tuple[Record, State]:
     """Run consecutive intervals of a scenario from a given state; returns the state after them.
 
+    A mechanism may have a method `clear_from` (see `isojoule.market.contract.Warm`): then each
+    interval starts from what the one before offers, and the first one from nothing.
+
     Raises
     ------
     InputError
@@ -158,9 +162,17 @@ def simulate(
         closed=np.ones(count, bool),
     )
     state = start
+    follows = mechanism if isinstance(mechanism, Warm) else None
+    begin: Any = None
     for at in range(count):
         opened = world.open(first + at, wanted[at], state)
-        clearing = mechanism.clear(opened.book, s.grid, state=state.market, seed=seed)
+        clearing: Clearing | Refusal
+        if follows is None:
+            clearing = mechanism.clear(opened.book, s.grid, state=state.market, seed=seed)
+        else:
+            clearing, begin = follows.clear_from(
+                opened.book, s.grid, state=state.market, seed=seed, start=begin
+            )
         if isinstance(clearing, Refusal):
             when = Interval(int(s.times_s[first + at]), 1.0).start_text()
             raise InputError(f"interval {when}: {clearing}", remedy="choose another mechanism")
