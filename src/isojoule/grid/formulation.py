@@ -26,6 +26,8 @@ from isojoule.core.units import NO_LIMIT_UJ, PPB, UJ_PER_J
 from isojoule.grid.network import Grid, LinkLimits
 from isojoule.kernels.incidence import incidence, walk
 from isojoule.kernels.ldl import Pattern, analyse
+from isojoule.kernels.mesh import Layout, lay_out
+from isojoule.kernels.tree import Walk, depth_first
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -47,6 +49,24 @@ class Forest(NamedTuple):
     up: Ints
     link: Ints
     whole: bool
+
+
+class Sheet(NamedTuple):
+    """Links in the order of sweeps (see `isojoule.kernels.mesh`).
+
+    Attributes
+    ----------
+    layout
+        Order and ends.
+    capacity_j, gain, price, loss_per_j
+        As in a network; `price` and `loss_per_j` are empty where they are 0 everywhere.
+    """
+
+    layout: Layout
+    capacity_j: Floats
+    gain: Floats
+    price: Floats
+    loss_per_j: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,13 +180,58 @@ class Network:
         return Forest(order, up, link, not ringed)
 
     @cached_property
+    def rings(self) -> bool:
+        """Whether flow may circulate for nothing somewhere: a ring of links without loss and price.
+
+        Where it may not, no arcs are made to find out.
+        """
+        if self.forest.whole or not self.plain.any():
+            return False
+        return bool(_ringed(self.nodes, self.tail, self.head, self._plain_open).any())
+
+    @property
+    def _plain_open(self) -> Bools:
+        out: Bools = self.plain & (self.capacity_j > 0)
+        return out
+
+    def spread(self, values: Floats) -> Floats:
+        """Values at the nodes of the formulation, at the nodes of the grid."""
+        return values if self.nodes == self.node_of.size else values[self.node_of]
+
+    def gathered(self, values: Floats) -> Floats:
+        """Values at the nodes of the grid, at those of the formulation: where several, the last."""
+        if self.nodes == self.node_of.size:
+            return values
+        out = np.zeros(self.nodes)
+        out[self.node_of] = values
+        return out
+
+    @cached_property
+    def depth_first(self) -> Walk:
+        """The forest, depth first: each node before all that lies behind it."""
+        f = self.forest
+        return depth_first(f.order, f.up, f.link, self.tail)
+
+    @cached_property
+    def sheet(self) -> Sheet:
+        """Links in the order of sweeps."""
+        layout = lay_out(self.nodes, self.tail, self.head, self.start, self.incident)
+        order, r, none = layout.order, self.limits.loss_per_j, np.zeros(0)
+        return Sheet(
+            layout,
+            self.capacity_j[order],
+            self.gain[order],
+            self.price[order] if np.any(self.price) else none,
+            r[order] if np.any(r) else none,
+        )
+
+    @cached_property
     def ring(self) -> Bools:
         """Per arc: whether flow may circulate through it for nothing.
 
         So it is around links without loss and price.
         """
-        plain = self.plain & (self.capacity_j > 0)
-        return _ringed(self.nodes, self.tail, self.head, plain)[self.arc_link]
+        return _ringed(self.nodes, self.tail, self.head, self._plain_open)[self.arc_link]
 
 
 def network_of(grid: Grid, formulation: str, duration_s: float) -> Network:

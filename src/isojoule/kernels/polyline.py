@@ -1,0 +1,190 @@
+"""Net demand at a node, as a polyline: how much is wanted at each price.
+
+A polyline is a row of points (price, wanted), prices falling, wanted rising. Between two points it
+is linear; two points of one price are a jump; beyond its ends it is constant. Sums of pieces and of
+what is behind links are polylines, and so is what a link makes of one, so that a tree can be
+folded, leaf by leaf, into one polyline at its root (`isojoule.kernels.tree`).
+
+Rows are slices of two arrays, `at` (prices) and `want` (J). Nothing is allocated here.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isojoule.kernels.compile import inline
+from isojoule.kernels.prices import marginal_at
+
+Floats = NDArray[np.float64]
+
+FIRST_POINTS = 9
+"""Points on a bent curve before anything is known of the price."""
+
+
+@inline
+def add(at: Floats, want: Floats, first: int, middle: int, last: int, out_at: Floats,
+        out_want: Floats, to: int) -> int:  # fmt: skip
+    """Sum of the rows [first, middle) and [middle, last), written from `to`; returns its end.
+
+    It has at most as many points as both together.
+    """
+    i, j, end = first, middle, to
+    while i < middle or j < last:
+        if j == last or (i < middle and at[i] > at[j]):
+            price = at[i]
+            value = want[i] + between(at, want, middle, last, j, price)
+            i += 1
+        elif i == middle or at[j] > at[i]:
+            price = at[j]
+            value = want[j] + between(at, want, first, middle, i, price)
+            j += 1
+        else:
+            price = at[i]
+            value = want[i] + want[j]
+            i += 1
+            j += 1
+        if end >= to + 2 and out_at[end - 1] == price and out_at[end - 2] == price:
+            end -= 1  # a jump has two ends
+        out_at[end] = price
+        out_want[end] = value
+        end += 1
+    return end
+
+
+@inline
+def between(at: Floats, want: Floats, first: int, last: int, next_: int, price: float) -> float:
+    """Value at a price between the points next_ - 1 and next_ of the row [first, last)."""
+    if next_ == first:
+        return float(want[first])
+    if next_ == last:
+        return float(want[last - 1])
+    high, low = at[next_ - 1], at[next_]
+    if high == price:
+        return float(want[next_ - 1])
+    share = (high - price) / (high - low)
+    return float(want[next_ - 1] + share * (want[next_] - want[next_ - 1]))
+
+
+@inline
+def crossing(at: Floats, want: Floats, i: int, level: float) -> float:
+    """Price at which the row passes `level` between its points i - 1 and i."""
+    share = (level - want[i - 1]) / (want[i] - want[i - 1])
+    return float(at[i - 1] + share * (at[i] - at[i - 1]))
+
+
+@inline
+def draw(lo: float, hi: float, a: float, b: float, c0: float, c1: float, k: float, near: float,
+         wide: float, at: Floats, want: Floats, to: int) -> int:  # fmt: skip
+    """Write what a piece wants from `to`; returns the end. A straight piece is two points.
+
+    A bent one is followed by chords: fine ones around `near`, `wide` to both sides, or, where
+    `wide` is not finite, some everywhere.
+    """
+    if b == 0.0 or c1 == 0.0 or k == 1.0:
+        at[to], want[to] = marginal_at(a, b, c0, c1, k, lo), lo
+        at[to + 1], want[to + 1] = marginal_at(a, b, c0, c1, k, hi), hi
+        return to + 2
+    end = to
+    if not wide < math.inf:
+        for p in range(FIRST_POINTS):
+            x = lo + (hi - lo) * (p / (FIRST_POINTS - 1.0)) if p else lo
+            if p == FIRST_POINTS - 1:
+                x = hi
+            at[end], want[end] = marginal_at(a, b, c0, c1, k, x), x
+            end += 1
+        return end
+    for p in range(-3, 4):
+        # the ends, then a step and half of one to both sides, and the place itself
+        x = near + 0.5 * p * wide
+        if abs(p) == 3:
+            x = lo if p < 0 else hi
+        if p > -3 and not x > want[end - 1]:
+            continue
+        if p < 3 and p > -3 and not x < hi:
+            continue
+        at[end], want[end] = marginal_at(a, b, c0, c1, k, x), x
+        end += 1
+    return end
+
+
+@inline
+def through(at: Floats, want: Floats, first: int, last: int, capacity: float, gain: float,
+            price: float, marks: Floats, out_at: Floats, out_want: Floats,
+            to: int) -> int:  # fmt: skip
+    """What a link makes of the net demand behind it, seen from its near end.
+
+    Parameters
+    ----------
+    at, want, first, last
+        The row behind the link.
+    capacity, gain, price
+        Of the link: most that is sent, J; what of a Joule arrives; price per Joule sent.
+    marks
+        Filled: prices behind the link at which it comes to carry as much as it can from there;
+        from which on it carries nothing, and to which; at which it carries as much as it can
+        there. Falling; inf or -inf where there is none. Shape (4,).
+
+    Returns
+    -------
+    The end of what was written from `to`: at most two points more than the row has.
+    """
+    end = to
+    marks[0], marks[1] = math.inf, math.inf
+    marks[2], marks[3] = -math.inf, -math.inf
+    i = first
+    # from the highest price down: what is sent from behind
+    if want[first] < -capacity:
+        while i < last and want[i] < -capacity:
+            i += 1
+        if i == last:  # more than it carries, at every price
+            marks[0] = marks[1] = at[last - 1]
+            out_at[to], out_want[to] = at[last - 1], -gain * capacity
+            return to + 1
+        marks[0] = crossing(at, want, i, -capacity)
+        out_at[end], out_want[end] = (marks[0] + price) / gain, -gain * capacity
+        end += 1
+    while i < last and want[i] < 0.0:
+        out_at[end], out_want[end] = (at[i] + price) / gain, gain * want[i]
+        end += 1
+        i += 1
+    if i == last:  # too much even at the least price
+        marks[1] = -math.inf
+        return end
+    if i > first:
+        marks[1] = at[i] if want[i] == 0.0 else crossing(at, want, i, 0.0)
+        end = _point((marks[1] + price) / gain, 0.0, out_at, out_want, to, end)
+    # the least price at which nothing is wanted
+    if want[i] == 0.0:
+        while i + 1 < last and want[i + 1] == 0.0:
+            i += 1
+        marks[2] = at[i] if i + 1 < last else -math.inf
+        i += 1
+    else:
+        marks[2] = marks[1]
+    if i == last:
+        return end
+    if marks[2] < math.inf:
+        end = _point(gain * marks[2] - price, 0.0, out_at, out_want, to, end)
+    most = gain * capacity
+    while i < last and want[i] < most:
+        out_at[end], out_want[end] = gain * at[i] - price, want[i] / gain
+        end += 1
+        i += 1
+    if i < last:
+        marks[3] = at[i] if i == first else crossing(at, want, i, most)
+        end = _point(gain * marks[3] - price, capacity, out_at, out_want, to, end)
+    return end
+
+
+@inline
+def _point(price: float, value: float, out_at: Floats, out_want: Floats, to: int,
+           end: int) -> int:  # fmt: skip
+    """Append a point, unless it is the one before."""
+    if end > to and out_at[end - 1] == price and out_want[end - 1] == value:
+        return end
+    out_at[end] = price
+    out_want[end] = value
+    return end + 1

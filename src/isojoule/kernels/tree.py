@@ -1,0 +1,448 @@
+"""The optimum on trees, exactly: from the leaves to the roots, and back.
+
+Leaf by leaf, what a part of the tree wants at each price is folded into what its link to the node
+above makes of it (`isojoule.kernels.polyline`). At a root the price is where nothing more is
+wanted. On the way back each node's price follows from the one above: it is that price less or plus
+what the link takes, unless nothing is to be carried, or the link is full,
+
+    price = median of what the link leaves, and where it is full or idle.
+
+Then the energies: what pieces want between two prices a hair apart is a range; from the roots to
+the leaves each takes its share of it. So ties are shared in proportion, and every node balances.
+
+Nothing is iterated where curves are straight. Bent ones are followed by chords, finer ones around
+the last answer, until a chord and its curve are one.
+
+The cost is O(n) times the points of a row, which full links keep few; it grows where large parts
+are linked without limits, and ends at `most` points in all.
+
+Source: nonserial dynamic programming (Bertele, Brioschi 1972, Nonserial Dynamic Programming).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isojoule.kernels.compile import inline, kernel
+from isojoule.kernels.polyline import FIRST_POINTS, add, between, crossing, draw, through
+from isojoule.kernels.prices import demand_at, marginal_at
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+HAIR = 4e-13
+"""Prices nearer to each other than this, relative to their size, are one."""
+ROUNDS = 60
+"""Most times that chords are drawn anew."""
+FINER = 0.0625
+"""Chords become so much shorter where the answer stayed on them;"""
+WIDER = 4.0
+"""where it did not, they reach so many times farther than it went."""
+NARROW = 1e-13
+"""A distance in energy that counts as none, as a share of the piece."""
+
+
+class Walk(NamedTuple):
+    """A forest in depth-first order: each node stands before all that lies behind it.
+
+    Attributes
+    ----------
+    order
+        Node at each place, (nodes,).
+    above
+        Place of the node above, -1 at a root.
+    link
+        Link to it, -1 at a root.
+    ahead
+        Whether that link runs away from the root.
+    """
+
+    order: Ints
+    above: Ints
+    link: Ints
+    ahead: Bools
+
+
+class TreeProgram(NamedTuple):
+    """Pieces by place in the walk, and links. J and money per J.
+
+    Attributes
+    ----------
+    first
+        Pieces of the place p: first[p] .. first[p + 1], (nodes + 1,).
+    lo, hi, a, b, c0, c1, k
+        Pieces in the order of places, all finite.
+    inject
+        Energy given at each place.
+    capacity, gain, price
+        Per link.
+    """
+
+    first: Ints
+    lo: Floats
+    hi: Floats
+    a: Floats
+    b: Floats
+    c0: Floats
+    c1: Floats
+    k: Floats
+    inject: Floats
+    capacity: Floats
+    gain: Floats
+    price: Floats
+
+
+@kernel
+def depth_first(order: Ints, up: Ints, link: Ints, tail: Ints) -> Walk:
+    """The walk of a forest that is given breadth first (see `isojoule.kernels.incidence.walk`)."""
+    nodes = order.size
+    size = np.ones(nodes, np.int64)
+    for p in range(nodes - 1, -1, -1):
+        v = order[p]
+        if up[v] >= 0:
+            size[up[v]] += size[v]
+    place = np.empty(nodes, np.int64)
+    free = np.empty(nodes, np.int64)  # where the next node below goes
+    roots = 0
+    out = Walk(
+        np.empty(nodes, np.int64), np.full(nodes, -1, np.int64), np.full(nodes, -1, np.int64),
+        np.zeros(nodes, np.bool_),
+    )  # fmt: skip
+    for v in order:
+        u = up[v]
+        if u < 0:
+            p = roots
+            roots += size[v]
+        else:
+            p = free[u]
+            free[u] += size[v]
+            out.above[p] = place[u]
+            out.link[p] = link[v]
+            out.ahead[p] = tail[link[v]] == u
+        place[v] = p
+        free[v] = p + 1
+        out.order[p] = v
+    return out
+
+
+@kernel
+def solve_tree(walk: Walk, program: TreeProgram, tolerance: float,
+               most: float) -> tuple[Floats, Floats, Floats, int, bool]:  # fmt: skip
+    """Energies, flows and prices of the optimum.
+
+    Parameters
+    ----------
+    walk, program
+        The forest and what stands on it. Where worths below 0 meet links that lose or cost, the
+        program is not concave, and not for this kernel.
+    tolerance
+        Largest distance of a chord from its curve where the answer stands, money per J.
+    most
+        Most points of rows that are handled in one round.
+
+    Returns
+    -------
+    x
+        Per piece, J, in the order of the program.
+    flow
+        Per link, J at the sender, positive from tail to head.
+    price
+        Per place, money per J.
+    rounds
+        Rounds made: one, unless curves are bent.
+    solved
+        False where a round had more than `most` points, chords did not settle, or a part has no
+        balance.
+    """
+    pieces, nodes = program.lo.size, walk.order.size
+    x = np.zeros(pieces)
+    flow = np.zeros(program.gain.size)
+    price = np.zeros(nodes)
+    marks = np.empty((nodes, 4))
+    near, wide = np.zeros(pieces), np.full(pieces, math.inf)
+    bent = False
+    for i in range(pieces):
+        if program.hi[i] > program.lo[i] and _bent(program, i):
+            bent = True
+    done = 0
+    solved = False
+    while done < ROUNDS:
+        done += 1
+        if not _up(walk, program, near, wide, marks, price, most):
+            break
+        _prices(walk, program, marks, price)
+        if not bent or _settle(walk, program, tolerance, price, near, wide):
+            _share(walk, program, marks, price, x, flow)
+            solved = True
+            break
+    return x, flow, price, done, solved
+
+
+@inline
+def _bent(program: TreeProgram, i: int) -> bool:
+    """Whether the piece is a curve and no straight line."""
+    return bool(program.b[i] > 0.0 and program.c1[i] > 0.0 and program.k[i] != 1.0)
+
+
+@inline
+def _settle(walk: Walk, program: TreeProgram, tolerance: float, price: Floats, near: Floats,
+            wide: Floats) -> bool:  # fmt: skip
+    """Draw the next chords around where curves stand at the prices. Whether the last ones fit."""
+    at, want = np.empty(FIRST_POINTS), np.empty(FIRST_POINTS)
+    settled = True
+    for p in range(walk.order.size):
+        lam = price[p]
+        for i in range(program.first[p], program.first[p + 1]):
+            lo, hi = program.lo[i], program.hi[i]
+            if not hi > lo or not _bent(program, i):
+                continue
+            a, b, c0 = program.a[i], program.b[i], program.c0[i]
+            c1, k = program.c1[i], program.k[i]
+            end = draw(lo, hi, a, b, c0, c1, k, near[i], wide[i], at, want, 0)
+            j = 0
+            while j < end and at[j] > lam:
+                j += 1
+            chord = between(at, want, 0, end, j, lam)
+            curve = demand_at(lo, hi, a, b, c0, c1, k, lam, chord)
+            miss = abs(chord - curve)
+            # where a curve is steep, its price tells; where it is flat, its energy
+            off = abs(marginal_at(a, b, c0, c1, k, chord) - lam) if lo < curve < hi else math.inf
+            if not (miss <= NARROW * (hi - lo) or off <= tolerance):
+                settled = False
+            moved = abs(curve - near[i])
+            if not wide[i] < math.inf:
+                wide[i] = (hi - lo) / 8.0
+            elif moved > wide[i]:
+                wide[i] = min(WIDER * moved, hi - lo)
+            else:
+                wide[i] = max(FINER * wide[i], 4.0 * miss, NARROW * (hi - lo))
+            near[i] = curve
+    return settled
+
+
+@inline
+def _up(walk: Walk, program: TreeProgram, near: Floats, wide: Floats, marks: Floats,
+        price: Floats, most: float) -> bool:  # fmt: skip
+    """Fold all rows into the roots; fills `marks`, and `price` at roots."""
+    nodes = walk.order.size
+    room = 1024
+    at, want = np.empty(room), np.empty(room)
+    sum_at, sum_want = np.empty(room), np.empty(room)
+    # rows waiting for the node above stand one behind the other; row q is begin[q]..begin[q + 1]
+    begin = np.zeros(nodes + program.lo.size + 2, np.int64)
+    owner = np.empty(nodes + 1, np.int64)
+    rows = 0
+    work = 0.0
+    for p in range(nodes - 1, -1, -1):
+        count = rows
+        while count > 0 and owner[count - 1] == p:
+            count -= 1
+        end = begin[rows]
+        need = end + FIRST_POINTS * (program.first[p + 1] - program.first[p]) + 8
+        if need > room:
+            room = 2 * need
+            at, want = _longer(at, end, room), _longer(want, end, room)
+            sum_at, sum_want = np.empty(room), np.empty(room)
+        last = rows
+        fixed = -program.inject[p]
+        for i in range(program.first[p], program.first[p + 1]):
+            if not program.hi[i] > program.lo[i]:
+                fixed += program.lo[i]
+                continue
+            end = draw(
+                program.lo[i], program.hi[i], program.a[i], program.b[i], program.c0[i],
+                program.c1[i], program.k[i], near[i], wide[i], at, want, end,
+            )  # fmt: skip
+            last += 1
+            begin[last] = end
+        base = begin[count]
+        rows = count
+        if last == count:
+            if fixed == 0.0:  # nothing here wants anything
+                marks[p, 0] = marks[p, 1] = math.inf
+                marks[p, 2] = marks[p, 3] = -math.inf
+                price[p] = 0.0
+                continue
+            at[base], want[base] = 0.0, 0.0
+            last += 1
+            begin[last] = base + 1
+        top = base
+        if last == count + 1:
+            for j in range(base, begin[last]):
+                sum_at[j], sum_want[j] = at[j], want[j]
+            top = begin[last]
+            work += top - base
+        while last - count > 1:  # add the rows in pairs, until one is left
+            top = base
+            kept = count
+            for q in range(count, last, 2):
+                begin_q, middle = begin[q], begin[q + 1]
+                if q + 1 < last:
+                    top = add(at, want, begin_q, middle, begin[q + 2], sum_at, sum_want, top)
+                else:
+                    for j in range(begin_q, middle):
+                        sum_at[top], sum_want[top] = at[j], want[j]
+                        top += 1
+                kept += 1
+                begin[kept] = top  # what stood there has been read
+            work += top - base
+            last = kept
+            if last - count > 1:
+                at[base:top] = sum_at[base:top]
+                want[base:top] = sum_want[base:top]
+        if work > most:
+            return False
+        if fixed != 0.0:
+            for j in range(base, top):
+                sum_want[j] += fixed
+        if walk.above[p] < 0:
+            if not _root(sum_at, sum_want, base, top, price, p):
+                return False
+            continue
+        e = walk.link[p]
+        end = through(
+            sum_at, sum_want, base, top, program.capacity[e], program.gain[e], program.price[e],
+            marks[p], at, want, base,
+        )  # fmt: skip
+        some = False
+        for j in range(base, end):
+            some = some or want[j] != 0.0
+        if some:
+            owner[rows] = walk.above[p]
+            rows += 1
+            begin[rows] = end
+    return True
+
+
+@inline
+def _longer(values: Floats, used: int, room: int) -> Floats:
+    out = np.empty(room)
+    out[:used] = values[:used]
+    return out
+
+
+@inline
+def _root(at: Floats, want: Floats, base: int, top: int, price: Floats, p: int) -> bool:
+    """Fill the price at which a root wants nothing; whether there is one."""
+    if want[base] > 0.0 or want[top - 1] < 0.0:
+        return False
+    i = base
+    while want[i] < 0.0:
+        i += 1
+    if want[i] > 0.0:
+        price[p] = crossing(at, want, i, 0.0)
+        return True
+    j = i
+    while j + 1 < top and want[j + 1] == 0.0:
+        j += 1
+    # nothing is wanted between two prices, either of which may be open
+    if i > base and j + 1 < top:
+        price[p] = 0.5 * (at[i] + at[j])
+    else:
+        price[p] = at[i] if i > base else at[j]
+    return True
+
+
+@inline
+def _prices(walk: Walk, program: TreeProgram, marks: Floats, price: Floats) -> None:
+    """Fill the prices of all places from those of the roots."""
+    for p in range(walk.order.size):
+        if walk.above[p] < 0:
+            continue
+        e = walk.link[p]
+        there = price[walk.above[p]]
+        take = (there + program.price[e]) / program.gain[e]
+        give = program.gain[e] * there - program.price[e]
+        if take < marks[p, 2]:
+            price[p] = max(take, marks[p, 3])
+        elif give > marks[p, 1]:
+            price[p] = min(give, marks[p, 0])
+        else:  # nothing is carried
+            price[p] = min(max(there, marks[p, 2], give), marks[p, 1], take)
+
+
+@inline
+def _share(walk: Walk, program: TreeProgram, marks: Floats, price: Floats, x: Floats,
+           flow: Floats) -> None:  # fmt: skip
+    """Fill the energies and flows at these prices."""
+    nodes = walk.order.size
+    spread = np.zeros(x.size)
+    low, high = -program.inject, -program.inject  # what each place wants, with all behind it
+    link_low, link_high = np.zeros(nodes), np.zeros(nodes)  # and what comes to the one above
+    for p in range(nodes - 1, -1, -1):
+        u, lam = walk.above[p], price[p]
+        hair = HAIR * max(abs(lam), abs(price[u]) if u >= 0 else 0.0)
+        for i in range(program.first[p], program.first[p + 1]):
+            lo, hi, a, b = program.lo[i], program.hi[i], program.a[i], program.b[i]
+            c0, c1, k = program.c0[i], program.c1[i], program.k[i]
+            x[i] = lo
+            if hi > lo:
+                x[i] = demand_at(lo, hi, a, b, c0, c1, k, lam + hair, lo)
+                spread[i] = max(demand_at(lo, hi, a, b, c0, c1, k, lam - hair, hi) - x[i], 0.0)
+            low[p] += x[i]
+            high[p] += x[i] + spread[i]
+        if u < 0:
+            continue
+        e = walk.link[p]
+        gain, capacity = program.gain[e], program.capacity[e]
+        take = (price[u] + program.price[e]) / gain
+        give = gain * price[u] - program.price[e]
+        if take < marks[p, 3] - hair:
+            link_low[p] = link_high[p] = capacity
+        elif give > marks[p, 0] + hair:
+            link_low[p] = link_high[p] = -gain * capacity
+        else:
+            least = low[p] if give >= marks[p, 1] - hair else max(low[p], 0.0)
+            most = high[p] if take <= marks[p, 2] + hair else min(high[p], 0.0)
+            link_low[p] = _drawn(min(least, most), gain, capacity)
+            link_high[p] = _drawn(max(most, least), gain, capacity)
+        low[u] += link_low[p]
+        high[u] += link_high[p]
+    share = np.zeros(nodes)
+    for p in range(nodes):
+        u = walk.above[p]
+        wanted = 0.0
+        if u >= 0:
+            e = walk.link[p]
+            drawn = link_low[p] + share[u] * (link_high[p] - link_low[p])
+            wanted = program.gain[e] * drawn if drawn > 0.0 else drawn / program.gain[e]
+            sent = drawn if drawn > 0.0 else wanted
+            flow[e] = sent if walk.ahead[p] else -sent
+        if high[p] > low[p]:
+            share[p] = min(max((wanted - low[p]) / (high[p] - low[p]), 0.0), 1.0)
+        for i in range(program.first[p], program.first[p + 1]):
+            x[i] += share[p] * spread[i]
+
+
+@inline
+def _drawn(wanted: float, gain: float, capacity: float) -> float:
+    """What a link takes from its near end when so much is wanted behind it."""
+    if wanted > 0.0:
+        return min(capacity, wanted / gain)
+    return -gain * min(capacity, -wanted)
+
+
+@kernel
+def by_place(walk: Walk, node: Ints) -> tuple[Ints, Ints]:
+    """Pieces in the order of places: those of place p are order[first[p]:first[p + 1]]."""
+    nodes = walk.order.size
+    place = np.empty(nodes, np.int64)
+    for p in range(nodes):
+        place[walk.order[p]] = p
+    first = np.zeros(nodes + 1, np.int64)
+    for i in range(node.size):
+        first[place[node[i]] + 1] += 1
+    for p in range(nodes):
+        first[p + 1] += first[p]
+    free = first[:-1].copy()
+    order = np.empty(node.size, np.int64)
+    for i in range(node.size):
+        p = place[node[i]]
+        order[free[p]] = i
+        free[p] += 1
+    return first, order
