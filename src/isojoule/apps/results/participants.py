@@ -37,19 +37,7 @@ def participants(
     found: dict[str, dict[str, dict[str, Any]]] = {}
     local: dict[str, float] = {}
     for world in ("market", "baseline"):
-        frame = (
-            pl.scan_parquet(folder / world / "devices" / "*.parquet")
-            .filter(pl.col("participant") != UTILITY)
-            .group_by("period", "time_s", "participant")
-            .agg(pl.col("energy_uj").sum(), pl.col("payment_nano").sum())
-            .group_by("period", "participant")
-            .agg(
-                pl.col("payment_nano").sum(),
-                pl.col("energy_uj").clip(lower_bound=0).sum().alias("bought_uj"),
-                (-pl.col("energy_uj").clip(upper_bound=0)).sum().alias("sold_uj"),
-            )
-            .collect()
-        )
+        frame = _own_trade(folder / world / "devices")
         for row in frame.iter_rows(named=True):
             person = found.setdefault(row["participant"], {})
             person.setdefault(row["period"], {})[world] = row
@@ -94,6 +82,28 @@ def participants(
             }
         people.append({"participant": name, "periods": periods})
     return people
+
+
+def _own_trade(devices: Path) -> pl.DataFrame:
+    """What each participant paid, bought and sold in each period, by what it netted each interval.
+
+    An interval lies in one part, so the parts are summed one by one.
+    """
+    parts = [
+        pl.read_parquet(path, columns=["period", "time_s", "participant", "energy_uj",
+                                       "payment_nano"])
+        .filter(pl.col("participant") != UTILITY)
+        .group_by("period", "time_s", "participant")
+        .agg(pl.col("energy_uj").sum(), pl.col("payment_nano").sum())
+        .group_by("period", "participant")
+        .agg(
+            pl.col("payment_nano").sum(),
+            pl.col("energy_uj").clip(lower_bound=0).sum().alias("bought_uj"),
+            (-pl.col("energy_uj").clip(upper_bound=0)).sum().alias("sold_uj"),
+        )
+        for path in sorted(devices.glob("*.parquet"))
+    ]  # fmt: skip
+    return pl.concat(parts).group_by("period", "participant").sum()
 
 
 def _link_owners(folder: Path, scenario: Scenario) -> dict[tuple[str, str, str], int]:
