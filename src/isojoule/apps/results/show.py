@@ -65,7 +65,9 @@ class Pace:
         '2,000 of 4,000 intervals, 500/s, 4 s left'
         """
         if stage != self.stage:
-            self.stage, self.first, self.begun_s = stage, done, now_s
+            self.stage, self.first = stage, done
+        if done == self.first:  # workers may still be starting
+            self.begun_s = now_s
         if not total:
             return ""
         where = f"{done:,} of {total:,} intervals"

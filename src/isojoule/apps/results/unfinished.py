@@ -124,8 +124,10 @@ def _sweep(place: Workplace) -> None:
 
 def _same_command(made: Path, identity: dict[str, Any]) -> list[Path]:
     """Folders that the same command may have left: the one of this run, and of other inputs."""
-    name = f"{identity['scenario']}-{identity['mechanism']}-"
-    others = made.parent.glob(f".{name}*.part") if made.name.startswith(f".{name}") else ()
+    name = f".{identity['scenario']}-{identity['mechanism']}-"
+    others: list[Path] = []
+    if made.name.startswith(name) and made.parent.is_dir():
+        others = [p for p in made.parent.iterdir() if p.name.startswith(name)]
     found = []
     for path in {made, *others}:
         progress = path / "progress"
