@@ -87,6 +87,38 @@ def test_it_goes_on_and_ends_in_the_same_bytes(
     assert verify_run(again.folder)["intervals"] == 2 * whole.summary["total"]["intervals"]
 
 
+@pytest.mark.parametrize("named", [False, True])
+def test_wherever_a_file_gets_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool
+) -> None:
+    """Attempt k is interrupted at its k-th renaming, just before or just after."""
+    monkeypatch.setattr(worlds, "CHUNK", 16)
+    options: Options = {"days": 0.1, "workers": 1}  # two parts of six tables in each world
+    whole = run_scenario("machines", out=tmp_path / "whole", **options)
+    rename, left = Path.replace, 0
+
+    def replace(path: Path, target: Path) -> Path:
+        nonlocal left
+        left -= 1
+        if left == 0 and not named:
+            raise KeyboardInterrupt
+        done = rename(path, target)
+        if left == 0:
+            raise KeyboardInterrupt
+        return done
+
+    monkeypatch.setattr(Path, "replace", replace)
+    for attempt in range(1, 100):
+        left = attempt
+        try:
+            run = run_scenario("machines", out=tmp_path / "again", **options)
+        except KeyboardInterrupt:
+            continue
+        break
+    assert attempt > 4  # it was interrupted often enough to mean something
+    assert hashes(run.folder) == hashes(whole.folder)
+
+
 def test_before_anything_is_finished_nothing_is_left(tmp_path: Path) -> None:
     new_scenario(tmp_path / "street")
     with pytest.raises(KeyboardInterrupt) as caught:
