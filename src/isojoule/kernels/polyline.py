@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.kernels.compile import inline
-from isojoule.kernels.prices import marginal_at
+from isojoule.kernels.prices import PEAK, marginal_at
 
 Floats = NDArray[np.float64]
 
@@ -111,17 +111,64 @@ def draw(lo: float, hi: float, a: float, b: float, c0: float, c1: float, k: floa
 
 
 @inline
+def refine(at: Floats, want: Floats, first: int, last: int, near: float, wide: float,
+           out_at: Floats, out_want: Floats, to: int) -> int:  # fmt: skip
+    """The row with up to five more points, around the level `near`; returns its end."""
+    end = to
+    level = near - wide
+    for i in range(first, last):
+        while i > first and level < want[i] and level <= near + wide:
+            if level > want[i - 1]:
+                out_at[end], out_want[end] = crossing(at, want, i, level), level
+                end += 1
+            level += 0.5 * wide
+        while level <= want[i]:
+            level += 0.5 * wide
+        out_at[end], out_want[end] = at[i], want[i]
+        end += 1
+    return end
+
+
+@inline
+def trim(at: Floats, want: Floats, first: int, last: int, low: float,
+         high: float) -> tuple[int, int]:  # fmt: skip
+    """Cut the row to prices between `low` and `high`, in place; returns its first and last."""
+    while last - first > 1 and at[first + 1] >= high:
+        first += 1
+    if last - first > 1 and at[first] > high:
+        want[first] = between(at, want, first, last, first + 1, high)
+        at[first] = high
+    while last - first > 1 and at[last - 2] <= low:
+        last -= 1
+    if last - first > 1 and at[last - 1] < low:
+        want[last - 1] = between(at, want, first, last, last - 1, low)
+        at[last - 1] = low
+    return first, last
+
+
+@inline
+def sent_for(arrives: float, gain: float, r: float) -> float:
+    """What is sent so that so much arrives: gain * sent - r * sent**2 = arrives >= 0."""
+    if r == 0.0:
+        return arrives / gain
+    return 2.0 * arrives / (gain + math.sqrt(max(gain * gain - 4.0 * r * arrives, 0.0)))
+
+
+@inline
 def through(at: Floats, want: Floats, first: int, last: int, capacity: float, gain: float,
-            price: float, marks: Floats, out_at: Floats, out_want: Floats,
+            r: float, price: float, marks: Floats, out_at: Floats, out_want: Floats,
             to: int) -> int:  # fmt: skip
     """What a link makes of the net demand behind it, seen from its near end.
+
+    Points are mapped exactly. With a quadratic loss what lies between them bends, slightly.
 
     Parameters
     ----------
     at, want, first, last
         The row behind the link.
-    capacity, gain, price
-        Of the link: most that is sent, J; what of a Joule arrives; price per Joule sent.
+    capacity, gain, r, price
+        Of the link: most that is sent, J, no more than a quadratic loss lets through; share that
+        arrives; quadratic loss, 1/J; price per Joule sent.
     marks
         Filled: prices behind the link at which it comes to carry as much as it can from there;
         from which on it carries nothing, and to which; at which it carries as much as it can
@@ -129,25 +176,31 @@ def through(at: Floats, want: Floats, first: int, last: int, capacity: float, ga
 
     Returns
     -------
-    The end of what was written from `to`: at most two points more than the row has.
+    The end of what was written from `to`: at most three points more than the row has.
     """
     end = to
     marks[0], marks[1] = math.inf, math.inf
     marks[2], marks[3] = -math.inf, -math.inf
     i = first
+    most, last_gain = gain * capacity, gain
+    if r > 0.0:
+        most -= r * capacity * capacity
+        last_gain = max(gain - 2.0 * r * capacity, PEAK * gain)
     # from the highest price down: what is sent from behind
     if want[first] < -capacity:
         while i < last and want[i] < -capacity:
             i += 1
         if i == last:  # more than it carries, at every price
             marks[0] = marks[1] = at[last - 1]
-            out_at[to], out_want[to] = at[last - 1], -gain * capacity
+            out_at[to], out_want[to] = at[last - 1], -most
             return to + 1
         marks[0] = crossing(at, want, i, -capacity)
-        out_at[end], out_want[end] = (marks[0] + price) / gain, -gain * capacity
+        out_at[end], out_want[end] = (marks[0] + price) / last_gain, -most
         end += 1
     while i < last and want[i] < 0.0:
-        out_at[end], out_want[end] = (at[i] + price) / gain, gain * want[i]
+        slope = max(gain + 2.0 * r * want[i], PEAK * gain)
+        out_at[end] = (at[i] + price) / slope
+        out_want[end] = (gain + r * want[i]) * want[i]
         end += 1
         i += 1
     if i == last:  # too much even at the least price
@@ -168,14 +221,14 @@ def through(at: Floats, want: Floats, first: int, last: int, capacity: float, ga
         return end
     if marks[2] < math.inf:
         end = _point(gain * marks[2] - price, 0.0, out_at, out_want, to, end)
-    most = gain * capacity
     while i < last and want[i] < most:
-        out_at[end], out_want[end] = gain * at[i] - price, want[i] / gain
+        sent = sent_for(want[i], gain, r)
+        out_at[end], out_want[end] = (gain - 2.0 * r * sent) * at[i] - price, sent
         end += 1
         i += 1
     if i < last:
         marks[3] = at[i] if i == first else crossing(at, want, i, most)
-        end = _point(gain * marks[3] - price, capacity, out_at, out_want, to, end)
+        end = _point(last_gain * marks[3] - price, capacity, out_at, out_want, to, end)
     return end
 
 
