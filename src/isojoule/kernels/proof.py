@@ -72,9 +72,9 @@ def is_closed(welfare: float, gap: float, dust: float) -> bool:
 @inline
 def between(low: float, high: float) -> float:
     """The price rule (M7): the midpoint, or the finite end, or nan."""
-    if low > -math.inf:
-        return 0.5 * (low + high) if high < math.inf else low
-    return high if high < math.inf else math.nan
+    if abs(low) < math.inf:
+        return 0.5 * (low + high) if abs(high) < math.inf else low
+    return high if abs(high) < math.inf else math.nan
 
 
 @inline
@@ -153,8 +153,11 @@ def gaps(node: Ints, offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, 
     welfare = welfare_lost = size = size_lost = 0.0
     one = one_lost = two = two_lost = 0.0
     one_dust = two_dust = 0.0
-    for v in range(first.size):  # what is no number proves nothing
-        if not abs(first[v]) < math.inf:
+    one_size, two_size = np.empty(first.size), np.empty(first.size)
+    for v in range(first.size):
+        one_size[v] = _size_at(first[v], low[v], high[v])
+        two_size[v] = _size_at(second[v], low[v], high[v])
+        if not abs(first[v]) < math.inf:  # what is no number proves nothing
             one = math.nan
         if not abs(second[v]) < math.inf:
             two = math.nan
@@ -193,18 +196,18 @@ def gaps(node: Ints, offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, 
             i += 1
         while done < o:  # legs of what is taken whole have no piece: their energies are given
             v = offer_node[done]
-            one_dust += DUST_J * _size_at(first[v], low[v], high[v])
-            two_dust += DUST_J * _size_at(second[v], low[v], high[v])
+            one_dust += DUST_J * one_size[v]
+            two_dust += DUST_J * two_size[v]
             done += 1
         v = offer_node[o]
         amount = min(2.0 * room, DUST_J)
-        one_dust += amount * max(dearest, _size_at(first[v], low[v], high[v]))
-        two_dust += amount * max(dearest, _size_at(second[v], low[v], high[v]))
+        one_dust += amount * max(dearest, one_size[v])
+        two_dust += amount * max(dearest, two_size[v])
         done = o + 1
     while done < offer_node.size:
         v = offer_node[done]
-        one_dust += DUST_J * _size_at(first[v], low[v], high[v])
-        two_dust += DUST_J * _size_at(second[v], low[v], high[v])
+        one_dust += DUST_J * one_size[v]
+        two_dust += DUST_J * two_size[v]
         done += 1
     for e in range(tail.size):
         u, w, f = tail[e], head[e], flow[e]
@@ -225,10 +228,8 @@ def gaps(node: Ints, offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, 
             welfare -= term
             size_lost += _lost(size, term)
             size += term
-        one_dust += DUST_J * max(_size_at(first[u], low[u], high[u]),
-                                 _size_at(first[w], low[w], high[w]))  # fmt: skip
-        two_dust += DUST_J * max(_size_at(second[u], low[u], high[u]),
-                                 _size_at(second[w], low[w], high[w]))  # fmt: skip
+        one_dust += DUST_J * max(one_size[u], one_size[w])
+        two_dust += DUST_J * max(two_size[u], two_size[w])
     return (welfare + welfare_lost, size + size_lost, one + one_lost, one_dust, two + two_lost,
             two_dust)  # fmt: skip
 

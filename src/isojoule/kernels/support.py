@@ -6,9 +6,9 @@ give, along the links (a generalised shortest path). What links alone would boun
 lossy link no price is below 0, or the link would gain by burning energy in a circle) is left out:
 nothing runs in circles, and negative prices occur.
 
-Two sweeps over a forest, to the roots and back, lead each bound along the forest to every node.
-Where all links are in the forest and no price is below 0 that is all: the way back along a link
-bounds nothing more. Else a queue relaxes until nothing changes.
+Where the links are a forest, two sweeps, to the roots and back, lead every bound to every node.
+While no price is below 0 that is all: the way back along a link bounds nothing more. Where there
+are rings, or prices below 0, a queue relaxes until nothing changes.
 """
 
 from __future__ import annotations
@@ -86,8 +86,7 @@ def support(node: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Floats
     lowest, highest : (nodes,), money per J; -inf and inf where nothing bounds.
     """
     nodes = start.size - 1
-    low = np.full(nodes, -math.inf)
-    high = np.full(nodes, math.inf)
+    low, high = np.full(nodes, -math.inf), np.full(nodes, math.inf)
     scale = 1e-300
     for i in range(lo.size):
         room_up = x[i] < hi[i] - slack
@@ -103,6 +102,28 @@ def support(node: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Floats
             high[v] = m
     small = DIGITS * scale
 
+    if not whole:
+        _settle(tail, head, flow, capacity, gain, r, price, start, incident, low, high, slack,
+                small)  # fmt: skip
+    else:
+        own_low, own_high = low.copy(), high.copy()
+        _sweep(tail, flow, capacity, gain, r, price, order, up, link, low, high, slack, small)
+        if _below_zero(low, high):
+            low, high = own_low, own_high
+            _settle(tail, head, flow, capacity, gain, r, price, start, incident, low, high, slack,
+                    small)  # fmt: skip
+    for v in range(nodes):
+        if low[v] > high[v]:  # rounding: they are one price
+            low[v] = high[v] = 0.5 * (low[v] + high[v])
+    return low, high
+
+
+@kernel
+def _sweep(tail: Ints, flow: Floats, capacity: Floats, gain: Floats, r: Floats, price: Floats,
+           order: Ints, up: Ints, link: Ints, low: Floats, high: Floats, slack: float,
+           small: float) -> None:  # fmt: skip
+    """Lead the bounds to the roots of the forest, and back to every node."""
+    nodes = order.size
     for at in range(nodes - 1, -1, -1):
         v = order[at]
         u = up[v]
@@ -119,30 +140,26 @@ def support(node: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Floats
             f = flow[e] if tail[e] == u else -flow[e]
             low[v], high[v] = _there(low[u], high[u], low[v], high[v], f, capacity[e], gain[e],
                                      r[e], price[e], slack, small)  # fmt: skip
-    burning = False
-    for v in range(nodes):
-        if high[v] < 0.0 or -math.inf < low[v] < 0.0:
-            burning = True
-    if not whole or burning:
-        _settle(tail, head, flow, capacity, gain, r, price, start, incident, order, low, high,
-                slack, small)  # fmt: skip
-    for v in range(nodes):
-        if low[v] > high[v]:  # rounding: they are one price
-            low[v] = high[v] = 0.5 * (low[v] + high[v])
-    return low, high
+
+
+@kernel
+def _below_zero(low: Floats, high: Floats) -> bool:
+    below = False
+    for v in range(low.size):
+        below = below or high[v] < 0.0 or -math.inf < low[v] < 0.0
+    return below
 
 
 @kernel
 def _settle(tail: Ints, head: Ints, flow: Floats, capacity: Floats, gain: Floats, r: Floats,
-            price: Floats, start: Ints, incident: Ints, order: Ints, low: Floats, high: Floats,
+            price: Floats, start: Ints, incident: Ints, low: Floats, high: Floats,
             slack: float, small: float) -> None:  # fmt: skip
-    """Relax, first every node in the order of the forest, until no bound changes."""
+    """Relax, first every node, until no bound changes."""
     nodes = start.size - 1
     queue = np.empty(nodes + 1, np.int64)
     queued = np.zeros(nodes, np.bool_)
     first, count = 0, 0
-    for at in range(nodes):
-        v = order[at]
+    for v in range(nodes):
         if low[v] > -math.inf or high[v] < math.inf:
             queue[count] = v
             queued[v] = True
