@@ -135,7 +135,6 @@ def simulate(
     count, offers, batteries = last - first, maker.template.offer_count, maker.batteries.size
     links, nodes = s.grid.link_count, s.grid.node_count
     wanted = maker.energies_uj(slice(first, last))
-    limit = limits_uj(maker)
     record = Record(
         time_s=s.times_s[first:last].astype(np.int64),
         wanted_uj=wanted,
@@ -178,9 +177,10 @@ def simulate(
             raise InputError(f"interval {when}: {clearing}", remedy="choose another mechanism")
         state = world.close(opened, clearing.energy_uj[maker.batteries], clearing.state)
         closed = proven_by_prices(opened.book, s.grid, clearing)
-        _write(record, at, opened, state, clearing, limit, closed)
+        _write(record, at, opened, state, clearing, closed)
         if progress is not None:
             progress(1)
+    record.full[:] = np.abs(record.flow_uj) >= limits_uj(maker)
     check_record(maker, record)
     return record, state
 
@@ -221,7 +221,6 @@ def _write(
     opened: Opened,
     state: State,
     clearing: Clearing,
-    limit: Ints,
     closed: bool,
 ) -> None:
     record.decay_uj[at] = opened.decay_uj
@@ -235,7 +234,6 @@ def _write(
     record.payment_nano[at] = clearing.payment_nano
     record.flow_uj[at] = clearing.flow_uj
     record.loss_uj[at] = clearing.loss_uj
-    record.full[at] = np.abs(clearing.flow_uj) >= limit
     record.standing_uj[at] = clearing.standing_uj
     record.operator_nano[at] = clearing.surplus_nano
     record.congestion_nano[at] = line_of(clearing.operator, "congestion_rent")
