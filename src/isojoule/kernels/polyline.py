@@ -113,17 +113,17 @@ def draw(lo: float, hi: float, a: float, b: float, c0: float, c1: float, k: floa
 @inline
 def refine(at: Floats, want: Floats, first: int, last: int, near: float, wide: float,
            out_at: Floats, out_want: Floats, to: int) -> int:  # fmt: skip
-    """The row with up to five more points, around the level `near`; returns its end."""
+    """The row with up to three more points, at and around the level `near`; returns its end.
+
+    None where its own points are about as near.
+    """
     end = to
-    level = near - wide
     for i in range(first, last):
-        while i > first and level < want[i] and level <= near + wide:
-            if level > want[i - 1]:
-                out_at[end], out_want[end] = crossing(at, want, i, level), level
-                end += 1
-            level += 0.5 * wide
-        while level <= want[i]:
-            level += 0.5 * wide
+        if i > first and want[i] - want[i - 1] > 2.0 * wide:
+            for level in (near - wide, near, near + wide):
+                if want[i - 1] < level < want[i]:
+                    out_at[end], out_want[end] = crossing(at, want, i, level), level
+                    end += 1
         out_at[end], out_want[end] = at[i], want[i]
         end += 1
     return end

@@ -219,10 +219,10 @@ def solve_tree(walk: Walk, program: TreeProgram, tolerance: float,
 @inline
 def _inside(low: Floats, high: Floats, price: Floats) -> bool:
     """Whether no price stands at an end of where it was looked for."""
+    inside = True
     for p in range(price.size):
-        if not low[p] < price[p] < high[p]:
-            return False
-    return True
+        inside = inside and low[p] < price[p] < high[p]
+    return inside
 
 
 @inline
@@ -297,6 +297,10 @@ def _up(walk: Walk, program: TreeProgram, near: Floats, wide: Floats, level: Flo
         most: float) -> bool:  # fmt: skip
     """Fold all rows into the roots, and find the prices; what each link takes is `drawn`."""
     nodes = walk.order.size
+    above, link, first = walk.above, walk.link, program.first
+    lo, hi, a, b = program.lo, program.hi, program.a, program.b
+    c0, c1, k, inject = program.c0, program.c1, program.k, program.inject
+    capacity, gain, loss, fee = program.capacity, program.gain, program.loss_per_j, program.price
     kept_first, kept_last = np.zeros(nodes, np.int64), np.zeros(nodes, np.int64)
     kept_at, kept_want = np.empty(1024), np.empty(1024)
     kept = 0
@@ -304,7 +308,7 @@ def _up(walk: Walk, program: TreeProgram, near: Floats, wide: Floats, level: Flo
     at, want = np.empty(room), np.empty(room)
     sum_at, sum_want = np.empty(room), np.empty(room)
     # rows waiting for the node above stand one behind the other; row q is begin[q]..begin[q + 1]
-    begin = np.zeros(nodes + program.lo.size + 2, np.int64)
+    begin = np.zeros(nodes + lo.size + 2, np.int64)
     owner = np.empty(nodes + 1, np.int64)
     rows = 0
     work = 0.0
@@ -313,20 +317,20 @@ def _up(walk: Walk, program: TreeProgram, near: Floats, wide: Floats, level: Flo
         while count > 0 and owner[count - 1] == p:
             count -= 1
         end = begin[rows]
-        need = end + FIRST_POINTS * (program.first[p + 1] - program.first[p]) + 16
+        need = end + FIRST_POINTS * (first[p + 1] - first[p]) + 16
         if need > room:
             room = 2 * need
             at, want = _longer(at, end, room), _longer(want, end, room)
             sum_at, sum_want = np.empty(room), np.empty(room)
         last = rows
-        fixed = -program.inject[p]
-        for i in range(program.first[p], program.first[p + 1]):
-            if not program.hi[i] > program.lo[i]:
-                fixed += program.lo[i]
+        fixed = -inject[p]
+        for i in range(first[p], first[p + 1]):
+            if not hi[i] > lo[i]:
+                fixed += lo[i]
                 continue
             end = draw(
-                program.lo[i], program.hi[i], program.a[i], program.b[i], program.c0[i],
-                program.c1[i], program.k[i], near[i], wide[i], at, want, end,
+                lo[i], hi[i], a[i], b[i], c0[i],
+                c1[i], k[i], near[i], wide[i], at, want, end,
             )  # fmt: skip
             last += 1
             begin[last] = end
@@ -374,20 +378,20 @@ def _up(walk: Walk, program: TreeProgram, near: Floats, wide: Floats, level: Flo
         bottom = base
         if low[p] > -math.inf:
             bottom, top = trim(sum_at, sum_want, base, top, low[p], high[p])
-        if walk.above[p] < 0:
+        if above[p] < 0:
             if not _root(sum_at, sum_want, bottom, top, price, p):
                 return False
             continue
-        e = walk.link[p]
-        r = program.loss_per_j[e]
+        e = link[p]
+        r = loss[e]
         if r > 0.0 and around[p] < math.inf:
             end = refine(sum_at, sum_want, bottom, top, level[p], around[p], at, want, base)
             sum_at[base:end] = at[base:end]
             sum_want[base:end] = want[base:end]
             bottom, top = base, end
         end = through(
-            sum_at, sum_want, bottom, top, program.capacity[e], program.gain[e], r,
-            program.price[e], marks[p], at, want, base,
+            sum_at, sum_want, bottom, top, capacity[e], gain[e], r,
+            fee[e], marks[p], at, want, base,
         )  # fmt: skip
         if r > 0.0:  # what it takes is read off this row on the way back
             if kept + end - base > kept_at.size:
@@ -402,7 +406,7 @@ def _up(walk: Walk, program: TreeProgram, near: Floats, wide: Floats, level: Flo
         for j in range(base, end):
             some = some or want[j] != 0.0
         if some:
-            owner[rows] = walk.above[p]
+            owner[rows] = above[p]
             rows += 1
             begin[rows] = end
     _prices(walk, program, marks, price, drawn, kept_first, kept_last, kept_at, kept_want)
