@@ -19,13 +19,14 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from isojoule.apps.files.scenario_files import read_scenario
+from isojoule.apps.files.scenario_files import bundled, read_scenario
 from isojoule.apps.results.power import PowerCheck
 from isojoule.apps.results.worlds import part_rows, parts_of, world_of
 from isojoule.core.errors import InputError
@@ -33,8 +34,11 @@ from isojoule.market.mechanisms import get
 from isojoule.microworld.scenario import Scenario
 from isojoule.microworld.simulate import simulate
 
+TITLE = "A year of a rural feeder"
 CODE = "1-LV-rural3--2-no_sw"
 DAY = 96
+GOALS_S = {False: (20, 8), True: (30, 12)}
+"""Seconds for the year to reach, and then to aim for, without and with the AC check."""
 
 
 class Year(NamedTuple):
@@ -115,6 +119,45 @@ def year(scenario: Scenario, *, ac: bool, intervals: int | None = None) -> Year:
             violations = found.voltage_violations + found.loading_violations + len(found.failed)
     seconds, cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
     return Year(done, seconds, cpu_s, energy, money, unproven, violations)
+
+
+def measure(quick: bool, say: Callable[[str], None]) -> dict[str, Any]:
+    """The year without and with the AC check, one run each; with `quick` a day of `rural`."""
+    try:
+        scenario = read_scenario(Path(bundled()["rural"])) if quick else scenario_of(CODE)
+    except InputError as error:
+        return {"rows": [], "missing": str(error)}
+    year(scenario, ac=True, intervals=DAY)
+    rows = []
+    for ac in (False, True):
+        say(f"a {'day' if quick else 'year'} {'with' if ac else 'without'} AC check")
+        found = year(scenario, ac=ac, intervals=DAY if quick else None)
+        rows.append({"ac": ac, **found._asdict()})
+    return {"code": "rural" if quick else CODE, "nodes": scenario.grid.node_count, "rows": rows}
+
+
+def page(data: dict[str, Any]) -> str:
+    """The table."""
+    if not data["rows"]:
+        return f"Not measured: {data['missing']}\n"
+    lines = [
+        "| AC check | intervals | time | of a core | intervals a second | to reach | to aim for |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for r in data["rows"]:
+        reach, aim = GOALS_S[r["ac"]]
+        lines.append(
+            f"| {'with' if r['ac'] else 'without'} | {r['intervals']:,} | {r['seconds']:.1f} s "
+            f"| {r['cpu_s']:.1f} s | {r['intervals'] / r['seconds']:,.0f} | {reach} s | {aim} s |"
+        )
+    table = "\n".join(lines)
+    return f"""\
+The market of `{data["code"]}`, {data["nodes"]} nodes, interval after interval: batteries, offers,
+clearing with its certificate, payments, records, and conservation to the last microjoule and
+nano-unit. Tables, baseline and report are not counted. *Of a core*: the time of all threads.
+
+{table}
+"""
 
 
 def main() -> int:
