@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from isojoule.kernels.compile import inline, kernel
 from isojoule.kernels.polyline import (
-    FIRST_POINTS,
+    MOST_POINTS,
     add,
     between,
     crossing,
@@ -55,7 +55,7 @@ FINER = 0.0625
 WIDER = 4.0
 """where it did not, they reach so many times farther than it went."""
 WINDOW = 0.02
-"""Share of a price around which it is looked for after the first round; later `FINER` of it."""
+"""Share of a price around which it is looked for after the first round; later less."""
 CLOSE = 1e-5
 """Links with a quadratic loss are followed at points as near as this share of their capacity."""
 NARROW = 1e-13
@@ -191,6 +191,7 @@ def solve_tree(walk: Walk, program: TreeProgram, tolerance: float,
     for e in range(links):
         bent = bent or (program.loss_per_j[e] > 0.0 and program.capacity[e] > 0.0)
     done = 0
+    window = WINDOW / FINER
     solved = False
     while done < ROUNDS:
         done += 1
@@ -199,16 +200,18 @@ def solve_tree(walk: Walk, program: TreeProgram, tolerance: float,
         if not inside:
             if not low[0] > -math.inf:
                 break
-            low[:], high[:] = -math.inf, math.inf  # look everywhere once more
+            low[:], high[:] = -math.inf, math.inf  # look everywhere once more, then wider
+            window /= FINER * FINER
             continue
         settled = True
         if bent:
             settled = _settle(walk, program, tolerance, price, near, wide)
             settled = _settle_links(walk, program, drawn, level, around) and settled
-            window = WINDOW if done == 1 else FINER * WINDOW
-            for p in range(nodes):
-                low[p] = price[p] - window * abs(price[p]) - tolerance
-                high[p] = price[p] + window * abs(price[p]) + tolerance
+            window = max(FINER * window, FINER * WINDOW)
+            if window < 1.0:
+                for p in range(nodes):
+                    low[p] = price[p] - window * abs(price[p]) - tolerance
+                    high[p] = price[p] + window * abs(price[p]) + tolerance
         if settled:
             _share(walk, program, marks, price, x, flow)
             solved = True
@@ -259,7 +262,7 @@ def _bent(program: TreeProgram, i: int) -> bool:
 def _settle(walk: Walk, program: TreeProgram, tolerance: float, price: Floats, near: Floats,
             wide: Floats) -> bool:  # fmt: skip
     """Draw the next chords around where curves stand at the prices. Whether the last ones fit."""
-    at, want = np.empty(FIRST_POINTS), np.empty(FIRST_POINTS)
+    at, want = np.empty(MOST_POINTS), np.empty(MOST_POINTS)
     settled = True
     for p in range(walk.order.size):
         lam = price[p]
@@ -317,7 +320,7 @@ def _up(walk: Walk, program: TreeProgram, near: Floats, wide: Floats, level: Flo
         while count > 0 and owner[count - 1] == p:
             count -= 1
         end = begin[rows]
-        need = end + FIRST_POINTS * (first[p + 1] - first[p]) + 16
+        need = end + MOST_POINTS * (first[p + 1] - first[p] + 1)
         if need > room:
             room = 2 * need
             at, want = _longer(at, end, room), _longer(want, end, room)
@@ -514,6 +517,13 @@ def _share(walk: Walk, program: TreeProgram, marks: Floats, price: Floats, x: Fl
                 most = min(most, 0.0)
             link_low[p] = _drawn(min(least, most), gain, r, capacity)
             link_high[p] = _drawn(max(most, least), gain, r, capacity)
+            if r > 0.0:  # the two prices say what it carries
+                some = _at_prices(price[u], lam - hair, gain, r, fee, capacity)
+                more = _at_prices(price[u], lam + hair, gain, r, fee, capacity)
+                if some > link_low[p]:
+                    link_low[p] = min(some, link_high[p])
+                if more < link_high[p]:
+                    link_high[p] = max(more, link_low[p])
         low[u] += link_low[p]
         high[u] += link_high[p]
     share = np.zeros(nodes)
@@ -531,6 +541,18 @@ def _share(walk: Walk, program: TreeProgram, marks: Floats, price: Floats, x: Fl
             share[p] = min(max((wanted - low[p]) / (high[p] - low[p]), 0.0), 1.0)
         for i in range(program.first[p], program.first[p + 1]):
             x[i] += share[p] * spread[i]
+
+
+@inline
+def _at_prices(here: float, there: float, gain: float, r: float, fee: float,
+               capacity: float) -> float:  # fmt: skip
+    """What a link with a quadratic loss takes from its near end at the prices of both ends."""
+    if gain * there - here - fee > 0.0:
+        return min(capacity, (gain * there - here - fee) / (2.0 * r * there))
+    if gain * here - there - fee > 0.0:
+        sent = min(capacity, (gain * here - there - fee) / (2.0 * r * here))
+        return -(gain - r * sent) * sent
+    return 0.0
 
 
 @inline
