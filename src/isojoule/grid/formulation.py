@@ -26,6 +26,7 @@ from isojoule.core.units import NO_LIMIT_UJ, PPB, UJ_PER_J
 from isojoule.grid.network import Grid, LinkLimits
 from isojoule.kernels.incidence import incidence, walk
 from isojoule.kernels.ldl import Pattern, analyse
+from isojoule.kernels.tree import Walk, depth_first
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -158,6 +159,12 @@ class Network:
         """A spanning forest of the open links."""
         _, order, up, link, ringed = self._walk
         return Forest(order, up, link, not ringed)
+
+    @cached_property
+    def depth_first(self) -> Walk:
+        """The forest, depth first: each node before all that lies behind it."""
+        f = self.forest
+        return depth_first(f.order, f.up, f.link, self.tail)
 
     @cached_property
     def ring(self) -> Bools:

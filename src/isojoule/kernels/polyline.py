@@ -98,10 +98,9 @@ def draw(lo: float, hi: float, a: float, b: float, c0: float, c1: float, k: floa
         return end
     for p in range(-3, 4):
         # the ends, then a step and half of one to both sides, and the place itself
-        if p in (-3, 3):
+        x = near + 0.5 * p * wide
+        if abs(p) == 3:
             x = lo if p < 0 else hi
-        else:
-            x = near + 0.5 * p * wide
         if p > -3 and not x > want[end - 1]:
             continue
         if p < 3 and p > -3 and not x < hi:

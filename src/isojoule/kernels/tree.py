@@ -220,7 +220,7 @@ def _settle(walk: Walk, program: TreeProgram, tolerance: float, price: Floats, n
             elif moved > wide[i]:
                 wide[i] = min(WIDER * moved, hi - lo)
             else:
-                wide[i] = max(FINER * wide[i], 4.0 * miss, 1e-9 * (hi - lo))
+                wide[i] = max(FINER * wide[i], 4.0 * miss, NARROW * (hi - lo))
             near[i] = curve
     return settled
 
@@ -425,3 +425,24 @@ def _drawn(wanted: float, gain: float, capacity: float) -> float:
     if wanted > 0.0:
         return min(capacity, wanted / gain)
     return -gain * min(capacity, -wanted)
+
+
+@kernel
+def by_place(walk: Walk, node: Ints) -> tuple[Ints, Ints]:
+    """Pieces in the order of places: those of place p are order[first[p]:first[p + 1]]."""
+    nodes = walk.order.size
+    place = np.empty(nodes, np.int64)
+    for p in range(nodes):
+        place[walk.order[p]] = p
+    first = np.zeros(nodes + 1, np.int64)
+    for i in range(node.size):
+        first[place[node[i]] + 1] += 1
+    for p in range(nodes):
+        first[p + 1] += first[p]
+    free = first[:-1].copy()
+    order = np.empty(node.size, np.int64)
+    for i in range(node.size):
+        p = place[node[i]]
+        order[free[p]] = i
+        free[p] += 1
+    return first, order

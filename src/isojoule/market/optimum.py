@@ -42,6 +42,53 @@ Solver = Callable[[Network, Ints, Pieces, Floats, Floats, Floats], Solution]
 """Solves one program: network, node of each piece, pieces, bounds of the arcs (J), and what is
 given at each node (J)."""
 
+
+class LinkSolution(NamedTuple):
+    """A solution with one signed flow for each link.
+
+    Attributes
+    ----------
+    x
+        Per piece, J.
+    flow
+        Per link, J at the sender, positive from tail to head.
+    price
+        Per node, money per J.
+    steps, residual
+        Steps made; `inf` where it is no solution (see `ACCEPTED`).
+    """
+
+    x: Floats
+    flow: Floats
+    price: Floats
+    steps: int
+    residual: float
+
+
+def as_arcs(
+    network: Network, pieces: Pieces, arc_lo: Floats, arc_hi: Floats, found: LinkSolution
+) -> Solution:
+    """The same with a flow for each arc, as other solvers have it."""
+    signed = found.flow[network.arc_link]
+    f = np.where(network.arc_back, -signed, signed)
+    f = np.minimum(np.maximum(f, arc_lo), arc_hi)
+    return Solution(
+        found.x,
+        f,
+        found.price,
+        side_of(found.x, pieces.lo, pieces.hi),
+        side_of(f, arc_lo, arc_hi),
+        found.steps,
+        found.residual,
+    )
+
+
+def side_of(x: Floats, lo: Floats, hi: Floats) -> NDArray[np.int8]:
+    """-1 where x stands at its lower bound, 1 at its upper, else 0."""
+    side: NDArray[np.int8] = np.where(x <= lo, -1, np.where(x >= hi, 1, 0)).astype(np.int8)
+    return side
+
+
 TOLERANCE = 1e-12
 """Scaled residual at which the interior point stops; it may stop earlier for lack of digits."""
 DUST_SHARE = 1e-8

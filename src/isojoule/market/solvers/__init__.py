@@ -112,4 +112,5 @@ _BUILT_IN = {
     "first-order": "isojoule.market.solvers.first_order:FirstOrder",
     "interior-point": "isojoule.market.solvers.interior_point:InteriorPoint",
     "primal-dual": "isojoule.market.solvers.primal_dual:PrimalDual",
+    "tree": "isojoule.market.solvers.tree:Tree",
 }

@@ -11,6 +11,7 @@ from isojoule.core.units import NANO_PER_UNIT
 from isojoule.grid.formulation import Network
 from isojoule.kernels.interior_point import Program, Solution
 from isojoule.market.allocation import reach_of
+from isojoule.market.optimum import side_of
 from isojoule.valuation.curve import Pieces
 
 Floats = NDArray[np.float64]
@@ -87,8 +88,8 @@ def solution(
         x * task.energy_j,
         f * task.energy_j,
         price * task.price_per_j,
-        _side(x, p.lo, p.hi),
-        _side(f, p.arc_lo, p.arc_hi),
+        side_of(x, p.lo, p.hi),
+        side_of(f, p.arc_lo, p.arc_hi),
         steps,
         residual,
     )
@@ -97,11 +98,6 @@ def solution(
 def residual_of(task: Scaled, welfare: float, gap: float, off: float) -> float:
     """Gap and imbalance as a share of the welfare, or of what nobody can see if that is more."""
     return SHARE * (gap + off) / max(SHARE * abs(welfare), task.least)
-
-
-def _side(x: Floats, lo: Floats, hi: Floats) -> NDArray[np.int8]:
-    side: NDArray[np.int8] = np.where(x <= lo, -1, np.where(x >= hi, 1, 0)).astype(np.int8)
-    return side
 
 
 def _typical(values: Floats, dust: float) -> float:
