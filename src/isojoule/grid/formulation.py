@@ -26,6 +26,7 @@ from isojoule.core.units import NO_LIMIT_UJ, PPB, UJ_PER_J
 from isojoule.grid.network import Grid, LinkLimits
 from isojoule.kernels.incidence import incidence, walk
 from isojoule.kernels.ldl import Pattern, analyse
+from isojoule.kernels.mesh import Layout, lay_out
 from isojoule.kernels.tree import Walk, depth_first
 
 Floats = NDArray[np.float64]
@@ -48,6 +49,24 @@ class Forest(NamedTuple):
     up: Ints
     link: Ints
     whole: bool
+
+
+class Sheet(NamedTuple):
+    """Links in the order of sweeps (see `isojoule.kernels.mesh`).
+
+    Attributes
+    ----------
+    layout
+        Order and ends.
+    capacity_j, gain, price, loss_per_j
+        As in a network; `price` and `loss_per_j` are empty where they are 0 everywhere.
+    """
+
+    layout: Layout
+    capacity_j: Floats
+    gain: Floats
+    price: Floats
+    loss_per_j: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,6 +184,19 @@ class Network:
         """The forest, depth first: each node before all that lies behind it."""
         f = self.forest
         return depth_first(f.order, f.up, f.link, self.tail)
+
+    @cached_property
+    def sheet(self) -> Sheet:
+        """Links in the order of sweeps."""
+        layout = lay_out(self.nodes, self.tail, self.head, self.start, self.incident)
+        order, r, none = layout.order, self.limits.loss_per_j, np.zeros(0)
+        return Sheet(
+            layout,
+            self.capacity_j[order],
+            self.gain[order],
+            self.price[order] if np.any(self.price) else none,
+            r[order] if np.any(r) else none,
+        )
 
     @cached_property
     def ring(self) -> Bools:

@@ -7,12 +7,22 @@ from numpy.typing import NDArray
 
 from isojoule.grid import Grid
 from isojoule.grid.formulation import Network
-from isojoule.kernels.first_order import first_order
+from isojoule.kernels.climb import Reached, climb
+from isojoule.kernels.first_order import Mesh
 from isojoule.kernels.interior_point import Solution
+from isojoule.kernels.mesh import PARTS
+from isojoule.kernels.pieces import main_pieces
 from isojoule.market.book import Book
-from isojoule.market.optimum import ACCEPTED, Columns
-from isojoule.market.solvers.primal_dual import climb, cold, limits
-from isojoule.market.solvers.scaled import SHARE, residual_of, scaled, solution
+from isojoule.market.optimum import ACCEPTED, Columns, LinkSolution, as_arcs
+from isojoule.market.solvers import primal_dual
+from isojoule.market.solvers.scaled import (
+    Units,
+    link_task,
+    residual_of,
+    scaled,
+    share_for,
+    units_of,
+)
 from isojoule.valuation.curve import Pieces
 
 Floats = NDArray[np.float64]
@@ -36,16 +46,12 @@ class FirstOrder:
 
     def unfit(self, book: Book, grid: Grid, network: Network, columns: Columns) -> str:
         """The first node, where links lead, that has no falling curve."""
-        main = main_pieces(network.nodes, columns.node, columns.pieces)
-        linked = np.zeros(network.nodes, bool)
-        linked[network.tail] = linked[network.head] = True
-        linked[columns.node] = True
-        bare = np.flatnonzero((main < 0) & linked)
-        if not bare.size:
+        at = first_bare(network, columns.node, columns.pieces)
+        if at < 0:
             return ""
-        at = int(np.flatnonzero(network.node_of == bare[0])[0])
+        named = int(np.flatnonzero(network.node_of == at)[0])
         return (
-            f"node {grid.node_ids[at]!r} has no offer whose worth falls in the energy, "
+            f"node {grid.node_ids[named]!r} has no offer whose worth falls in the energy, "
             "so that its price does not follow from the flows"
         )
 
@@ -54,34 +60,83 @@ class FirstOrder:
         inject: Floats,
     ) -> Solution:  # fmt: skip
         """See `isojoule.market.optimum.Solver`."""
+        if network.shut_hi is None:
+            capacity_j = arc_hi[: network.tail.size]
+            found = self.solve_links(network, node, pieces, capacity_j, inject)
+            if found.residual < ACCEPTED:
+                return as_arcs(network, pieces, arc_lo, arc_hi, found)
+            if found.residual < NEAR:
+                task = scaled(network, node, pieces, arc_lo, arc_hi, inject)
+                near = as_arcs(network, pieces, arc_lo, arc_hi, found)
+                return primal_dual.climb(
+                    task, near.x / task.energy_j, near.f / task.energy_j,
+                    near.price / task.price_per_j, found.steps,
+                )  # fmt: skip
         task = scaled(network, node, pieces, arc_lo, arc_hi, inject)
-        main = main_pieces(network.nodes, node, pieces)
-        calm, most = limits(task)
-        most = min(most, MOST_STEPS)
-        found = first_order(
-            task.program, main, back_arcs(network), task.reach, SHARE, task.least, calm, most
-        )
-        residual = residual_of(task, found.welfare, found.gap, found.off)
-        if not residual < ACCEPTED:
-            if residual < NEAR:
-                return climb(task, found.x, found.f, found.price, found.steps)
-            return climb(task, *cold(task), found.steps)
-        return solution(task, found.x, found.f, found.price, found.steps, residual)
+        return primal_dual.climb(task, *primal_dual.cold(task), 0)
+
+    def solve_links(
+        self, network: Network, node: Ints, pieces: Pieces, capacity_j: Floats, inject: Floats
+    ) -> LinkSolution:
+        """See `isojoule.market.optimum.LinkSolver`."""
+        mesh, units, lowest = mesh_of(network, node, pieces, capacity_j, inject)
+        calm, most = primal_dual.limits_of(mesh.lo.size + 2 * mesh.capacity.size)
+        flow = np.zeros(mesh.capacity.size)
+        x = np.clip(np.zeros(mesh.lo.size), mesh.lo, mesh.hi)
+        share = share_for(mesh.lo.size + mesh.capacity.size)
+        found = climb(mesh, flow, x, lowest, share, units.least, calm, min(most, MOST_STEPS))
+        return out_of(network, units, found)
 
 
-def back_arcs(network: Network) -> Ints:
-    """The arc the other way for each link, or -1 where one arc carries both ways."""
-    links = network.tail.size
-    back = np.full(links, -1, np.int64)
-    back[network.arc_link[links:]] = np.arange(links, network.arc_link.size)
-    return back
+def out_of(network: Network, units: Units, found: Reached) -> LinkSolution:
+    """The solution in J and money per J, with links in their own order."""
+    flow = np.empty_like(found.flow)
+    flow[network.sheet.layout.order] = found.flow
+    return LinkSolution(
+        found.x * units.energy_j,
+        flow * units.energy_j,
+        found.price * units.price_per_j,
+        found.steps,
+        residual_of(units, found.welfare, found.gap, found.off),
+    )
 
 
-def main_pieces(nodes: int, node: Ints, pieces: Pieces) -> Ints:
-    """The piece of each node that takes what is left over: its widest falling one, or -1."""
-    falls = (pieces.b > 0) & (pieces.c1 > 0) & (pieces.hi > pieces.lo)
-    some = np.flatnonzero(falls & np.isfinite(pieces.hi - pieces.lo))
-    order = some[np.argsort((pieces.hi - pieces.lo)[some], kind="stable")]
-    main = np.full(nodes, -1, np.int64)
-    main[node[order]] = order  # the last, widest one stays
-    return main
+def first_bare(network: Network, node: Ints, pieces: Pieces) -> int:
+    """The first node with a link or an offer, but without a falling curve; -1 if there is none."""
+    main = main_pieces(network.nodes, node, *pieces)
+    used = np.zeros(network.nodes, bool)
+    used[network.tail] = used[network.head] = True
+    used[node] = True
+    bare = np.flatnonzero((main < 0) & used)
+    return int(bare[0]) if bare.size else -1
+
+
+def mesh_of(
+    network: Network, node: Ints, pieces: Pieces, capacity_j: Floats, inject: Floats
+) -> tuple[Mesh, Units, Floats]:
+    """The program in the order of sweeps, its units, and a price for nodes without a curve."""
+    units = units_of(network, pieces, inject)
+    sheet, layout = network.sheet, network.sheet.layout
+    main = main_pieces(network.nodes, node, *pieces)
+    task = link_task(pieces, units)
+    others = np.flatnonzero(task.hi > task.lo)
+    others = others[main[node[others]] != others]
+    piece_first = np.zeros(PARTS + 1, np.int64)
+    if others.size:
+        others = others[np.argsort(node[others], kind="stable")]
+        piece_first = np.searchsorted(node[others], layout.node_first).astype(np.int64)
+    own = np.maximum(main, 0)
+    straight = bool(np.all(task.k[own[main >= 0]] == 1.0))
+    top, fall = np.zeros(0), np.zeros(0)
+    if straight:
+        top = np.where(main >= 0, task.a[own] + task.b[own] * task.c0[own], 0.0)
+        fall = np.where(main >= 0, task.b[own] * task.c1[own], 0.0)
+    same = capacity_j is network.capacity_j
+    capacity = sheet.capacity_j if same else capacity_j[layout.order]
+    mesh = Mesh(
+        layout.tail, layout.head, np.minimum(capacity / units.energy_j, units.reach), sheet.gain,
+        sheet.price / units.price_per_j, sheet.loss_per_j * units.energy_j, layout.link_first,
+        layout.node_first, straight, top, fall, main, piece_first, others, node, *task,
+        inject / units.energy_j,
+    )  # fmt: skip
+    return mesh, units, np.zeros(network.nodes)

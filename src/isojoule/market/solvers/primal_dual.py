@@ -11,16 +11,15 @@ from isojoule.kernels.interior_point import Solution
 from isojoule.kernels.primal_dual import Reached, primal_dual
 from isojoule.market.book import Book
 from isojoule.market.optimum import Columns
-from isojoule.market.solvers.scaled import SHARE, Scaled, residual_of, scaled, solution
+from isojoule.market.solvers.scaled import MANY, Scaled, residual_of, scaled, share_for, solution
 from isojoule.valuation.curve import Pieces
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 CALM = 1e-10
-"""One more step changes no quantity and no price by more than this, scaled,"""
-MANY = 10_000
-"""unless the program has more pieces and arcs than this: then the gap alone counts."""
+"""One more step changes no quantity and no price by more than this, scaled; in large programs the
+gap alone counts."""
 MOST_STEPS = 200_000
 MOST_WORK = 20_000_000_000
 """Most steps times variables."""
@@ -58,18 +57,22 @@ def cold(task: Scaled) -> tuple[Floats, Floats, Floats]:
     return x, f, np.ones(p.inject.size)
 
 
-def limits(task: Scaled) -> tuple[float, int]:
-    """How little may still change in a step, and how many steps are made at most."""
-    size = max(task.program.lo.size + task.program.arc_lo.size, 1)
+def limits_of(size: int) -> tuple[float, int]:
+    """How little may still change in a step, and how many steps are made at most.
+
+    `size` is the number of pieces and arcs; where it is large, the gap alone counts.
+    """
     calm = CALM if size <= MANY else np.inf
-    return calm, min(MOST_STEPS, max(1_000, MOST_WORK // size))
+    return calm, min(MOST_STEPS, max(1_000, MOST_WORK // max(size, 1)))
 
 
 def climb(task: Scaled, x: Floats, f: Floats, price: Floats, steps: int) -> Solution:
     """The solution from a start (scaled), after `steps` of something else."""
-    calm, most = limits(task)
+    size = task.program.lo.size + task.program.arc_lo.size
+    calm, most = limits_of(size)
+    share = share_for(size)
     found: Reached = primal_dual(
-        task.program, x, f, price, task.reach, SHARE, task.least, calm, most
+        task.program, x, f, price, task.reach, share, task.least, calm, most
     )
-    residual = residual_of(task, found.welfare, found.gap, found.off)
+    residual = residual_of(task.units, found.welfare, found.gap, found.off)
     return solution(task, found.x, found.f, found.price, steps + found.steps, residual)
