@@ -75,9 +75,12 @@ def later(book: Book, seed: int, noise: float = NOISE) -> Book:
     """The book of the next interval: every battery holds a little more or less."""
     stored_j = -book.pieces.lo
     change_j = np.random.default_rng(seed).normal(0.0, noise * FULL_J, stored_j.size)
-    return replace(
-        book, pieces=_pieces(np.clip(stored_j + change_j, 0.0, FULL_J), book.pieces.k)
-    )
+    return with_stored(book, np.clip(stored_j + change_j, 0.0, FULL_J))
+
+
+def with_stored(book: Book, stored_j: Floats) -> Book:
+    """The book with other energies stored."""
+    return replace(book, pieces=_pieces(stored_j, book.pieces.k))
 
 
 def _pieces(stored_j: Floats, k: Floats) -> Pieces:

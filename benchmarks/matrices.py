@@ -10,13 +10,14 @@ near 1, which these solvers like. Worth has to fall in a straight line (k = 1).
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from benchmarks.program import Answer, Program
+if TYPE_CHECKING:  # the processes of the peers need none of it
+    from benchmarks.program import Program
 
 Floats = NDArray[np.float64]
 
@@ -70,12 +71,15 @@ def matrices_of(program: Program) -> Matrices:
     )
 
 
-def answer_of(program: Program, z: Floats, dual: Floats) -> Answer:
-    """The answer; `dual` are the multipliers of the balances in c + Pz + A'y = (of the bounds)."""
+def answer_of(program: Program, z: Floats, dual: Floats) -> tuple[Floats, Floats, Floats]:
+    """What pieces receive, links carry, and prices (`Answer`).
+
+    `dual` are the multipliers y of the balances, with c + Pz + A'y = 0 inside of all bounds.
+    """
     unit = unit_of(program)
     pieces, links = program.node.size, program.tail.size
     x, ahead, back = np.split(z * unit, [pieces, pieces + links])
-    return Answer(x, ahead - back, -dual)
+    return x, ahead - back, -dual
 
 
 def save(path: Path, m: Matrices) -> None:

@@ -1,47 +1,68 @@
 """Isojoule's solvers, as the benchmarks run them: alone, to a gap; and the whole way of a clearing.
 
-A solver alone begins with the columns of the book and the network of the grid, and ends with floats.
-A clearing begins with book and grid, and ends with whole microjoules, prices, payments and the
-certificate. It has no tolerance to choose: its gap is what the check of every clearing asks for.
+A solver alone begins with the columns of the book and the network of the grid, and ends with
+floats. A clearing begins with book and grid, and ends with whole microjoules, prices, payments
+and the certificate. It has no tolerance to choose: its gap is what the check of every clearing
+asks for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks.program import GAP, Answer
 from isojoule.grid import Grid
 from isojoule.grid.formulation import Network, network_of
-from isojoule.kernels.first_order import first_order
-from isojoule.kernels.interior_point import maximise
+from isojoule.kernels.climb import climb
+from isojoule.kernels.interior_point import Solution, maximise
 from isojoule.kernels.primal_dual import Reached, primal_dual
 from isojoule.market import Book, Clearing, Refusal
 from isojoule.market.allocation import columns_of
 from isojoule.market.mechanisms.equilibrium import Equilibrium
 from isojoule.market.optimum import Columns, join_smooth
 from isojoule.market.solvers import AUTO, get
-from isojoule.market.solvers.first_order import back_arcs, main_pieces
+from isojoule.market.solvers.first_order import mesh_of, out_of
 from isojoule.market.solvers.primal_dual import cold
-from isojoule.market.solvers.scaled import scaled
+from isojoule.market.solvers.scaled import Scaled, scaled
+from isojoule.market.solvers.tree import Tree
 
 RESIDUAL = 1e-8
 """Of the interior point; brings its gap near `GAP`."""
 MOST_STEPS = 100_000
 
-Run = Callable[[], Answer]
+
+class Found(NamedTuple):
+    """An answer, and the steps to it."""
+
+    answer: Answer
+    steps: int
+
+
+Run = Callable[[], Found]
 
 
 def solver(name: str, book: Book, grid: Grid) -> Run:
     """A function that solves this book to `GAP`, each time from a cold start."""
     network = network_of(grid, book.network, book.interval.duration_s)
     columns = join_smooth(columns_of(book, network))
-    if name in ("tree", "closed-form"):
-        method = get(name)
-        return partial(_exact, method, network, columns)
-    return partial(_stepwise, name, network, columns)
+    return partial(_SOLVERS[name], network, columns)
+
+
+def again(book: Book, grid: Grid, previous: Answer) -> Run:
+    """A function that solves this book to `GAP` by first-order steps from an earlier answer."""
+    network = network_of(grid, book.network, book.interval.duration_s)
+    columns = join_smooth(columns_of(book, network))
+    return partial(_first_order, network, columns, previous)
+
+
+def fits(name: str, book: Book, grid: Grid) -> bool:
+    """Whether the solver is made for this book."""
+    network = network_of(grid, book.network, book.interval.duration_s)
+    return not get(name).unfit(book, grid, network, columns_of(book, network))
 
 
 def clearing(book: Book, grid: Grid, name: str = AUTO) -> Clearing:
@@ -58,36 +79,55 @@ def clearing(book: Book, grid: Grid, name: str = AUTO) -> Clearing:
     return found
 
 
-def fits(name: str, book: Book, grid: Grid) -> bool:
-    """Whether the solver is made for this book."""
-    network = network_of(grid, book.network, book.interval.duration_s)
-    return not get(name).unfit(book, grid, network, columns_of(book, network))
+def _tree(network: Network, columns: Columns) -> Found:
+    none = np.zeros(network.nodes)
+    found = Tree().solve_links(network, columns.node, columns.pieces, network.capacity_j, none)
+    return Found(Answer(found.x, found.flow, found.price), found.steps)
 
 
-def _exact(method, network: Network, columns: Columns) -> Answer:  # noqa: ANN001
-    found = method.solve_links(
-        network, columns.node, columns.pieces, network.capacity_j, np.zeros(network.nodes)
-    )
-    return Answer(found.x, found.flow, found.price)
+def _first_order(network: Network, columns: Columns, start: Answer | None = None) -> Found:
+    none = np.zeros(network.nodes)
+    mesh, units, lowest = mesh_of(network, columns.node, columns.pieces, network.capacity_j, none)
+    flow, x = np.zeros(mesh.tail.size), np.clip(np.zeros(mesh.lo.size), mesh.lo, mesh.hi)
+    if start is not None:
+        flow = start.flow[network.sheet.layout.order] / units.energy_j
+    reached = climb(mesh, flow, x, lowest, GAP, units.least, np.inf, MOST_STEPS)
+    found = out_of(network, units, reached)
+    return Found(Answer(found.x, found.flow, found.price), found.steps)
 
 
-def _stepwise(name: str, network: Network, columns: Columns) -> Answer:
-    pieces, node = columns.pieces, columns.node
-    task = scaled(network, node, pieces, network.arc_lo, network.arc_hi, np.zeros(network.nodes))
-    p = task.program
-    if name == "interior-point":
-        found = maximise(p, network.pattern, RESIDUAL)
-    elif name == "primal-dual":
-        found = primal_dual(p, *cold(task), task.reach, GAP, task.least, np.inf, MOST_STEPS)
-    else:
-        main = main_pieces(network.nodes, node, pieces)
-        found = first_order(
-            p, main, back_arcs(network), task.reach, GAP, task.least, np.inf, MOST_STEPS
-        )
+def _primal_dual(network: Network, columns: Columns) -> Found:
+    task = _task(network, columns)
+    start = cold(task)
+    found = primal_dual(
+        task.program, *start, task.reach, GAP, task.least, np.inf, MOST_STEPS
+    )  # fmt: skip
     return _net(network, found, task.energy_j, task.price_per_j)
 
 
-def _net(network: Network, found: Reached, energy_j: float, price_per_j: float) -> Answer:
+def _interior_point(network: Network, columns: Columns) -> Found:
+    task = _task(network, columns)
+    program = task.program._replace(arc_slot=network.pattern.edge_slot)
+    found = maximise(program, network.pattern, RESIDUAL)
+    return _net(network, found, task.energy_j, task.price_per_j)
+
+
+def _task(network: Network, columns: Columns) -> Scaled:
+    none = np.zeros(network.nodes)
+    return scaled(network, columns.node, columns.pieces, network.arc_lo, network.arc_hi, none)
+
+
+def _net(network: Network, found: Reached | Solution, energy_j: float, price_per_j: float) -> Found:
+    """What both ways of each link carry together."""
     ahead = np.where(network.arc_back, -found.f, found.f)
     flow = np.bincount(network.arc_link, ahead, network.tail.size)
-    return Answer(found.x * energy_j, flow * energy_j, found.price * price_per_j)
+    answer = Answer(found.x * energy_j, flow * energy_j, found.price * price_per_j)
+    return Found(answer, found.steps)
+
+
+_SOLVERS: dict[str, Callable[[Network, Columns], Found]] = {
+    "tree": _tree,
+    "first-order": _first_order,
+    "primal-dual": _primal_dual,
+    "interior-point": _interior_point,
+}

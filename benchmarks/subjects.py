@@ -1,9 +1,9 @@
 """What is measured, by name: one file each.
 
-A subject has `TITLE`, the heading of its section; `measure(quick, say)`, which measures and returns
-what JSON can hold; and `page(data)`, the section in Markdown, made from that alone. If it draws, it
-has `pictures(data, folder)`, which writes SVG files there. With `quick`, sizes are such that it ends
-in seconds; `say` tells how far it is.
+A subject has `TITLE`, the heading of its section; `measure(quick, say)`, which measures and
+returns what JSON can hold; and `page(data)`, the section in Markdown, made from that alone. If it
+draws, it has `pictures(data, folder)`, which writes SVG files there. With `quick`, sizes are such
+that it ends in seconds; `say` tells how far it is.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeGuard, cast, runtime_checkable
 
 Data = dict[str, Any]
 Say = Callable[[str], None]
@@ -31,6 +31,7 @@ class Subject(Protocol):
     def page(self, data: Data) -> str: ...
 
 
+@runtime_checkable
 class Drawn(Subject, Protocol):
     """One that draws."""
 
@@ -45,3 +46,8 @@ def names() -> list[str]:
 def get(name: str) -> Subject:
     """The subject of this name."""
     return cast(Subject, import_module(f"benchmarks.{name}"))
+
+
+def draws(subject: Subject) -> TypeGuard[Drawn]:
+    """Whether it has pictures."""
+    return isinstance(subject, Drawn)

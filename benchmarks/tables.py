@@ -44,7 +44,9 @@ def percent(x: float | None) -> str:
 
 def tiny(x: float | None) -> str:
     """A gap."""
-    return "-" if x is None or not math.isfinite(x) else f"{x:.0e}"
+    if x is None or not math.isfinite(x):
+        return "-"
+    return f"{x:.0e}" if x >= 1e-12 else "< 1e-12"
 
 
 def count(n: float) -> str:
