@@ -9,7 +9,8 @@ import pytest
 from scipy.optimize import linprog
 
 from isojoule.grid.formulation import network_of
-from isojoule.kernels.prices import fill, marginal_at, support
+from isojoule.kernels.prices import fill, marginal_at
+from isojoule.kernels.support import support
 from isojoule.market.allocation import columns_of
 from tests.market.books import (
     SMALL,
@@ -36,7 +37,7 @@ def both(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     flow = c.flow_uj[: net.tail.size] * 1e-6
     low, high = support(
         cols.node, *p, x, net.tail, net.head, flow, net.capacity_j, net.gain,
-        net.limits.loss_per_j, net.price, net.start, net.incident, SLACK,
+        net.limits.loss_per_j, net.price, net.start, net.incident, *net.forest, SLACK,
     )  # fmt: skip
     rows, right = [], []
 

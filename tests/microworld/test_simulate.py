@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isojoule.core.errors import InputError
+from isojoule.core.errors import InputError, InvariantError
 from isojoule.market.mechanisms import get
 from isojoule.microworld.offers import OfferMaker
 from isojoule.microworld.scenario import Scenario
 from isojoule.microworld.simulate import Record, conversion_loss_uj, simulate
-from isojoule.microworld.world import World, charge
+from isojoule.microworld.world import Packs, World
 from tests.microworld.worlds import BATTERY, KWH, LOAD, PV, street
 
 KWH_UJ = 3_600_000_000_000
@@ -174,6 +174,12 @@ def test_energy_and_money_are_conserved_to_the_last_unit(
 def test_converters_round_against_the_battery() -> None:
     s = street([{"id": "b", "participant": 0, "node": 1, "kind": BATTERY, "capacity_j": 1000.0,
                  "charge_efficiency": 0.9, "discharge_efficiency": 0.9}])  # fmt: skip
-    maker = OfferMaker.of(s)
-    assert charge(maker, np.array([0]), np.array([11])).tolist() == [9]
-    assert charge(maker, np.array([100]), np.array([-10])).tolist() == [88]
+    packs, nothing = Packs.of(OfferMaker.of(s)), np.zeros(1, np.int64)
+    assert packs.charge(np.array([0]), np.array([11]), nothing).tolist() == [9]
+    assert packs.charge(np.array([100]), np.array([-10]), nothing).tolist() == [88]
+    full = 1_000_000_000
+    assert packs.charge(np.array([full]), np.array([2]), nothing).tolist() == [full]
+    assert packs.charge(np.array([7]), np.array([-5]), np.array([3])).tolist() == [3]
+    for stored, received in ((full, 4), (0, -2)):
+        with pytest.raises(InvariantError, match="left its bounds"):
+            packs.charge(np.array([stored]), np.array([received]), nothing)

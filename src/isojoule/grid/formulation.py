@@ -180,6 +180,33 @@ class Network:
         return Forest(order, up, link, not ringed)
 
     @cached_property
+    def rings(self) -> bool:
+        """Whether flow may circulate for nothing somewhere: a ring of links without loss and price.
+
+        Where it may not, no arcs are made to find out.
+        """
+        if self.forest.whole or not self.plain.any():
+            return False
+        return bool(_ringed(self.nodes, self.tail, self.head, self._plain_open).any())
+
+    @property
+    def _plain_open(self) -> Bools:
+        out: Bools = self.plain & (self.capacity_j > 0)
+        return out
+
+    def spread(self, values: Floats) -> Floats:
+        """Values at the nodes of the formulation, at the nodes of the grid."""
+        return values if self.nodes == self.node_of.size else values[self.node_of]
+
+    def gathered(self, values: Floats) -> Floats:
+        """Values at the nodes of the grid, at those of the formulation: where several, the last."""
+        if self.nodes == self.node_of.size:
+            return values
+        out = np.zeros(self.nodes)
+        out[self.node_of] = values
+        return out
+
+    @cached_property
     def depth_first(self) -> Walk:
         """The forest, depth first: each node before all that lies behind it."""
         f = self.forest
@@ -204,8 +231,7 @@ class Network:
 
         So it is around links without loss and price.
         """
-        plain = self.plain & (self.capacity_j > 0)
-        return _ringed(self.nodes, self.tail, self.head, plain)[self.arc_link]
+        return _ringed(self.nodes, self.tail, self.head, self._plain_open)[self.arc_link]
 
 
 def network_of(grid: Grid, formulation: str, duration_s: float) -> Network:

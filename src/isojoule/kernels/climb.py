@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from isojoule.kernels.common_price import common_prices
 from isojoule.kernels.compile import kernel
 from isojoule.kernels.first_order import (
     LOOSE,
@@ -37,15 +38,16 @@ from isojoule.kernels.first_order_gap import (
     add_links,
     largest_move,
     price_nodes,
+    prove_nodes,
 )
 from isojoule.kernels.mesh import PARTS
 
 Floats = NDArray[np.float64]
 Each = Callable[[Callable[[int], None]], None]
 
-FIRST_LOOK = 10
+FIRST_LOOK = 24
 """Steps before the first look at the gap;"""
-LEAST_LOOK, MOST_LOOK = 4, 60
+LEAST_LOOK, MOST_LOOK = 6, 60
 """fewest and most steps between two."""
 MOST_LOOSENED = 60
 """So often bounds that became too wide are lowered when the momentum is dropped. After that they
@@ -78,6 +80,22 @@ class Reached(NamedTuple):
     gap: float
     off: float
     error: float
+
+
+class Goal(NamedTuple):
+    """Gap and imbalance that are small enough: this share of the welfare, or this much money."""
+
+    share: float
+    least: float
+
+    def of(self, welfare: float) -> float:
+        """The bound, money."""
+        return max(self.share * abs(welfare), self.least)
+
+    def reached(self, look: Look) -> bool:
+        """Whether both are within it; never where something is not a number."""
+        bar = self.of(look.welfare)
+        return look.gap <= bar and look.off <= bar
 
 
 @kernel
@@ -157,9 +175,8 @@ def _run_together(
 
 
 def climb(
-    mesh: Mesh, flow: Floats, x: Floats, lowest: Floats, share: float, least: float, calm: float,
-    most: int, threads: int = 0,
-) -> Reached:  # fmt: skip
+    mesh: Mesh, flow: Floats, x: Floats, goal: Goal, calm: float, most: int, threads: int = 0
+) -> Reached:
     """Solve the program, or come as near as `most` steps lead.
 
     Parameters
@@ -168,90 +185,127 @@ def climb(
         The program, in units in which typical energies and prices are near 1.
     flow, x
         Where to begin: links in the order of sweeps, and all pieces.
-    lowest
-        Price of nodes that have no main piece, (nodes,).
-    share, least
-        It stops where gap and imbalance are each at most this share of the welfare, or this much
-        money if that is more,
+    goal
+        When gap and imbalance are small enough,
     calm
-        and no flow changed by more than this in the last step.
+        where, too, no flow changed by more than this in the last step.
     most
         Most steps.
     threads
         Threads; 0: as many as there are processors and runs, one for small graphs.
     """
+    with sweepers(mesh, threads) as each:
+        return _climb(mesh, flow, x, goal, calm, most, each)
+
+
+@contextmanager
+def sweepers(mesh: Mesh, threads: int = 0) -> Iterator[Each]:
+    """What does some work for all runs, with as many threads; see `climb`."""
     if not threads:
         threads = min(PARTS, os.cpu_count() or 1) if mesh.tail.size >= MANY else 1
-    with ExitStack() as stack:
-        each: Each = _alone
-        if threads > 1:
-            each = _shared(stack.enter_context(ThreadPoolExecutor(threads - 1)))
-        return _climb(mesh, flow, x, lowest, share, least, calm, most, each)
+    if threads == 1:
+        yield alone
+        return
+    with ThreadPoolExecutor(threads - 1) as pool:
+
+        def shared(work: Callable[[int], None]) -> None:
+            waiting = [pool.submit(work, p) for p in range(1, PARTS)]
+            work(0)
+            for future in waiting:
+                future.result()
+
+        yield shared
 
 
-def _alone(work: Callable[[int], None]) -> None:
+def alone(work: Callable[[int], None]) -> None:
+    """Do some work for all runs, one after the other."""
     for p in range(PARTS):
         work(p)
 
 
-def _shared(pool: ThreadPoolExecutor) -> Each:
-    def each(work: Callable[[int], None]) -> None:
-        waiting = [pool.submit(work, p) for p in range(1, PARTS)]
-        work(0)
-        for future in waiting:
-            future.result()
+class Look(NamedTuple):
+    """What a look at some flows tells: pieces, prices, and as in `Reached`."""
 
-    return each
+    x: Floats
+    lam: Floats
+    welfare: float
+    gap: float
+    off: float
+
+
+def look_at(mesh: Mesh, flow: Floats, x: Floats, goal: Goal, each: Each = alone) -> Look:
+    """Where main pieces stand at these flows, and the better of two proofs.
+
+    The prices of the main pieces where they stand are one; prices that fit each other where energy
+    moves freely are the other, which is tried first.
+    """
+    out = x.copy()
+    rest, lam, fitting = (
+        np.empty(mesh.main.size),
+        np.zeros(mesh.main.size),
+        np.empty(mesh.main.size),
+    )
+    told = np.zeros((PARTS + 1, 3))
+    each(lambda p: rest_of(mesh, flow, out, p, rest))
+    rest_of(mesh, flow, out, PARTS, rest)
+    each(lambda p: price_nodes(mesh, p, rest, out, lam))
+    common_prices(mesh, flow, out, lam, fitting)
+
+    def proof(price: Floats) -> Look:
+        each(lambda p: prove_nodes(mesh, p, rest, out, price, told))
+        each(lambda p: add_links(mesh, flow, p, price, told))
+        add_links(mesh, flow, PARTS, price, told)
+        welfare, gap, off = (float(told[:, i].sum()) for i in (WELFARE, GAP, OFF))
+        return Look(out, price, welfare, gap, off)
+
+    found = proof(fitting)
+    if goal.reached(found):
+        return found
+    plain = proof(lam)
+    return plain if plain.gap + plain.off < found.gap + found.off else found
 
 
 def _climb(
-    mesh: Mesh, flow: Floats, x: Floats, lowest: Floats, share: float, least: float, calm: float,
-    most: int, each: Each,
-) -> Reached:  # fmt: skip
+    mesh: Mesh, flow: Floats, x: Floats, goal: Goal, calm: float, most: int, each: Each
+) -> Reached:
     now, before = flow.copy(), flow.copy()
     steps = begin(mesh, now, x)
     state = np.array([1.0, 0.0, 0.0, 0.0])
-    rest, lam = np.zeros(mesh.main.size), np.zeros(mesh.main.size)
-    told = np.zeros((PARTS + 1, 3))
     done, ahead, stuck = 0, FIRST_LOOK, 0
     seen = math.inf
+    if not flow.any():  # a cold start proves nothing
+        done = _sweeps(mesh, steps, now, before, state, min(FIRST_LOOK, most), each)
     while True:
-        x_now = _look(mesh, now, steps.x, lowest, rest, lam, told, each)
-        welfare, gap, off = (float(told[:, i].sum()) for i in (WELFARE, GAP, OFF))
-        error = largest_move(now, before) if calm < math.inf or done == 0 else 0.0
-        goal = max(share * abs(welfare), least)
-        worst = max(gap, off)
-        near = worst <= goal and (error <= calm or done == 0)
-        if near or not math.isfinite(gap + off) or done >= most:
+        look = look_at(mesh, now, steps.x, goal, each)
+        error = largest_move(now, before) if calm < math.inf else 0.0
+        bar = goal.of(look.welfare)
+        worst = max(look.gap, look.off)
+        near = goal.reached(look) and (error <= calm or done == 0)
+        if near or not math.isfinite(look.gap + look.off) or done >= most:
             break
         # straight on beyond a wall: nothing moves any more, and it does not balance
-        if off > goal and gap <= goal:
-            stuck = stuck + 1 if largest_move(now, before) <= max(calm, 1e-3 * off) else 0
+        if look.off > bar:
+            still = largest_move(now, before) <= max(calm, 1e-3 * look.off)
+            stuck = stuck + 1 if still and look.gap <= look.off else 0
             if stuck >= 3:
                 break
-        count = min(_next_look(ahead, seen / goal, worst / goal), most - done)
-        seen, ahead = worst, count
-        count += count % 2
-        if each is _alone:
-            _run(mesh, steps, now, before, state, count)
-        else:
-            _run_together(mesh, steps, now, before, state, count, each)
-        done += count
-    return Reached(x_now, now, lam, done, welfare, gap, off, error)
+        count = min(_next_look(ahead, seen / bar, worst / bar), most - done)
+        seen = worst
+        ahead = _sweeps(mesh, steps, now, before, state, count, each)
+        done += ahead
+    return Reached(look.x, now, look.lam, done, look.welfare, look.gap, look.off, error)
 
 
-def _look(
-    mesh: Mesh, flow: Floats, x: Floats, lowest: Floats, rest: Floats, lam: Floats, told: Floats,
-    each: Each,
-) -> Floats:  # fmt: skip
-    """Fill `lam` and `told`; returns all pieces, the main ones as the flows leave them."""
-    out = x.copy()
-    each(lambda p: rest_of(mesh, flow, out, p, rest))
-    rest_of(mesh, flow, out, PARTS, rest)
-    each(lambda p: price_nodes(mesh, p, rest, out, lam, lowest, told))
-    each(lambda p: add_links(mesh, flow, p, lam, told))
-    add_links(mesh, flow, PARTS, lam, told)
-    return out
+def _sweeps(
+    mesh: Mesh, steps: Steps, now: Floats, before: Floats, state: Floats, count: int, each: Each
+) -> int:
+    """Make so many sweeps, or one more: the flows stand in `now` after an even number."""
+    count += count % 2
+    if each is alone:
+        _run(mesh, steps, now, before, state, count)
+    else:
+        _run_together(mesh, steps, now, before, state, count, each)
+    return count
 
 
 def _next_look(steps: int, before: float, now: float) -> int:

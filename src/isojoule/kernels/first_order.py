@@ -48,6 +48,8 @@ class Mesh(NamedTuple):
     ----------
     tail, head, capacity, gain, price, loss_per_j
         Links; `price` and `loss_per_j` are empty if there are none. Capacities are finite.
+    start, incident
+        Links at each node: incident[start[v]:start[v + 1]].
     link_first, node_first
         Runs, see `isojoule.kernels.mesh.Layout`.
     straight
@@ -71,6 +73,8 @@ class Mesh(NamedTuple):
     gain: Floats
     price: Floats
     loss_per_j: Floats
+    start: Ints
+    incident: Places
     link_first: Ints
     node_first: Ints
     straight: bool

@@ -1,6 +1,7 @@
 """How far the flows of a mesh are from the optimum: welfare, gap and imbalance, run by run.
 
-The prices are those of the main curves where they stand, so flows alone prove a bound.
+The prices are those of the main curves where they stand, or better ones
+(`isojoule.kernels.common_price`); whatever they are, they prove a bound.
 """
 
 from __future__ import annotations
@@ -16,38 +17,52 @@ from isojoule.kernels.prices import demand_at, integral_between, marginal_at
 Floats = NDArray[np.float64]
 
 WELFARE, GAP, OFF = range(3)
-"""What `price_nodes` and `add_links` tell, run by run: all in money."""
+"""What `prove_nodes` and `add_links` tell, run by run: all in money."""
 
 
 @kernel
-def price_nodes(mesh: Mesh, part: int, rest: Floats, x: Floats, lam: Floats, lowest: Floats,
-                told: Floats) -> None:  # fmt: skip
-    """Let the main pieces of a run take what is left; fill `x`, `lam`, and what is told.
+def price_nodes(mesh: Mesh, part: int, rest: Floats, x: Floats, lam: Floats) -> None:
+    """Let the main pieces of a run take what is left; fill `x` of them, and `lam`.
 
-    `rest` becomes what they cannot take. Nodes without a main piece have the price `lowest`.
+    `rest` becomes what they cannot take. Nodes without a main piece keep their price.
     """
-    welfare = gap = off = 0.0
     for v in range(mesh.node_first[part], mesh.node_first[part + 1]):
         m = mesh.main[v]
         if m < 0:
-            lam[v] = lowest[v]
             continue
         x[m] = min(max(rest[v], mesh.lo[m]), mesh.hi[m])
         rest[v] -= x[m]
-        a, b, c0, c1, k = mesh.a[m], mesh.b[m], mesh.c0[m], mesh.c1[m], mesh.k[m]
-        lam[v] = marginal_at(a, b, c0, c1, k, x[m])
+        lam[v] = marginal_at(mesh.a[m], mesh.b[m], mesh.c0[m], mesh.c1[m], mesh.k[m], x[m])
+
+
+@kernel
+def prove_nodes(mesh: Mesh, part: int, rest: Floats, x: Floats, lam: Floats,
+                told: Floats) -> None:  # fmt: skip
+    """Tell what the pieces of a run are worth, what they would still gain, and what is off."""
+    welfare = gap = off = 0.0
+    for v in range(mesh.node_first[part], mesh.node_first[part + 1]):
         off += abs(lam[v] * rest[v])
-        welfare += integral_between(a, b, c0, c1, k, 0.0, x[m])
+        m = mesh.main[v]
+        if m >= 0:
+            worth, more = _worth_and_more(mesh, m, x[m], lam[v])
+            welfare += worth
+            gap += more
     for p in range(mesh.piece_first[part], mesh.piece_first[part + 1]):
         i = mesh.others[p]
-        a, b, c0, c1, k = mesh.a[i], mesh.b[i], mesh.c0[i], mesh.c1[i], mesh.k[i]
-        price = lam[mesh.piece_node[i]]
-        welfare += integral_between(a, b, c0, c1, k, 0.0, x[i])
-        want = demand_at(mesh.lo[i], mesh.hi[i], a, b, c0, c1, k, price, x[i])
-        term = integral_between(a, b, c0, c1, k, x[i], want) - price * (want - x[i])
-        if not term <= 0.0:  # a nan must show
-            gap += term
+        worth, more = _worth_and_more(mesh, i, x[i], lam[mesh.piece_node[i]])
+        welfare += worth
+        gap += more
     told[part, WELFARE], told[part, GAP], told[part, OFF] = welfare, gap, off
+
+
+@inline
+def _worth_and_more(mesh: Mesh, i: int, x: float, price: float) -> tuple[float, float]:
+    """What a piece is worth where it stands, and what it would gain at this price elsewhere."""
+    a, b, c0, c1, k = mesh.a[i], mesh.b[i], mesh.c0[i], mesh.c1[i], mesh.k[i]
+    worth = integral_between(a, b, c0, c1, k, 0.0, x)
+    want = demand_at(mesh.lo[i], mesh.hi[i], a, b, c0, c1, k, price, x)
+    more = integral_between(a, b, c0, c1, k, x, want) - price * (want - x)
+    return worth, 0.0 if more <= 0.0 else more  # a nan must show
 
 
 @kernel

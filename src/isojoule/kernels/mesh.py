@@ -41,6 +41,8 @@ class Layout(NamedTuple):
         Number of the link at each place, (links,).
     tail, head
         Ends, (links,).
+    incident
+        Places of the links at each node, where `isojoule.kernels.incidence` has their numbers.
     link_first
         Links of run p: link_first[p] .. link_first[p + 1]; those between runs stand from
         link_first[PARTS] on. (PARTS + 2,)
@@ -51,6 +53,7 @@ class Layout(NamedTuple):
     order: NDArray[np.uint32]
     tail: Places
     head: Places
+    incident: Places
     link_first: Ints
     node_first: Ints
 
@@ -74,19 +77,20 @@ def lay_out(nodes: int, tail: Ints, head: Ints, start: Ints, incident: Ints) -> 
     free = link_first[:-1].copy()
     out = Layout(
         np.empty(links, np.uint32), np.empty(links, np.uint32), np.empty(links, np.uint32),
-        link_first, node_first,
+        np.empty(2 * links, np.uint32), link_first, node_first,
     )  # fmt: skip
-    seen = np.zeros(links, np.bool_)
+    place = np.full(links, links, np.uint32)
     for v in range(nodes):  # in the order of their first ends
         for i in range(start[v], start[v + 1]):
             e = incident[i]
-            if seen[e]:
+            if place[e] < links:
+                out.incident[i] = place[e]
                 continue
-            seen[e] = True
             a, b = run[tail[e]], run[head[e]]
             p = a if a == b else PARTS
             at = free[p]
             free[p] += 1
+            place[e] = out.incident[i] = at
             out.order[at] = e
             out.tail[at] = tail[e]
             out.head[at] = head[e]

@@ -40,6 +40,8 @@ def integral_between(a: float, b: float, c0: float, c1: float, k: float, x0: flo
     top = max(t0, t1)
     if top == 0.0:
         return out
+    if k == 1.0:
+        return float(out + b * (x1 - x0) * (0.5 * (t0 + t1)))
     d = abs(t0 - t1) / top
     mean = top**k
     if d >= 1.0:
@@ -89,106 +91,8 @@ def fill(piece_offer: Ints, lo: Floats, hi: Floats, energy_j: Floats) -> Floats:
     return x
 
 
-@kernel
-def support(node: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Floats, c1: Floats,
-            k: Floats, x: Floats, tail: Ints, head: Ints, flow: Floats, capacity: Floats,
-            gain: Floats, r: Floats, price: Floats, start: Ints, incident: Ints,
-            slack: float) -> tuple[Floats, Floats]:  # fmt: skip
-    """Least and greatest nodal prices at which nobody wants to change anything.
-
-    Every condition relates one or two prices and is monotone, so the set of supporting prices
-    is a lattice: its least and greatest elements are found by relaxation from the bounds that
-    the offers give, along the links (a generalised shortest path). What links alone would bound
-    (beside an idle lossy link no price is below 0, or the link would gain by burning energy in
-    a circle) is left out: nothing runs in circles, and negative prices occur.
-
-    Parameters
-    ----------
-    node, lo, hi, a, b, c0, c1, k, x
-        Pieces and where they stand, J.
-    tail, head, flow, capacity, gain, r, price, start, incident
-        Links: signed flow at the sender, J; gain = 1 - proportional loss.
-    slack
-        A quantity nearer to a bound than this, J, counts as at the bound.
-
-    Returns
-    -------
-    lowest, highest : (nodes,), money per J; -inf and inf where nothing bounds.
-    """
-    nodes = start.size - 1
-    low = np.full(nodes, -math.inf)
-    high = np.full(nodes, math.inf)
-    scale = 1e-300
-    for i in range(lo.size):
-        v = node[i]
-        m = marginal_at(a[i], b[i], c0[i], c1[i], k[i], x[i])
-        room_up = x[i] < hi[i] - slack
-        room_down = x[i] > lo[i] + slack
-        if room_up or room_down:
-            scale = max(scale, abs(m))
-        if room_up and m > low[v]:
-            low[v] = m
-        if room_down and m < high[v]:
-            high[v] = m
-    small = 1e-14 * scale
-
-    queue = np.empty(nodes + 1, np.int64)
-    queued = np.zeros(nodes, np.bool_)
-    first, count = 0, 0
-    for v in range(nodes):
-        if low[v] > -math.inf or high[v] < math.inf:
-            queue[count] = v
-            queued[v] = True
-            count += 1
-    pops = 0
-    limit = 200 * (nodes + tail.size) + 1000
-    while count > 0 and pops < limit:
-        pops += 1
-        v = queue[first]
-        first = (first + 1) % (nodes + 1)
-        count -= 1
-        queued[v] = False
-        for p in range(start[v], start[v + 1]):
-            e = incident[p]
-            u = tail[e] + head[e] - v
-            f = flow[e] if tail[e] == v else -flow[e]  # seen from v
-            new_low, new_high = low[u], high[u]
-            out = max(f, 0.0)
-            back = max(-f, 0.0)
-            g = gain[e] - 2.0 * r[e] * out
-            if g > 0.0:
-                # at the peak of a quadratic loss nothing more arrives, as at a limit
-                if out < capacity[e] - slack and back <= slack and g > PEAK * gain[e]:
-                    new_high = min(new_high, (high[v] + price[e]) / g)
-                if out > slack:
-                    new_low = max(new_low, (low[v] + price[e]) / g)
-            g = gain[e] - 2.0 * r[e] * back
-            if g > 0.0:
-                if back < capacity[e] - slack and out <= slack:
-                    new_low = max(new_low, g * low[v] - price[e])
-                if back > slack:
-                    new_high = min(new_high, g * high[v] - price[e])
-            # around a cycle, rounding would let the ends climb past each other for ever
-            new_low, new_high = min(new_low, high[u]), max(new_high, low[u])
-            changed = False
-            if new_low > low[u] + small or (new_low > -math.inf and low[u] == -math.inf):
-                low[u] = new_low
-                changed = True
-            if new_high < high[u] - small or (new_high < math.inf and high[u] == math.inf):
-                high[u] = new_high
-                changed = True
-            if changed and not queued[u]:
-                queue[(first + count) % (nodes + 1)] = u
-                queued[u] = True
-                count += 1
-    for v in range(nodes):
-        if low[v] > high[v]:  # rounding: they are one price
-            low[v] = high[v] = 0.5 * (low[v] + high[v])
-    return low, high
-
-
 @inline
-def _best_profit(gain: float, r: float, price: float, here: float, there: float,
+def best_profit(gain: float, r: float, price: float, here: float, there: float,
                  most: float) -> float:  # fmt: skip
     """Greatest of there*(g f - r f^2) - here*f - price*f over 0 <= f <= most."""
     slope = gain * there - here - price
@@ -237,8 +141,8 @@ def welfare_gap(node: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Fl
         here = dual[tail[e]] if flow[e] >= 0.0 else dual[head[e]]
         there = dual[head[e]] if flow[e] >= 0.0 else dual[tail[e]]
         now = there * received[e] - (here + price[e]) * sent
-        one = _best_profit(gain[e], r[e], price[e], dual[tail[e]], dual[head[e]], capacity[e])
-        two = _best_profit(gain[e], r[e], price[e], dual[head[e]], dual[tail[e]], capacity[e])
+        one = best_profit(gain[e], r[e], price[e], dual[tail[e]], dual[head[e]], capacity[e])
+        two = best_profit(gain[e], r[e], price[e], dual[head[e]], dual[tail[e]], capacity[e])
         term = max(one, two) - now
         if not term <= 0.0:
             gap += term

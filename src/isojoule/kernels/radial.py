@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.kernels.compile import inline, kernel
-from isojoule.kernels.prices import PEAK, _best_profit
+from isojoule.kernels.prices import PEAK, best_profit
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -167,8 +167,8 @@ def link_gap(order: Ints, up: Ints, link: Ints, down: Floats, received: Floats, 
             now = dual[v] * received[e] - (dual[u] + to) * sent
         else:
             now = dual[u] * received[e] - (dual[v] + fro) * sent
-        one = _best_profit(gain[e], r[e], to, dual[u], dual[v], capacity[e])
-        two = _best_profit(gain[e], r[e], fro, dual[v], dual[u], capacity[e])
+        one = best_profit(gain[e], r[e], to, dual[u], dual[v], capacity[e])
+        two = best_profit(gain[e], r[e], fro, dual[v], dual[u], capacity[e])
         term = max(one, two) - now
         if not term <= 0.0:  # a nan must show
             gap += term

@@ -11,6 +11,7 @@ from __future__ import annotations
 from isojoule.grid import Grid
 from isojoule.market.allocation import Allocation, NotSolved, allocate
 from isojoule.market.book import NETWORKS, Book
+from isojoule.market.far_apart import prove
 from isojoule.market.radial.optimum import allocate_radial
 
 
@@ -26,14 +27,14 @@ def best(book: Book, grid: Grid, *, seed: bytes = b"") -> Allocation | NotSolved
 
     Returns
     -------
-    The allocation, or why there is none: no solver for this network, or no optimum.
+    The allocation, or why there is none: no solver for this network, no optimum, or no proof.
     """
     if book.network == "lindistflow":
-        return allocate_radial(book, grid)
+        return prove(book, grid, allocate_radial(book, grid))
     if book.network == "dc":
         from isojoule.market.meshed.optimum import allocate_meshed
 
-        return allocate_meshed(book, grid)
+        return prove(book, grid, allocate_meshed(book, grid))
     if book.network not in NETWORKS:
         return NotSolved(
             f"network {book.network!r} is not cleared", f"use one of {', '.join(NETWORKS)}"
@@ -44,4 +45,4 @@ def best(book: Book, grid: Grid, *, seed: bytes = b"") -> Allocation | NotSolved
         )
 
         return allocate_integer(book, grid, seed=seed)
-    return allocate(book, grid)
+    return prove(book, grid, allocate(book, grid))

@@ -157,6 +157,9 @@ class Certificate:
     leaves
         Where offers are indivisible: parts of all choices, each with prices that bound it, which
         together cover every choice. Empty: `duals` bound all of them.
+    by_prices
+        Whether the clearing's prices alone, as duals, close the gap, where the mechanism knows; no
+        part of what is stored or checked.
     """
 
     kind: str
@@ -167,6 +170,7 @@ class Certificate:
     gap: float
     side: dict[str, Floats] = field(default_factory=dict)
     leaves: tuple[Leaf, ...] = ()
+    by_prices: bool | None = None
 
 
 class Match(NamedTuple):

@@ -46,6 +46,7 @@ def clearing_named(
             gap=s.gap,
             side=found.side,
             leaves=found.leaves,
+            by_prices=s.by_prices,
         ),
         taken=found.taken,
         state_before=dict(state or {}),

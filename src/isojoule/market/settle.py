@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from isojoule.core.units import NANO_PER_UNIT, NO_LIMIT_UJ, UJ_PER_J
 from isojoule.grid import Grid
 from isojoule.grid.formulation import Network, network_of
-from isojoule.kernels.money import payments
+from isojoule.kernels.settle import link_payments, money_moved, offer_payments, rents
 from isojoule.market.book import Book
 
 MOST_MONEY = 4e9
@@ -59,59 +59,54 @@ def nodal_payments(book: Book, grid: Grid, flows: Flows, price: Floats) -> Paid:
     what is sent at the near price: its own price times flow, congestion rent and loss rent. For
     links without an owner these are lines of the operator, who also pays for standing losses.
     """
-    energy = flows.energy_uj
-    flow = flows.flow_uj
-    loss = flows.loss_uj
-    standing = flows.standing_uj
-    offers = payments(price[book.offer_node], energy)
-    links = np.zeros(grid.link_count, np.int64)
-    forward = flow >= 0
-    sender = np.where(forward, grid.link_from, grid.link_to)
-    receiver = np.where(forward, grid.link_to, grid.link_from)
-    sent = np.abs(flow)
-    owned = np.array([bool(name) for name in grid.owner], dtype=bool)
-    if owned.any():
-        at = np.flatnonzero(owned)
-        links[at] = payments(price[sender[at]], sent[at]) + payments(
-            price[receiver[at]], -(sent - loss)[at]
-        )
+    offers = offer_payments(price, book.offer_node, flows.energy_uj)
+    ends = (price, grid.link_from, grid.link_to, owned_links(grid), flows.flow_uj, flows.loss_uj)
+    links, iron = link_payments(*ends, flows.standing_uj)
     surplus = int(offers.sum()) + int(links.sum())
-
-    used = ~owned & (sent > 0)
-    if book.network != "transport":
-        used &= False
-    near, far = price[sender[used]], price[receiver[used]]
-    f = sent[used] / UJ_PER_J
-    lost = loss[used] / UJ_PER_J
-    network = network_of(grid, "transport", book.interval.duration_s)
-    carriage = grid.price_per_j[used] * f
-    quadratic = network.limits.loss_per_j[used] * f * f
-    earned = far * (f - lost) - near * f
-    loss_rent = far * quadratic
-    full = sent[used] >= capacity_uj(network)[used]
+    full, used, out = 0, 0, np.zeros((3, grid.link_count))
+    if book.network == "transport":
+        network = network_of(grid, "transport", book.interval.duration_s)
+        loss_per_j = network.limits.loss_per_j
+        full, used = rents(*ends, grid.price_per_j, loss_per_j, capacity_uj(network), out)
     lines = {
-        "congestion_rent": _nano(float(np.sum((earned - carriage - loss_rent)[full]))),
-        "loss_rent": _nano(float(np.sum(loss_rent))),
-        "carriage": _nano(float(np.sum(carriage))),
-        "standing_loss": -int(payments(price[grid.link_from], standing).sum()),
+        "congestion_rent": _nano(float(np.add.reduce(out[0, :full]))),
+        "loss_rent": _nano(float(np.add.reduce(out[1, :used]))),
+        "carriage": _nano(float(np.add.reduce(out[2, :used]))),
+        "standing_loss": -iron,
     }
     lines["rounding"] = surplus - sum(lines.values())
     return Paid(offers, links, lines)
 
 
+def owned_links(grid: Grid) -> NDArray[np.bool_]:
+    """Which links somebody owns, kept with the grid once made."""
+    kept: NDArray[np.bool_] | None = grid.__dict__.get("_owned_links")
+    if kept is None:
+        kept = np.array([bool(name) for name in grid.owner], dtype=bool)
+        grid.__dict__["_owned_links"] = kept
+    return kept
+
+
 def too_much(book: Book, energy_uj: Ints, price: Floats) -> str:
     """Why these payments cannot be told in 64 bits, or ""."""
-    size = np.abs(np.nan_to_num(price[book.offer_node]) * energy_uj) * 1e-6
-    if float(size.sum()) < MOST_MONEY:
+    moved, largest = money_moved(price, book.offer_node, energy_uj)
+    if moved < MOST_MONEY:
         return ""
-    largest = book.offer_ids[int(np.argmax(size))]
-    return f"the payments pass {MOST_MONEY:.0e} units of money, most of it by offer {largest!r}"
+    most = book.offer_ids[largest]
+    return f"the payments pass {MOST_MONEY:.0e} units of money, most of it by offer {most!r}"
 
 
 def capacity_uj(network: Network) -> Ints:
-    """Most that links may send, microjoules: their limit, or where a quadratic loss peaks."""
-    peak = np.floor(np.minimum(network.capacity_j * UJ_PER_J, float(NO_LIMIT_UJ)))
-    return np.minimum(network.limits.capacity_uj, peak.astype(np.int64))
+    """Most that links may send, microjoules: their limit, or where a quadratic loss peaks.
+
+    Kept with the network once made.
+    """
+    kept: Ints | None = network.__dict__.get("_capacity_uj")
+    if kept is None:
+        peak = np.floor(np.minimum(network.capacity_j * UJ_PER_J, float(NO_LIMIT_UJ)))
+        kept = np.minimum(network.limits.capacity_uj, peak.astype(np.int64))
+        network.__dict__["_capacity_uj"] = kept
+    return kept
 
 
 def _nano(money: float) -> int:

@@ -9,16 +9,19 @@ are filled in.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.core.interval import Interval
 from isojoule.core.units import UJ_PER_J
+from isojoule.kernels.home_offers import fill_homes, fill_packs
 from isojoule.market import Book
 from isojoule.microworld.scenario import DeviceKind, Scenario
 from isojoule.valuation import KINDS
-from isojoule.valuation.battery import CURVE_ROLE, PIECES, BatteryRows, battery_curves
+from isojoule.valuation.battery import CURVE_ROLE, PIECES
 from isojoule.valuation.curve import Pieces
 
 Floats = NDArray[np.float64]
@@ -26,6 +29,19 @@ Ints = NDArray[np.int64]
 UTILITY = "utility"
 """Name of the participant, and of its offer, that sells and buys at the utility's node."""
 MONTH_S = 30 * 86400.0
+
+
+class _Fixed(NamedTuple):
+    """Arguments of the kernels that no interval changes; see `isojoule.kernels.home_offers`."""
+
+    plain: Ints
+    worth_in: Floats
+    worth_out: Floats
+    packs: Floats
+    first_pack: Ints
+    nothing_uj: Ints
+    ones: Floats
+    lost_share: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +107,7 @@ class OfferMaker:
 
     def decay_uj(self, stored_uj: Ints) -> Ints:
         """Self-discharge of one interval, microjoules."""
-        return np.floor(stored_uj * (1.0 - self.keep_per_interval)).astype(np.int64)
+        return np.floor(stored_uj * self._fixed.lost_share).astype(np.int64)
 
     def energies_uj(self, rows: slice) -> Ints:
         """Energy that loads take and PV delivers in these intervals, (rows, devices).
@@ -125,69 +141,53 @@ class OfferMaker:
         fresh
             Factor on each battery's curve (perishability); 1 if not given.
         """
-        s, d = self.scenario, self.scenario.devices
-        wanted_j = wanted_uj / UJ_PER_J
-        plain = np.flatnonzero(d.kind != DeviceKind.BATTERY)
-        at = self.first_piece[plain]
-        lo = np.zeros_like(self.template.pieces.lo)
-        hi, a, b, c1 = lo.copy(), lo.copy(), lo.copy(), lo.copy()
-        c0, k = np.ones_like(lo), np.ones_like(lo)
-        lo[at] = np.minimum(wanted_j[plain], 0.0)
-        hi[at] = np.maximum(wanted_j[plain], 0.0)
-        takes = wanted_uj[plain] > 0
-        a[at] = np.where(takes, _or_zero(d.lost_load_per_j)[plain],
-                         _or_zero(d.spill_value_per_j)[plain])  # fmt: skip
-
-        offers = self.template.offer_count
-        spill0, spill1 = np.zeros(offers), np.zeros(offers)
-        short0, short1 = np.zeros(offers), np.zeros(offers)
-        spill0[plain], spill1[plain] = -lo[at], np.where(takes, 0.0, 1.0)
-        short0[plain], short1[plain] = hi[at], np.where(takes, 1.0, 0.0)
-
+        s, fixed = self.scenario, self._fixed
+        table = np.zeros((7, self.template.pieces.lo.size))
+        rest = np.zeros((4, self.template.offer_count))
+        fill_homes(
+            wanted_uj, fixed.plain, fixed.worth_in, fixed.worth_out, self.first_piece, table, rest
+        )
         if self.batteries.size:
-            curves = battery_curves(self._rows(stored_uj, committed_uj, fresh))
-            where = self.first_piece[self.batteries][:, None] + np.arange(PIECES)
-            for column, values in zip((lo, hi, a, b, c0, c1, k), curves.pieces, strict=True):
-                column[where] = values
+            fill_packs(
+                stored_uj,
+                fixed.nothing_uj if committed_uj is None else committed_uj,
+                fixed.ones if fresh is None else fresh,
+                fixed.packs,
+                fixed.first_pack,
+                table,
+            )
         if s.has_utility:
             u = self.first_piece[-1]
-            lo[u], hi[u], a[u] = -np.inf, 0.0, s.sells_at_per_j[row]
-            lo[u + 1], hi[u + 1], a[u + 1] = 0.0, np.inf, s.buys_at_per_j[row]
+            table[:3, u] = -np.inf, 0.0, s.sells_at_per_j[row]
+            table[:3, u + 1] = 0.0, np.inf, s.buys_at_per_j[row]
+            table[4, u : u + 2] = table[6, u : u + 2] = 1.0
         return replace(
             self.template,
             interval=Interval(int(s.times_s[row]), float(s.interval_s)),
-            pieces=Pieces(lo, hi, a, b, c0, c1, k),
-            spill0=spill0,
-            spill1=spill1,
-            short0=short0,
-            short1=short1,
+            pieces=Pieces(*table),
+            spill0=rest[0],
+            spill1=rest[1],
+            short0=rest[2],
+            short1=rest[3],
         )
 
-    def _rows(
-        self, stored_uj: Ints, committed_uj: Ints | None, fresh: Floats | None
-    ) -> BatteryRows:
+    @cached_property
+    def _fixed(self) -> _Fixed:
+        """What is the same in every interval."""
         d, i = self.scenario.devices, self.batteries
-        zero, one = np.zeros(i.size), np.ones(i.size)
         dt = float(self.scenario.interval_s)
-        return BatteryRows(
-            energy_j=stored_uj / UJ_PER_J,
-            capacity_j=d.capacity_j[i],
-            reserve_j=d.reserve_j[i],
-            committed_j=zero if committed_uj is None else committed_uj / UJ_PER_J,
-            inflow_j=zero,
-            charge_j=d.charge_power_w[i] * dt,
-            discharge_j=d.discharge_power_w[i] * dt,
-            charge_efficiency=d.charge_efficiency[i],
-            discharge_efficiency=d.discharge_efficiency[i],
-            v_min=d.v_min_per_j[i],
-            v_max=d.v_max_per_j[i],
-            v_critical=d.v_critical_per_j[i],
-            lost_load=d.v_critical_per_j[i],
-            spill_value=zero,
-            k=d.k[i],
-            freshness=one if fresh is None else fresh,
+        packs = (
+            d.capacity_j, d.reserve_j, d.charge_power_w * dt, d.discharge_power_w * dt,
+            d.charge_efficiency, d.discharge_efficiency, d.v_min_per_j, d.v_max_per_j,
+            d.v_critical_per_j, d.k,
+        )  # fmt: skip
+        return _Fixed(
+            plain=np.flatnonzero(d.kind != DeviceKind.BATTERY),
+            worth_in=np.nan_to_num(d.lost_load_per_j),
+            worth_out=np.nan_to_num(d.spill_value_per_j),
+            packs=np.stack([column[i] for column in packs], axis=1),
+            first_pack=self.first_piece[i],
+            nothing_uj=np.zeros(i.size, np.int64),
+            ones=np.ones(i.size),
+            lost_share=1.0 - self.keep_per_interval,
         )
-
-
-def _or_zero(values: Floats) -> Floats:
-    return np.nan_to_num(values)

@@ -182,6 +182,8 @@ def proven_by_prices(book: Book, grid: Grid, clearing: Clearing) -> bool:
         return True
     if book.network not in NETWORKS:  # limits have duals of their own: the rule is run again
         return clearing.certificate.kind == "dual"
+    if clearing.certificate.by_prices is not None:
+        return clearing.certificate.by_prices
     c = clearing
     flows = (c.energy_uj, c.flow_uj, c.loss_uj, c.standing_uj)
     return supporting_prices(book, grid, *flows, np.nan_to_num(c.price_per_j)).closed

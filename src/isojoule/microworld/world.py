@@ -17,6 +17,7 @@ after q out of its free energy F the clock stands at t * (1 - q/F). Spec: docs/s
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,7 @@ from numpy.typing import NDArray
 from isojoule.core.errors import InvariantError
 from isojoule.core.units import UJ_PER_J
 from isojoule.grid.formulation import network_of
+from isojoule.kernels.packs import idle_packs, move_packs
 from isojoule.market import Book
 from isojoule.market.book import NETWORKS
 from isojoule.market.contract import State as MarketState
@@ -86,6 +88,56 @@ class Opened:
     used_uj: Ints
     idle_s: Floats
     turn: Turn | None
+
+
+@dataclass(frozen=True, eq=False)
+class Packs:
+    """Parameters of a scenario's batteries, (batteries,), as `World` needs them."""
+
+    eta_c: Floats
+    eta_d: Floats
+    capacity_uj: Ints
+    reserve_j: Floats
+    reserve_uj: Floats
+    tau_s: Floats
+    floor: Floats
+    ones: Floats
+    perish: bool
+
+    @classmethod
+    def of(cls, maker: OfferMaker) -> Packs:
+        """The batteries of a scenario."""
+        d, i = maker.scenario.devices, maker.batteries
+        return cls(
+            eta_c=d.charge_efficiency[i],
+            eta_d=d.discharge_efficiency[i],
+            capacity_uj=np.rint(d.capacity_j[i] * UJ_PER_J).astype(np.int64),
+            reserve_j=d.reserve_j[i],
+            reserve_uj=np.rint(d.reserve_j[i] * UJ_PER_J),
+            tau_s=d.tau_s[i],
+            floor=d.floor[i],
+            ones=np.ones(i.size),
+            perish=bool(np.isfinite(d.tau_s[i]).any()),
+        )
+
+    def charge(self, stored_uj: Ints, received_uj: Ints, kept_uj: Ints) -> Ints:
+        """Energy in the batteries after receiving (negative: delivering), microjoules.
+
+        Converters round against the battery: charging down, discharging up. `kept_uj` is what
+        was promised to machines, and never leaves.
+
+        Raises
+        ------
+        InvariantError
+            A battery would leave its bounds.
+        """
+        # an offer rounded to the microjoule may reach one microjoule past a wall
+        after, bad = move_packs(
+            stored_uj, received_uj, kept_uj, self.eta_c, self.eta_d, self.capacity_uj
+        )
+        if bad >= 0:
+            raise InvariantError("a battery left its bounds")
+        return after
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,24 +228,30 @@ class World:
         InvariantError
             A battery would leave its bounds.
         """
-        d, i = self.maker.scenario.devices, self.maker.batteries
-        if np.any(opened.used_uj > opened.stored_uj):
+        packs = self.packs
+        if opened.turn is not None and np.any(opened.used_uj > opened.stored_uj):
             raise InvariantError("machines drew more than their battery held")
-        after = charge(self.maker, opened.stored_uj, received_uj, opened.used_uj) - opened.used_uj
-        free = opened.stored_uj - np.rint(d.reserve_j[i] * UJ_PER_J)
-        given = np.maximum(-received_uj, 0) / d.discharge_efficiency[i] + opened.used_uj
-        with np.errstate(divide="ignore", invalid="ignore"):
-            left = np.where(free > 0, 1.0 - np.minimum(given / free, 1.0), 1.0)
-        idle = (opened.idle_s + self.maker.scenario.interval_s) * left
+        after = packs.charge(opened.stored_uj, received_uj, opened.used_uj) - opened.used_uj
+        idle = idle_packs(
+            opened.idle_s, opened.stored_uj, received_uj, opened.used_uj, packs.reserve_uj,
+            packs.eta_d, float(self.maker.scenario.interval_s),
+        )  # fmt: skip
         fleet = None if opened.turn is None else opened.turn.state
         return State(after, idle, fleet, market or {})
 
+    @cached_property
+    def packs(self) -> Packs:
+        """The batteries of the scenario."""
+        return Packs.of(self.maker)
+
     def _freshness(self, stored_uj: Ints, idle_s: Floats) -> Floats:
         """Factor on each battery's curve; 1 where it does not perish, or has nothing to sell."""
-        d, i = self.maker.scenario.devices, self.maker.batteries
-        perishes = np.isfinite(d.tau_s[i]) & (stored_uj > d.reserve_j[i] * UJ_PER_J)
-        tau = np.where(perishes, d.tau_s[i], 1.0)
-        return np.where(perishes, freshness(idle_s, tau, d.floor[i]), 1.0)
+        packs = self.packs
+        if not packs.perish:
+            return packs.ones
+        perishes = np.isfinite(packs.tau_s) & (stored_uj > packs.reserve_j * UJ_PER_J)
+        tau = np.where(perishes, packs.tau_s, 1.0)
+        return np.where(perishes, freshness(idle_s, tau, packs.floor), 1.0)
 
     def _battery(self, at: int, stored_uj: Ints, fresh: Floats) -> Battery:
         """The battery as a machine sees it, with its curve already scaled by its freshness."""
@@ -208,21 +266,3 @@ class World:
             v_critical_per_j=float(d.v_critical_per_j[i]),
             k=float(d.k[i]),
         )
-
-
-def charge(maker: OfferMaker, stored_uj: Ints, received_uj: Ints, kept_uj: Ints | int = 0) -> Ints:
-    """Energy in the batteries after receiving (negative: delivering), microjoules.
-
-    Converters round against the battery: charging down, discharging up. `kept_uj` is what was
-    promised to machines, and never leaves.
-    """
-    d, i = maker.scenario.devices, maker.batteries
-    gain = np.floor(np.maximum(received_uj, 0) * d.charge_efficiency[i]).astype(np.int64)
-    drain = np.ceil(np.maximum(-received_uj, 0) / d.discharge_efficiency[i]).astype(np.int64)
-    capacity = np.rint(d.capacity_j[i] * UJ_PER_J).astype(np.int64)
-    after = stored_uj + gain - drain
-    # an offer rounded to the microjoule may reach one microjoule past a wall
-    if np.any((after < kept_uj - 2) | (after > capacity + 2)):
-        raise InvariantError("a battery left its bounds")
-    kept: Ints = np.clip(after, kept_uj, capacity)
-    return kept

@@ -26,7 +26,7 @@ from isojoule.core.chance import rank
 from isojoule.core.errors import InvariantError
 from isojoule.core.units import UJ_PER_J
 from isojoule.grid import Grid
-from isojoule.kernels.interior_point import Solution
+from isojoule.kernels.whole import on_links
 from isojoule.market.allocation import Allocation, NotSolved, Support, allocate, columns_of
 from isojoule.market.book import Book
 from isojoule.market.integer.lagrangian import Fixed, Lagrangian, lagrangian_of
@@ -259,10 +259,16 @@ class Search:
         price = np.zeros(network.nodes)
         price[network.node_of] = found.duals
         count = columns.offer_node.size + legs.node.size
+        flow, sent = on_links(network.arc_link, network.arc_back, found.f, network.tail.size)
         return Optimum(
             columns,
-            Solution(x, found.f, price, side, np.zeros(found.f.size, np.int8), 0, 0.0),
+            x,
+            side,
             np.bincount(columns.offer, x, count).astype(np.float64),
+            flow,
+            sent,
+            found.f,
+            price,
             (price, price),
             0.0,
             0,
@@ -283,11 +289,12 @@ class Search:
         proof = prove(self.relaxation, self.master, best.rest.duals, reached, best.scale)
         gap = max(proof.bound - best.served - welfare, 0.0)
         bound = min(max(self.bound, best.value) - best.served, welfare + gap)
-        value = math.fsum(offer_value) - math.fsum(best.rest.link_cost)
+        worths = best.rest.worths._replace(offer_value=offer_value)
+        value = math.fsum(offer_value) - math.fsum(worths.link_cost)
         return replace(
             best.rest,
             energy_uj=energy,
-            offer_value=offer_value,
+            unrounded=lambda: worths,
             taken=taken,
             duals=proof.duals,
             leaves=proof.leaves,

@@ -9,6 +9,7 @@ from isojoule.grid import Grid
 from isojoule.market.allocation import NotSolved, allocate
 from isojoule.market.book import NETWORKS, Book
 from isojoule.market.contract import Claim, Clearing, Refusal, State, Traits
+from isojoule.market.far_apart import prove
 from isojoule.market.outcome import clearing_of
 from isojoule.market.settle import nodal_payments, too_much
 from isojoule.market.solvers import AUTO
@@ -86,7 +87,11 @@ class Equilibrium:
         refusal = self.refuses(book)
         if refusal is not None:
             return refusal
-        found = allocate(book, grid) if solver == AUTO else allocate_by(book, grid, solver)
+        found = (
+            prove(book, grid, allocate(book, grid))
+            if solver == AUTO
+            else allocate_by(book, grid, solver)
+        )
         if isinstance(found, NotSolved):
             return Refusal(self.name, found.reason, found.remedy)
         s = found.support

@@ -123,7 +123,7 @@ class UniformPrice:
         beyond = too_much(book, found.energy_uj, price)
         if beyond:
             return Refusal(self.name, beyond, "use a larger unit of money, or correct the prices")
-        found = replace(found, support=replace(found.support, price=price))
+        found = replace(found, support=replace(found.support, price=price, by_prices=None))
         return clearing_of(self, state, seed, found, _paid(book, grid, price, found.energy_uj))
 
     def prices(self, lowest: Floats, highest: Floats) -> Floats:

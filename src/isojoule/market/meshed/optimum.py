@@ -17,7 +17,7 @@ from isojoule.grid.dc import LinearFlow, NotLinear, linear_flow_of
 from isojoule.grid.formulation import Network, network_of
 from isojoule.kernels.interior_point import Solution
 from isojoule.kernels.rows import RowProgram, maximise_rows
-from isojoule.market.allocation import Allocation, NotSolved, columns_of, reach_of
+from isojoule.market.allocation import Allocation, NotSolved, Worths, columns_of, reach_of
 from isojoule.market.book import Book
 from isojoule.market.meshed.prices import Proof, as_side, proof_of
 from isojoule.market.meshed.whole import in_whole
@@ -75,15 +75,13 @@ def allocate_meshed(book: Book, grid: Grid) -> Allocation | NotSolved:
         other = proof_of(book, linear, energy, flow, solved)
         if other.support.gap < support.gap:
             proof, support = solved, other.support
-    worth = integral(found.columns.pieces, found.solution.x)
+    worth = integral(found.columns.pieces, found.x)
     offer_value = np.bincount(found.columns.offer, worth, columns.offer_node.size)
+    worths = Worths(offer_value.astype(np.float64), np.zeros(grid.link_count), solver.slack_value)
     nothing = np.zeros(grid.link_count, np.int64)
     return Allocation(
         energy, flow, nothing, nothing.copy(), proof.price, support, found.residual, found.steps,
-        offer_value.astype(np.float64), np.zeros(grid.link_count),
-        max(math.fsum(offer_value), support.welfare + support.gap),
-        side=as_side(linear, proof.link, grid.link_count),
-        slack_value=solver.slack_value,
+        lambda: worths, side=as_side(linear, proof.link, grid.link_count),
     )  # fmt: skip
 
 

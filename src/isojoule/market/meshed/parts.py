@@ -17,9 +17,9 @@ def parts_of(linear: LinearFlow, columns: Columns, found: Optimum) -> tuple[Netw
     count = linear.root.size
     grid = Grid(tuple(str(number) for number in range(count)))
     network = replace(network_of(grid, "dc", 1.0), nodes=count)
-    solution = found.solution._replace(f=np.zeros(0), f_side=np.zeros(0, np.int8))
+    none = np.zeros(0)
     place = linear.part
     joined = found.columns._replace(
         node=place[found.columns.node], offer_node=place[found.columns.offer_node]
     )
-    return network, replace(found, columns=joined, solution=solution)
+    return network, replace(found, columns=joined, flow=none, sent=none, arcs=none)

@@ -50,7 +50,7 @@ def in_whole(
     """
     parts, at = parts_of(linear, columns, found)
     low, high = bounds_uj(columns.offer, columns.pieces, columns.offer_node.size)
-    energy, _ = in_integers(parts, replace_node(columns, linear.part), at, low, high)
+    energy, _, _ = in_integers(parts, replace_node(columns, linear.part), at, low, high)
     movable = _movable(found, energy, low, high)
     both = np.concatenate([linear.tail, linear.head])
     incident = np.argsort(both, kind="stable")
@@ -90,8 +90,8 @@ def _flows(linear: LinearFlow, columns: Columns, energy: Ints) -> Floats:
 
 def _movable(found: Optimum, energy: Ints, low: Ints, high: Ints) -> Floats:
     """How willingly each offer moves: 1 inside the piece that sets its price, 0 if it cannot."""
-    p, s = found.columns.pieces, found.solution
-    room = np.where(s.x_side == 0, np.minimum(s.x - p.lo, p.hi - s.x), 0.0) * UJ_PER_J
+    p, x = found.columns.pieces, found.x
+    room = np.where(found.side == 0, np.minimum(x - p.lo, p.hi - x), 0.0) * UJ_PER_J
     inside = np.zeros(energy.size)
     np.maximum.at(inside, found.columns.offer, np.minimum(room, 1e18))
     out = np.where(inside > ROOM_UJ, 1.0, np.where(high > low, RELUCTANT, 0.0))

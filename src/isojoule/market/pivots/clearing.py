@@ -24,7 +24,7 @@ from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
 from isojoule.grid import Grid
 from isojoule.grid.formulation import network_of
 from isojoule.kernels.prices import fill
-from isojoule.market.allocation import Allocation, NotSolved, columns_of
+from isojoule.market.allocation import Allocation, NotSolved, Worths, columns_of
 from isojoule.market.best import best
 from isojoule.market.book import BOOK_NETWORKS, Book
 from isojoule.market.contract import Clearing, Refusal, State
@@ -295,12 +295,12 @@ def _solved_anew(book: Book, grid: Grid, clearing: Clearing) -> tuple[Allocation
     )
     if same:
         return stored, 0.0
-    return replace(
-        stored,
-        offer_value=_worths(book, grid, clearing),
-        link_cost=grid.price_per_j * np.abs(clearing.flow_uj) / UJ_PER_J,
-        slack_value=0.0,
-    ), dust
+    worths = Worths(
+        _worths(book, grid, clearing),
+        grid.price_per_j * np.abs(clearing.flow_uj) / UJ_PER_J,
+        0.0,
+    )
+    return replace(stored, unrounded=lambda: worths), dust
 
 
 def _worths(book: Book, grid: Grid, clearing: Clearing) -> Floats:

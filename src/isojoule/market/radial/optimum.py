@@ -106,7 +106,6 @@ def _proven(
         duals=proof,
         support=best,
         side=side_of(feeder, duals),
-        bound=max(found.value, best.welfare + best.gap),
     )
 
 
@@ -129,10 +128,7 @@ def _with_limits(
                 "voltage and apparent power",
                 "check whether the voltage that the root holds is within the limits of each node",
             )
-        f = found.solution.f
-        signed = np.where(network.arc_back, -f, f)
-        flow_j = np.bincount(network.arc_link, signed, network.tail.size).astype(np.float64)
-        at = stand(feeder, book, found.offer_x[: book.offer_count], flow_j)
+        at = stand(feeder, book, found.offer_x[: book.offer_count], found.flow)
         new = [row for row in broken_rows(feeder, at, PASSED) if row.name not in rows]
     duals = no_duals(feeder)
     for row, multiplier in zip(rows.values(), solver.multipliers, strict=True):
@@ -147,13 +143,13 @@ def _solve(network: Network, columns: Columns, solver: _Limited) -> Optimum:
         found = optimum(network, columns, solver=solver)
         if not found.residual < ACCEPTED and np.any(columns.pieces.a < 0):
             found = optimum(network, lifted(columns), solver=solver)
-        shut = _one_way(network, found.solution) if found.residual < ACCEPTED else None
+        shut = _one_way(network, found) if found.residual < ACCEPTED else None
         if shut is None:
             return found
         network = shut
 
 
-def _one_way(network: Network, solution: Solution) -> Network | None:
+def _one_way(network: Network, found: Optimum) -> Network | None:
     """The network with the smaller way shut of each link that runs both ways; None if none does.
 
     Where a limit makes a price fall below 0, energy would be sent there to be burned on the way
@@ -164,14 +160,14 @@ def _one_way(network: Network, solution: Solution) -> Network | None:
     second[network.arc_link[network.arc_back]] = np.flatnonzero(network.arc_back)
     two = np.flatnonzero(second >= 0)
     one, other = first[two], second[two]
-    least = np.minimum(solution.f[one], solution.f[other])
-    most = float(np.max(np.abs(solution.f), initial=0.0))
-    ends = solution.price[np.stack([network.tail[two], network.head[two]])]
+    least = np.minimum(found.arcs[one], found.arcs[other])
+    most = float(np.max(np.abs(found.arcs), initial=0.0))
+    ends = found.price[np.stack([network.tail[two], network.head[two]])]
     both = (least > BOTH_WAYS * most) & (ends.min(axis=0) < 0)
     if not both.any():
         return None
     arc_hi = network.arc_hi.copy()
-    arc_hi[np.where(solution.f[one] < solution.f[other], one, other)[both]] = 0.0
+    arc_hi[np.where(found.arcs[one] < found.arcs[other], one, other)[both]] = 0.0
     return replace(network, shut_hi=arc_hi)
 
 

@@ -112,5 +112,6 @@ _BUILT_IN = {
     "first-order": "isojoule.market.solvers.first_order:FirstOrder",
     "interior-point": "isojoule.market.solvers.interior_point:InteriorPoint",
     "primal-dual": "isojoule.market.solvers.primal_dual:PrimalDual",
+    "relaxation": "isojoule.market.solvers.relaxation:Relaxation",
     "tree": "isojoule.market.solvers.tree:Tree",
 }

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from isojoule.grid import Grid
 from isojoule.grid.formulation import Network
-from isojoule.kernels.climb import Reached, climb
+from isojoule.kernels.climb import Goal, Reached, climb
 from isojoule.kernels.first_order import Mesh
 from isojoule.kernels.interior_point import Solution
 from isojoule.kernels.mesh import PARTS
@@ -79,13 +79,21 @@ class FirstOrder:
         self, network: Network, node: Ints, pieces: Pieces, capacity_j: Floats, inject: Floats
     ) -> LinkSolution:
         """See `isojoule.market.optimum.LinkSolver`."""
-        mesh, units, lowest = mesh_of(network, node, pieces, capacity_j, inject)
-        calm, most = primal_dual.limits_of(mesh.lo.size + 2 * mesh.capacity.size)
-        flow = np.zeros(mesh.capacity.size)
+        mesh, units = mesh_of(network, node, pieces, capacity_j, inject)
         x = np.clip(np.zeros(mesh.lo.size), mesh.lo, mesh.hi)
-        share = share_for(mesh.lo.size + mesh.capacity.size)
-        found = climb(mesh, flow, x, lowest, share, units.least, calm, min(most, MOST_STEPS))
+        goal = Goal(share_for(mesh.lo.size + mesh.capacity.size), units.least)
+        found = self.steps(network, mesh, units, x, goal)
         return out_of(network, units, found)
+
+    def steps(self, network: Network, mesh: Mesh, units: Units, x: Floats, goal: Goal) -> Reached:
+        """From no flow and these energies of pieces to the goal."""
+        return climb(mesh, np.zeros(mesh.capacity.size), x, goal, *patience(mesh))
+
+
+def patience(mesh: Mesh) -> tuple[float, int]:
+    """How calm a small mesh must be in the end, and how many steps are made at most."""
+    calm, most = primal_dual.limits_of(mesh.lo.size + 2 * mesh.capacity.size)
+    return calm, min(most, MOST_STEPS)
 
 
 def out_of(network: Network, units: Units, found: Reached) -> LinkSolution:
@@ -113,8 +121,8 @@ def first_bare(network: Network, node: Ints, pieces: Pieces) -> int:
 
 def mesh_of(
     network: Network, node: Ints, pieces: Pieces, capacity_j: Floats, inject: Floats
-) -> tuple[Mesh, Units, Floats]:
-    """The program in the order of sweeps, its units, and a price for nodes without a curve."""
+) -> tuple[Mesh, Units]:
+    """The program in the order of sweeps, and its units."""
     units = units_of(network, pieces, inject)
     sheet, layout = network.sheet, network.sheet.layout
     main = main_pieces(network.nodes, node, *pieces)
@@ -133,10 +141,11 @@ def mesh_of(
         fall = np.where(main >= 0, task.b[own] * task.c1[own], 0.0)
     same = capacity_j is network.capacity_j
     capacity = sheet.capacity_j if same else capacity_j[layout.order]
+    most = np.minimum(capacity / units.energy_j, units.reach)
     mesh = Mesh(
-        layout.tail, layout.head, np.minimum(capacity / units.energy_j, units.reach), sheet.gain,
-        sheet.price / units.price_per_j, sheet.loss_per_j * units.energy_j, layout.link_first,
+        layout.tail, layout.head, most, sheet.gain, sheet.price / units.price_per_j,
+        sheet.loss_per_j * units.energy_j, network.start, layout.incident, layout.link_first,
         layout.node_first, straight, top, fall, main, piece_first, others, node, *task,
         inject / units.energy_j,
     )  # fmt: skip
-    return mesh, units, np.zeros(network.nodes)
+    return mesh, units

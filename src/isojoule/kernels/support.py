@@ -1,0 +1,166 @@
+"""The least and the greatest nodal prices at which nobody wants to change anything.
+
+Every condition relates one or two prices and is monotone, so the set of supporting prices is a
+lattice: its least and greatest elements are found by relaxation from the bounds that the offers
+give, along the links (a generalised shortest path). What links alone would bound (beside an idle
+lossy link no price is below 0, or the link would gain by burning energy in a circle) is left out:
+nothing runs in circles, and negative prices occur.
+
+Two sweeps over a forest, to the roots and back, lead each bound along the forest to every node.
+Where all links are in the forest and no price is below 0 that is all: the way back along a link
+bounds nothing more. Else a queue relaxes until nothing changes.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isojoule.kernels.compile import inline, kernel
+from isojoule.kernels.prices import PEAK, marginal_at
+
+DIGITS = 1e-14
+"""Prices that change by a smaller share of the dearest worth do not change."""
+PATIENCE = 200
+"""So often the queue may come back to each node and link."""
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@inline
+def _relax(e: int, v: int, u: int, tail: Ints, flow: Floats, capacity: Floats, gain: Floats,
+           r: Floats, price: Floats, low: Floats, high: Floats, slack: float,
+           small: float) -> bool:  # fmt: skip
+    """Let the bounds at v bound the price at u, over link e; whether they do."""
+    f = flow[e] if tail[e] == v else -flow[e]  # seen from v
+    old_low, old_high = low[u], high[u]
+    new_low, new_high = old_low, old_high
+    out = max(f, 0.0)
+    back = max(-f, 0.0)
+    g = gain[e] - 2.0 * r[e] * out
+    if g > 0.0:
+        # at the peak of a quadratic loss nothing more arrives, as at a limit
+        if out < capacity[e] - slack and back <= slack and g > PEAK * gain[e]:
+            new_high = min(new_high, (high[v] + price[e]) / g)
+        if out > slack:
+            new_low = max(new_low, (low[v] + price[e]) / g)
+    g = gain[e] - 2.0 * r[e] * back
+    if g > 0.0:
+        if back < capacity[e] - slack and out <= slack:
+            new_low = max(new_low, g * low[v] - price[e])
+        if back > slack:
+            new_high = min(new_high, g * high[v] - price[e])
+    # around a cycle, rounding would let the ends climb past each other for ever
+    new_low, new_high = min(new_low, old_high), max(new_high, old_low)
+    changed = False
+    if new_low > old_low + small or (new_low > -math.inf and old_low == -math.inf):
+        low[u] = new_low
+        changed = True
+    if new_high < old_high - small or (new_high < math.inf and old_high == math.inf):
+        high[u] = new_high
+        changed = True
+    return changed
+
+
+@kernel
+def support(node: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Floats, c1: Floats,
+            k: Floats, x: Floats, tail: Ints, head: Ints, flow: Floats, capacity: Floats,
+            gain: Floats, r: Floats, price: Floats, start: Ints, incident: Ints, order: Ints,
+            up: Ints, link: Ints, whole: bool,
+            slack: float) -> tuple[Floats, Floats]:  # fmt: skip
+    """Least and greatest nodal prices that support where pieces and links stand.
+
+    Parameters
+    ----------
+    node, lo, hi, a, b, c0, c1, k, x
+        Pieces and where they stand, J.
+    tail, head, flow, capacity, gain, r, price, start, incident
+        Links: signed flow at the sender, J; gain = 1 - proportional loss.
+    order, up, link, whole
+        A forest of the open links (see `isojoule.kernels.incidence.walk`), and whether it has
+        all of them.
+    slack
+        A quantity nearer to a bound than this, J, counts as at the bound.
+
+    Returns
+    -------
+    lowest, highest : (nodes,), money per J; -inf and inf where nothing bounds.
+    """
+    nodes = start.size - 1
+    low = np.full(nodes, -math.inf)
+    high = np.full(nodes, math.inf)
+    scale = 1e-300
+    for i in range(lo.size):
+        room_up = x[i] < hi[i] - slack
+        room_down = x[i] > lo[i] + slack
+        if not (room_up or room_down):
+            continue
+        v = node[i]
+        m = marginal_at(a[i], b[i], c0[i], c1[i], k[i], x[i])
+        scale = max(scale, abs(m))
+        if room_up and m > low[v]:
+            low[v] = m
+        if room_down and m < high[v]:
+            high[v] = m
+    small = DIGITS * scale
+
+    for at in range(nodes - 1, -1, -1):
+        v = order[at]
+        u = up[v]
+        if u >= 0 and (low[v] > -math.inf or high[v] < math.inf):
+            _relax(link[v], v, u, tail, flow, capacity, gain, r, price, low, high, slack, small)
+    for at in range(nodes):
+        v = order[at]
+        u = up[v]
+        if u >= 0 and (low[u] > -math.inf or high[u] < math.inf):
+            _relax(link[v], u, v, tail, flow, capacity, gain, r, price, low, high, slack, small)
+    burning = False
+    for v in range(nodes):
+        if high[v] < 0.0 or -math.inf < low[v] < 0.0:
+            burning = True
+    if not whole or burning:
+        _settle(tail, head, flow, capacity, gain, r, price, start, incident, order, low, high,
+                slack, small)  # fmt: skip
+    for v in range(nodes):
+        if low[v] > high[v]:  # rounding: they are one price
+            low[v] = high[v] = 0.5 * (low[v] + high[v])
+    return low, high
+
+
+@kernel
+def _settle(tail: Ints, head: Ints, flow: Floats, capacity: Floats, gain: Floats, r: Floats,
+            price: Floats, start: Ints, incident: Ints, order: Ints, low: Floats, high: Floats,
+            slack: float, small: float) -> None:  # fmt: skip
+    """Relax, first every node in the order of the forest, until no bound changes."""
+    nodes = start.size - 1
+    queue = np.empty(nodes + 1, np.int64)
+    queued = np.zeros(nodes, np.bool_)
+    first, count = 0, 0
+    for at in range(nodes):
+        v = order[at]
+        if low[v] > -math.inf or high[v] < math.inf:
+            queue[count] = v
+            queued[v] = True
+            count += 1
+    pops = 0
+    limit = PATIENCE * (nodes + tail.size) + 1000
+    while count > 0 and pops < limit:
+        pops += 1
+        v = queue[first]
+        first = first + 1 if first < nodes else 0
+        count -= 1
+        queued[v] = False
+        for p in range(start[v], start[v + 1]):
+            e = incident[p]
+            u = tail[e] + head[e] - v
+            changed = _relax(e, v, u, tail, flow, capacity, gain, r, price, low, high, slack,
+                             small)  # fmt: skip
+            if changed and not queued[u]:
+                last = first + count
+                queue[last if last <= nodes else last - nodes - 1] = u
+                queued[u] = True
+                count += 1
