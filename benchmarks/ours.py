@@ -14,20 +14,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.program import GAP, Answer
+from benchmarks.program import GAP, Answer, Floats
 from isojoule.grid import Grid
 from isojoule.grid.formulation import Network, network_of
-from isojoule.kernels.climb import climb
+from isojoule.kernels.climb import Goal, climb
+from isojoule.kernels.first_order import Mesh
 from isojoule.kernels.interior_point import Solution, maximise
 from isojoule.kernels.primal_dual import Reached, primal_dual
 from isojoule.market import Book, Clearing, Refusal
 from isojoule.market.allocation import columns_of
 from isojoule.market.mechanisms.equilibrium import Equilibrium
-from isojoule.market.optimum import Columns, join_smooth
+from isojoule.market.optimum import Columns, LinkSolution, join_smooth
 from isojoule.market.solvers import AUTO, get
 from isojoule.market.solvers.first_order import mesh_of, out_of
 from isojoule.market.solvers.primal_dual import cold
-from isojoule.market.solvers.scaled import Scaled, scaled
+from isojoule.market.solvers.relaxation import Relaxation
+from isojoule.market.solvers.scaled import Scaled, Units, scaled
 from isojoule.market.solvers.tree import Tree
 
 RESIDUAL = 1e-8
@@ -53,10 +55,10 @@ def solver(name: str, book: Book, grid: Grid) -> Run:
 
 
 def again(book: Book, grid: Grid, previous: Answer) -> Run:
-    """A function that solves this book to `GAP` by first-order steps from an earlier answer."""
+    """A function that solves this book to `GAP` by relaxation, from an earlier answer."""
     network = network_of(grid, book.network, book.interval.duration_s)
     columns = join_smooth(columns_of(book, network))
-    return partial(_first_order, network, columns, previous)
+    return partial(_relaxation, network, columns, previous)
 
 
 def fits(name: str, book: Book, grid: Grid) -> bool:
@@ -81,18 +83,32 @@ def clearing(book: Book, grid: Grid, name: str = AUTO) -> Clearing:
 
 def _tree(network: Network, columns: Columns) -> Found:
     none = np.zeros(network.nodes)
-    found = Tree().solve_links(network, columns.node, columns.pieces, network.capacity_j, none)
-    return Found(Answer(found.x, found.flow, found.price), found.steps)
+    return _of_links(
+        Tree().solve_links(network, columns.node, columns.pieces, network.capacity_j, none)
+    )
 
 
-def _first_order(network: Network, columns: Columns, start: Answer | None = None) -> Found:
+def _first_order(network: Network, columns: Columns) -> Found:
+    mesh, units, x, goal = _mesh(network, columns)
+    # a small mesh would be made calmer than the gap asks for: see `patience`
+    reached = climb(mesh, np.zeros(mesh.tail.size), x, goal, np.inf, MOST_STEPS)
+    return _of_links(out_of(network, units, reached))
+
+
+def _relaxation(network: Network, columns: Columns, previous: Answer) -> Found:
+    mesh, units, x, goal = _mesh(network, columns)
+    reached = Relaxation(previous.flow).steps(network, mesh, units, x, goal)
+    return _of_links(out_of(network, units, reached))
+
+
+def _mesh(network: Network, columns: Columns) -> tuple[Mesh, Units, Floats, Goal]:
     none = np.zeros(network.nodes)
-    mesh, units, lowest = mesh_of(network, columns.node, columns.pieces, network.capacity_j, none)
-    flow, x = np.zeros(mesh.tail.size), np.clip(np.zeros(mesh.lo.size), mesh.lo, mesh.hi)
-    if start is not None:
-        flow = start.flow[network.sheet.layout.order] / units.energy_j
-    reached = climb(mesh, flow, x, lowest, GAP, units.least, np.inf, MOST_STEPS)
-    found = out_of(network, units, reached)
+    mesh, units = mesh_of(network, columns.node, columns.pieces, network.capacity_j, none)
+    x = np.clip(np.zeros(mesh.lo.size), mesh.lo, mesh.hi)
+    return mesh, units, x, Goal(GAP, units.least)
+
+
+def _of_links(found: LinkSolution) -> Found:
     return Found(Answer(found.x, found.flow, found.price), found.steps)
 
 

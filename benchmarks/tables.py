@@ -22,6 +22,11 @@ def seconds(s: float | None) -> str:
     return f"{digits(s / 1e-9)} ns"
 
 
+def goal(s: float) -> str:
+    """A time that is wanted, as it was said: 0.5 s, 60 ms."""
+    return f"{s:g} s" if s >= 0.1 else f"{1e3 * s:g} ms"
+
+
 def digits(x: float | None) -> str:
     """A number with three digits, of which none is lost before the point."""
     if x is None or not math.isfinite(x):
