@@ -107,4 +107,7 @@ def _circles(tail: Ints, head: Ints, ppb: Ints, r: Floats, start: Ints, incident
                 gone[other] = True
                 stack[count] = other
                 count += 1
-    return any(used[e] and (ppb[e] > 0 or r[e] > 0.0) for e in range(links))
+    for e in range(links):  # noqa: SIM110  (kernels know no generators)
+        if used[e] and (ppb[e] > 0 or r[e] > 0.0):
+            return True
+    return False

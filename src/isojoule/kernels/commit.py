@@ -3,8 +3,9 @@
 `commit` takes rounded flows and energies and makes every node balance to the last microjoule:
 
 1. A spanning forest of used links with room is rooted, tree by tree, where an offer has the most
-   room both ways. An idle link that costs (loss, price) is left out: a microjoule on it would
-   claim that its use pays, and would tie the prices of its ends.
+   room both ways. It grows breadth first over links with ample room, and over others only where
+   no such link leads on. An idle link that costs (loss, price) is left out: a microjoule on it
+   would claim that its use pays, and would tie the prices of its ends.
 2. From the leaves to the roots, each link takes exactly what is left at its node. Losses are
    integers, and every amount can be received exactly (`isojoule.kernels.links`).
 3. What is left at a root is taken by the offers there, inside the piece that sets their price.
@@ -13,7 +14,9 @@
    carry less, an accepted offer may always take less.
 5. Only what is left then may use idle links, by the same steps.
 
-The amounts moved are dust: rounding, and the solver's last digits.
+The amounts moved are dust: rounding, and the solver's last digits. Steps 1 to 3 walk a few times
+over nodes and links; the searches of step 4 together look at no more than `VISITS` times as many
+nodes as there are.
 """
 
 from __future__ import annotations
@@ -28,8 +31,16 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-FEW = 100
-"""So many nodes off balance are led away one by one before idle links are used."""
+VISITS = 20
+"""So often, times the nodes, searches may look at a node before idle links are used,"""
+FEW_VISITS = 100_000
+"""and so often more."""
+TRIES = 8
+"""So often what is left at a node is led away, each time to another offer."""
+NONE, SOME, AMPLE = 0, 1, 2
+"""How much room a link has: too little for the dust of all nodes, enough, or at least a share of
+`1 / AMPLE_PART` of its capacity."""
+AMPLE_PART = 8
 
 
 @inline
@@ -58,6 +69,18 @@ def _flow_for(brings: int, is_tail: bool, ppb: int, r: float) -> int:
         return -brings if is_tail else brings
     sent = sent_for(brings, ppb, r)
     return -sent if is_tail else sent
+
+
+@inline
+def _pushed(flow: int, is_tail: bool, rest: int, capacity: int, ppb: int,
+            r: float) -> tuple[int, int, int]:  # fmt: skip
+    """Let a link take what is left at one end: its flow, and what that end and the other get."""
+    old = _at_tail(flow, ppb, r) if is_tail else _at_head(flow, ppb, r)
+    old_far = _at_head(flow, ppb, r) if is_tail else _at_tail(flow, ppb, r)
+    new = min(max(_flow_for(old - rest, is_tail, ppb, r), -capacity), capacity)
+    now = _at_tail(new, ppb, r) if is_tail else _at_head(new, ppb, r)
+    far = _at_head(new, ppb, r) if is_tail else _at_tail(new, ppb, r)
+    return new, now - old, far - old_far
 
 
 @kernel
@@ -112,6 +135,7 @@ def commit(tail: Ints, head: Ints, capacity: Ints, ppb: Ints, r: Floats, price: 
     rest = residuals(tail, head, flow, ppb, r, node, energy, nodes)
     offers_at, offer_list = _by_node(nodes, node)
     margin = 1024 + 4 * nodes
+    visits = VISITS * nodes + FEW_VISITS
     idle = np.zeros(links, np.bool_)
     for e in range(links):
         costs = ppb[e] > 0 or r[e] > 0.0 or price[e] > 0.0
@@ -119,19 +143,19 @@ def commit(tail: Ints, head: Ints, capacity: Ints, ppb: Ints, r: Floats, price: 
     _gather(idle, margin, tail, head, capacity, ppb, r, flow, rest, start, incident,
             offers_at, offer_list, node, energy, inner_low, inner_high)  # fmt: skip
     bad = _unbalanced(rest)
-    if 0 < bad <= FEW:
-        _lead_all(idle, tail, head, capacity, ppb, r, flow, rest, start, incident,
+    if bad > 0:
+        _lead_all(idle, visits, tail, head, capacity, ppb, r, flow, rest, start, incident,
                   offers_at, offer_list, energy, inner_low, inner_high)  # fmt: skip
         bad = _unbalanced(rest)
-    if 0 < bad <= FEW:
-        _lead_all(idle, tail, head, capacity, ppb, r, flow, rest, start, incident,
+    if bad > 0:
+        _lead_all(idle, visits, tail, head, capacity, ppb, r, flow, rest, start, incident,
                   offers_at, offer_list, energy, low, high)  # fmt: skip
         bad = _unbalanced(rest)
-    if bad:
+    if bad > 0:
         idle[:] = False
         _gather(idle, margin, tail, head, capacity, ppb, r, flow, rest, start, incident,
                 offers_at, offer_list, node, energy, low, high)  # fmt: skip
-        _lead_all(idle, tail, head, capacity, ppb, r, flow, rest, start, incident,
+        _lead_all(idle, 2**62, tail, head, capacity, ppb, r, flow, rest, start, incident,
                   offers_at, offer_list, energy, low, high)  # fmt: skip
         bad = _unbalanced(rest)
     return bad
@@ -147,114 +171,6 @@ def _unbalanced(rest: Ints) -> int:
 
 
 @kernel
-def _gather(idle: Bools, margin: int, tail: Ints, head: Ints, capacity: Ints, ppb: Ints,
-            r: Floats, flow: Ints, rest: Ints, start: Ints, incident: Ints, offers_at: Ints,
-            offer_list: Ints, node: Ints, energy: Ints, low: Ints,
-            high: Ints) -> None:  # fmt: skip
-    """Lead what is left along a forest of links with room to the offer with the most room."""
-    nodes = start.size - 1
-    links = tail.size
-    # spanning forest over links with room, the roomiest first where there are cycles
-    root_of = np.arange(nodes)
-    in_tree = np.zeros(links, np.bool_)
-    room = np.empty(links, np.int64)
-    for e in range(links):
-        room[e] = capacity[e] - abs(flow[e])
-    order = np.arange(links)
-    if links >= nodes:
-        order = np.argsort(-room, kind="mergesort")
-    for link in order:
-        if room[link] < margin or idle[link]:
-            continue
-        a, b = tail[link], head[link]
-        while root_of[a] != a:
-            root_of[a] = root_of[root_of[a]]
-            a = root_of[a]
-        while root_of[b] != b:
-            root_of[b] = root_of[root_of[b]]
-            b = root_of[b]
-        if a != b:
-            root_of[a] = b
-            in_tree[link] = True
-    best_node = np.full(nodes, -1, np.int64)
-    best_room = np.full(nodes, -1, np.int64)
-    for v in range(nodes):
-        while root_of[v] != root_of[root_of[v]]:
-            root_of[v] = root_of[root_of[v]]
-    for o in range(node.size):
-        v = node[o]
-        if v < 0:
-            continue
-        slack = min(high[o] - energy[o], energy[o] - low[o])
-        if slack > best_room[root_of[v]]:
-            best_room[root_of[v]] = slack
-            best_node[root_of[v]] = v
-    # breadth first from the roots
-    parent = np.full(nodes, -1, np.int64)
-    sequence = np.empty(nodes, np.int64)
-    seen = np.zeros(nodes, np.bool_)
-    count = 0
-    done = 0
-    for v in range(nodes):
-        if root_of[v] != v:
-            continue
-        top = best_node[v] if best_node[v] >= 0 else v
-        seen[top] = True
-        sequence[count] = top
-        count += 1
-        while done < count:
-            u = sequence[done]
-            done += 1
-            for p in range(start[u], start[u + 1]):
-                e = incident[p]
-                w = tail[e] + head[e] - u
-                if in_tree[e] and not seen[w]:
-                    seen[w] = True
-                    parent[w] = e
-                    sequence[count] = w
-                    count += 1
-    for at in range(count - 1, -1, -1):
-        v = sequence[at]
-        e = parent[v]
-        if e >= 0 and rest[v] != 0:
-            _push(v, e, tail, head, capacity, ppb, r, flow, rest)
-    for v in range(nodes):
-        if rest[v] != 0:
-            _absorb(v, rest, offers_at, offer_list, energy, low, high)
-
-
-@kernel
-def _lead_all(idle: Bools, tail: Ints, head: Ints, capacity: Ints, ppb: Ints, r: Floats,
-              flow: Ints, rest: Ints, start: Ints, incident: Ints, offers_at: Ints,
-              offer_list: Ints, energy: Ints, low: Ints, high: Ints) -> None:  # fmt: skip
-    """Lead away what is left, node by node."""
-    for v in range(start.size - 1):
-        tries = 0
-        while rest[v] != 0 and tries < 8:
-            tries += 1
-            if not _lead_away(v, idle, tail, head, capacity, ppb, r, flow, rest, start, incident,
-                              offers_at, offer_list, energy, low, high):  # fmt: skip
-                break
-
-
-@inline
-def _push(v: int, e: int, tail: Ints, head: Ints, capacity: Ints, ppb: Ints, r: Floats, flow: Ints,
-          rest: Ints) -> None:  # fmt: skip
-    """Let link e take what is left at its end v; the other end gets the difference."""
-    is_tail = tail[e] == v
-    u = head[e] if is_tail else tail[e]
-    old_v = _at_tail(flow[e], ppb[e], r[e]) if is_tail else _at_head(flow[e], ppb[e], r[e])
-    old_u = _at_head(flow[e], ppb[e], r[e]) if is_tail else _at_tail(flow[e], ppb[e], r[e])
-    new = _flow_for(old_v - rest[v], is_tail, ppb[e], r[e])
-    new = min(max(new, -capacity[e]), capacity[e])
-    flow[e] = new
-    now_v = _at_tail(new, ppb[e], r[e]) if is_tail else _at_head(new, ppb[e], r[e])
-    now_u = _at_head(new, ppb[e], r[e]) if is_tail else _at_tail(new, ppb[e], r[e])
-    rest[v] += now_v - old_v
-    rest[u] += now_u - old_u
-
-
-@inline
 def _by_node(nodes: int, node: Ints) -> tuple[Ints, Ints]:
     """Offers of each node: list[start[v]:start[v+1]]."""
     start = np.zeros(nodes + 1, np.int64)
@@ -272,77 +188,205 @@ def _by_node(nodes: int, node: Ints) -> tuple[Ints, Ints]:
     return start, out
 
 
-@inline
-def _absorb(v: int, rest: Ints, offers_at: Ints, offer_list: Ints, energy: Ints, low: Ints,
-            high: Ints) -> None:  # fmt: skip
-    """Let the offers at v take what is left there: first those with room both ways."""
-    for inner in (True, False):
-        for p in range(offers_at[v], offers_at[v + 1]):
-            o = offer_list[p]
-            if rest[v] == 0:
-                return
-            if inner and min(high[o] - energy[o], energy[o] - low[o]) < abs(rest[v]):
-                continue
-            take = min(max(rest[v], low[o] - energy[o]), high[o] - energy[o])
-            energy[o] += take
-            rest[v] -= take
+@kernel
+def _forest(grade: NDArray[np.uint8], tail: Ints, head: Ints, start: Ints,
+            incident: Ints) -> tuple[NDArray[np.int32], int, Ints, Ints]:  # fmt: skip
+    """A spanning forest over links with room; those with ample room come first.
 
-
-@inline
-def _has_room(v: int, amount: int, offers_at: Ints, offer_list: Ints, energy: Ints, low: Ints,
-              high: Ints) -> bool:  # fmt: skip
-    for p in range(offers_at[v], offers_at[v + 1]):
-        o = offer_list[p]
-        if amount > 0 and high[o] > energy[o]:
-            return True
-        if amount < 0 and low[o] < energy[o]:
-            return True
-    return False
+    Returns
+    -------
+    part : (nodes,), number of the tree of each node
+    parts : number of trees
+    sequence : (nodes,), each node after the one above it
+    parent : (nodes,), link to the node above, -1 at the top
+    """
+    nodes = start.size - 1
+    part = np.full(nodes, -1, np.int32)
+    sequence = np.empty(nodes, np.int64)
+    parent = np.full(nodes, -1, np.int64)
+    later = np.empty(grade.size, np.int64)
+    count, done, parts = 0, 0, 0
+    for root in range(nodes):
+        if part[root] >= 0:
+            continue
+        part[root] = parts
+        sequence[count] = root
+        count += 1
+        first, last = 0, 0
+        while done < count:
+            u = sequence[done]
+            done += 1
+            for p in range(start[u], start[u + 1]):
+                e = incident[p]
+                if grade[e] == NONE:
+                    continue
+                w = tail[e] + head[e] - u
+                if part[w] >= 0:
+                    continue
+                if grade[e] == SOME:
+                    later[last] = e
+                    last += 1
+                    continue
+                part[w] = parts
+                parent[w] = e
+                sequence[count] = w
+                count += 1
+            while done == count and first < last:  # no ample link leads on
+                e = later[first]
+                first += 1
+                w = head[e] if part[tail[e]] >= 0 else tail[e]
+                if part[w] < 0:
+                    part[w] = parts
+                    parent[w] = e
+                    sequence[count] = w
+                    count += 1
+        parts += 1
+    return part, parts, sequence, parent
 
 
 @kernel
-def _lead_away(v: int, idle: Bools, tail: Ints, head: Ints, capacity: Ints, ppb: Ints,
-               r: Floats, flow: Ints, rest: Ints, start: Ints, incident: Ints, offers_at: Ints,
-               offer_list: Ints, energy: Ints, low: Ints, high: Ints) -> bool:  # fmt: skip
-    """Lead what is left at v along links with room to the nearest offer with room."""
+def _gather(idle: Bools, margin: int, tail: Ints, head: Ints, capacity: Ints, ppb: Ints,
+            r: Floats, flow: Ints, rest: Ints, start: Ints, incident: Ints, offers_at: Ints,
+            offer_list: Ints, node: Ints, energy: Ints, low: Ints,
+            high: Ints) -> None:  # fmt: skip
+    """Lead what is left along a forest of links with room to the offer with the most room."""
     nodes = start.size - 1
-    amount = rest[v]
-    came = np.full(nodes, -1, np.int64)
-    seen = np.zeros(nodes, np.bool_)
-    queue = np.empty(nodes, np.int64)
-    queue[0] = v
-    seen[v] = True
-    done, count = 0, 1
-    goal = -1
-    while done < count and goal < 0:
-        u = queue[done]
-        done += 1
-        if _has_room(u, amount, offers_at, offer_list, energy, low, high):
-            goal = u
-            break
-        for p in range(start[u], start[u + 1]):
-            e = incident[p]
-            w = tail[e] + head[e] - u
-            outward = flow[e] if tail[e] == u else -flow[e]
-            free = capacity[e] - outward if amount > 0 else capacity[e] + outward
-            if not seen[w] and free > 0 and not idle[e]:
-                seen[w] = True
-                came[w] = e
-                queue[count] = w
-                count += 1
-    if goal < 0:
-        return False
+    links = tail.size
+    grade = np.zeros(links, np.uint8)
+    for e in range(links):
+        room = capacity[e] - abs(flow[e])
+        if room >= margin and not idle[e]:
+            grade[e] = AMPLE if room >= capacity[e] // AMPLE_PART else SOME
+    part, parts, sequence, parent = _forest(grade, tail, head, start, incident)
+    best_node = np.full(parts, -1, np.int64)
+    best_room = np.full(parts, -1, np.int64)
+    for o in range(node.size):
+        v = node[o]
+        if v < 0:
+            continue
+        slack = min(high[o] - energy[o], energy[o] - low[o])
+        if slack > best_room[part[v]]:
+            best_room[part[v]] = slack
+            best_node[part[v]] = v
+    # the tree hangs from its best node if the links between it and the top are turned round; all
+    # else is led to that path first
+    on_path = np.zeros(nodes, np.bool_)
+    for tree in range(parts):
+        v = best_node[tree]
+        while v >= 0:
+            on_path[v] = True
+            e = parent[v]
+            v = tail[e] + head[e] - v if e >= 0 else -1
+    for at in range(nodes - 1, -1, -1):
+        v = sequence[at]
+        e = parent[v]
+        if e >= 0 and rest[v] != 0 and not on_path[v]:
+            u = tail[e] + head[e] - v
+            flow[e], here, there = _pushed(flow[e], tail[e] == v, rest[v], capacity[e], ppb[e],
+                                           r[e])  # fmt: skip
+            rest[v] += here
+            rest[u] += there
     path = np.empty(nodes, np.int64)
-    length = 0
-    u = goal
-    while u != v:
-        e = came[u]
-        path[length] = e
-        length += 1
-        u = tail[e] + head[e] - u
-    for at in range(length - 1, -1, -1):
-        e = path[at]
-        _push(u, e, tail, head, capacity, ppb, r, flow, rest)
-        u = tail[e] + head[e] - u
-    _absorb(goal, rest, offers_at, offer_list, energy, low, high)
-    return True
+    for tree in range(parts):
+        v = best_node[tree]
+        length = 0
+        while v >= 0 and parent[v] >= 0:
+            path[length] = parent[v]
+            length += 1
+            v = tail[parent[v]] + head[parent[v]] - v
+        for at in range(length - 1, -1, -1):  # from the top down
+            e = path[at]
+            u = tail[e] + head[e] - v
+            if rest[v] != 0:
+                flow[e], here, there = _pushed(flow[e], tail[e] == v, rest[v], capacity[e],
+                                               ppb[e], r[e])  # fmt: skip
+                rest[v] += here
+                rest[u] += there
+            v = u
+    for v in range(nodes):
+        if rest[v] != 0:
+            rest[v] = _absorb(rest[v], offers_at[v], offers_at[v + 1], offer_list, energy, low,
+                              high)  # fmt: skip
+
+
+@inline
+def _absorb(rest: int, first: int, end: int, offer_list: Ints, energy: Ints, low: Ints,
+            high: Ints) -> int:  # fmt: skip
+    """Let some offers take what is left at their node: first those with room both ways.
+
+    Returns what then is left.
+    """
+    for inner in (True, False):
+        for p in range(first, end):
+            o = offer_list[p]
+            if rest == 0:
+                return 0
+            if inner and min(high[o] - energy[o], energy[o] - low[o]) < abs(rest):
+                continue
+            take = min(max(rest, low[o] - energy[o]), high[o] - energy[o])
+            energy[o] += take
+            rest -= take
+    return rest
+
+
+@kernel
+def _lead_all(idle: Bools, visits: int, tail: Ints, head: Ints, capacity: Ints, ppb: Ints,
+              r: Floats, flow: Ints, rest: Ints, start: Ints, incident: Ints, offers_at: Ints,
+              offer_list: Ints, energy: Ints, low: Ints, high: Ints) -> None:  # fmt: skip
+    """Lead away what is left, node by node, along links with room to the nearest offer with room.
+
+    The searches look at no more than so many nodes in all.
+    """
+    nodes = start.size - 1
+    seen = np.zeros(nodes, np.int64)  # in which search
+    came = np.empty(nodes, np.int64)
+    queue = np.empty(nodes, np.int64)
+    search = 0
+    for v in range(nodes):
+        tries = 0
+        while rest[v] != 0 and tries < TRIES and visits > 0:
+            tries += 1
+            search += 1
+            amount = rest[v]
+            queue[0] = v
+            seen[v] = search
+            done, count, goal = 0, 1, -1
+            while done < count:
+                u = queue[done]
+                done += 1
+                for p in range(offers_at[u], offers_at[u + 1]):
+                    o = offer_list[p]
+                    if high[o] > energy[o] if amount > 0 else low[o] < energy[o]:
+                        goal = u
+                if goal >= 0:
+                    break
+                for p in range(start[u], start[u + 1]):
+                    e = incident[p]
+                    w = tail[e] + head[e] - u
+                    outward = flow[e] if tail[e] == u else -flow[e]
+                    free = capacity[e] - outward if amount > 0 else capacity[e] + outward
+                    if seen[w] != search and free > 0 and not idle[e]:
+                        seen[w] = search
+                        came[w] = e
+                        queue[count] = w
+                        count += 1
+            visits -= done
+            if goal < 0:
+                break
+            length = 0
+            u = goal
+            while u != v:  # the queue is not needed any more: it takes the way back
+                e = came[u]
+                u = tail[e] + head[e] - u
+                queue[length] = e
+                length += 1
+            for at in range(length - 1, -1, -1):
+                e = queue[at]
+                w = tail[e] + head[e] - u
+                flow[e], here, there = _pushed(flow[e], tail[e] == u, rest[u], capacity[e],
+                                               ppb[e], r[e])  # fmt: skip
+                rest[u] += here
+                rest[w] += there
+                u = w
+            rest[goal] = _absorb(rest[goal], offers_at[goal], offers_at[goal + 1], offer_list,
+                                 energy, low, high)  # fmt: skip

@@ -188,3 +188,45 @@ def forest_flows(tail: Ints, head: Ints, usable: NDArray[np.bool_], start: Ints,
             flow[e] = over[v] if tail[e] == v else -over[v]
             over[tail[e] + head[e] - v] += over[v]
     return flow
+
+
+@kernel
+def prices_of_parts(part: Ints, parts: int, node: Ints, lo: Floats, hi: Floats, a: Floats,
+                    b: Floats, c0: Floats, c1: Floats, k: Floats, inject: Floats,
+                    x: Floats) -> tuple[Floats, bool]:  # fmt: skip
+    """The price of each part, by `one_price`, and whether there is one everywhere; fills `x`.
+
+    Parameters
+    ----------
+    part, inject
+        Part of each node, and what is given there, J, (nodes,).
+    node, lo, hi, a, b, c0, c1, k
+        Pieces.
+    """
+    first = np.zeros(parts + 1, np.int64)
+    for i in range(node.size):
+        first[part[node[i]] + 1] += 1
+    for p in range(parts):
+        first[p + 1] += first[p]
+    free = first[:-1].copy()
+    order = np.empty(node.size, np.int64)
+    for i in range(node.size):
+        p = part[node[i]]
+        order[free[p]] = i
+        free[p] += 1
+    supply = np.zeros(parts)
+    for v in range(part.size):
+        supply[part[v]] += inject[v]
+    price = np.zeros(parts)
+    solved = True
+    for p in range(parts):
+        own = order[first[p] : first[p + 1]]
+        some = np.zeros(own.size)
+        price[p] = one_price(
+            lo[own], hi[own], a[own], b[own], c0[own], c1[own], k[own], supply[p], some
+        )
+        x[own] = some
+        solved = solved and math.isfinite(price[p])
+    for i in range(x.size):
+        solved = solved and math.isfinite(x[i])
+    return price, solved

@@ -171,8 +171,10 @@ def survey(node: Ints, offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats
         if hi[i] > 0.0 and worth > bid[at]:
             bid[at] = worth
         if hi[i] - lo[i] > 0.0:
-            if last >= 0 and _one_formula(last, i, offer, lo, hi, a, b, c0, c1, k):
-                joins += 1
+            if last >= 0 and offer[last] == offer[i] and hi[last] == 0.0 and lo[i] == 0.0:
+                same = a[last] == a[i] and b[last] == b[i] and c0[last] == c0[i]
+                if same and c1[last] == c1[i] and k[last] == k[i]:  # two sides of one formula
+                    joins += 1
             last = i
     low, high = np.empty(offers, np.int64), np.empty(offers, np.int64)
     for o in range(offers):
@@ -197,17 +199,6 @@ def survey(node: Ints, offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats
     return low, high, alive, fallback, dead, joins, endless, far
 
 
-@inline
-def _one_formula(left: int, right: int, offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats,
-                 c0: Floats, c1: Floats, k: Floats) -> bool:  # fmt: skip
-    """Whether two pieces are the two sides of 0 of one formula."""
-    return bool(
-        offer[left] == offer[right] and hi[left] == 0.0 and lo[right] == 0.0
-        and a[left] == a[right] and b[left] == b[right] and c0[left] == c0[right]
-        and c1[left] == c1[right] and k[left] == k[right]
-    )  # fmt: skip
-
-
 @kernel
 def join(offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Floats, c1: Floats,
          k: Floats) -> tuple[Floats, Bools]:  # fmt: skip
@@ -220,9 +211,11 @@ def join(offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Floats, 
     last = -1
     for i in range(lo.size):
         if hi[i] - lo[i] > 0.0:
-            if last >= 0 and _one_formula(last, i, offer, lo, hi, a, b, c0, c1, k):
-                lower[i] = lo[last]
-                keep[last] = False
+            if last >= 0 and offer[last] == offer[i] and hi[last] == 0.0 and lo[i] == 0.0:
+                same = a[last] == a[i] and b[last] == b[i] and c0[last] == c0[i]
+                if same and c1[last] == c1[i] and k[last] == k[i]:
+                    lower[i] = lo[last]
+                    keep[last] = False
             last = i
     return lower, keep
 

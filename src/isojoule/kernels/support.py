@@ -32,38 +32,33 @@ Ints = NDArray[np.int64]
 
 
 @inline
-def _relax(e: int, v: int, u: int, tail: Ints, flow: Floats, capacity: Floats, gain: Floats,
-           r: Floats, price: Floats, low: Floats, high: Floats, slack: float,
-           small: float) -> bool:  # fmt: skip
-    """Let the bounds at v bound the price at u, over link e; whether they do."""
-    f = flow[e] if tail[e] == v else -flow[e]  # seen from v
-    old_low, old_high = low[u], high[u]
-    new_low, new_high = old_low, old_high
+def _there(low_v: float, high_v: float, low_u: float, high_u: float, f: float, capacity: float,
+           gain: float, r: float, price: float, slack: float,
+           small: float) -> tuple[float, float]:  # fmt: skip
+    """The bounds at u after those at v have come over a link that sends `f` from v to u, J."""
+    new_low, new_high = low_u, high_u
     out = max(f, 0.0)
     back = max(-f, 0.0)
-    g = gain[e] - 2.0 * r[e] * out
+    g = gain - 2.0 * r * out
     if g > 0.0:
         # at the peak of a quadratic loss nothing more arrives, as at a limit
-        if out < capacity[e] - slack and back <= slack and g > PEAK * gain[e]:
-            new_high = min(new_high, (high[v] + price[e]) / g)
+        if out < capacity - slack and back <= slack and g > PEAK * gain:
+            new_high = min(new_high, (high_v + price) / g)
         if out > slack:
-            new_low = max(new_low, (low[v] + price[e]) / g)
-    g = gain[e] - 2.0 * r[e] * back
+            new_low = max(new_low, (low_v + price) / g)
+    g = gain - 2.0 * r * back
     if g > 0.0:
-        if back < capacity[e] - slack and out <= slack:
-            new_low = max(new_low, g * low[v] - price[e])
+        if back < capacity - slack and out <= slack:
+            new_low = max(new_low, g * low_v - price)
         if back > slack:
-            new_high = min(new_high, g * high[v] - price[e])
+            new_high = min(new_high, g * high_v - price)
     # around a cycle, rounding would let the ends climb past each other for ever
-    new_low, new_high = min(new_low, old_high), max(new_high, old_low)
-    changed = False
-    if new_low > old_low + small or (new_low > -math.inf and old_low == -math.inf):
-        low[u] = new_low
-        changed = True
-    if new_high < old_high - small or (new_high < math.inf and old_high == math.inf):
-        high[u] = new_high
-        changed = True
-    return changed
+    new_low, new_high = min(new_low, high_u), max(new_high, low_u)
+    if not (new_low > low_u + small or (new_low > -math.inf and low_u == -math.inf)):
+        new_low = low_u
+    if not (new_high < high_u - small or (new_high < math.inf and high_u == math.inf)):
+        new_high = high_u
+    return new_low, new_high
 
 
 @kernel
@@ -112,12 +107,18 @@ def support(node: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Floats
         v = order[at]
         u = up[v]
         if u >= 0 and (low[v] > -math.inf or high[v] < math.inf):
-            _relax(link[v], v, u, tail, flow, capacity, gain, r, price, low, high, slack, small)
+            e = link[v]
+            f = flow[e] if tail[e] == v else -flow[e]
+            low[u], high[u] = _there(low[v], high[v], low[u], high[u], f, capacity[e], gain[e],
+                                     r[e], price[e], slack, small)  # fmt: skip
     for at in range(nodes):
         v = order[at]
         u = up[v]
         if u >= 0 and (low[u] > -math.inf or high[u] < math.inf):
-            _relax(link[v], u, v, tail, flow, capacity, gain, r, price, low, high, slack, small)
+            e = link[v]
+            f = flow[e] if tail[e] == u else -flow[e]
+            low[v], high[v] = _there(low[u], high[u], low[v], high[v], f, capacity[e], gain[e],
+                                     r[e], price[e], slack, small)  # fmt: skip
     burning = False
     for v in range(nodes):
         if high[v] < 0.0 or -math.inf < low[v] < 0.0:
@@ -157,9 +158,13 @@ def _settle(tail: Ints, head: Ints, flow: Floats, capacity: Floats, gain: Floats
         for p in range(start[v], start[v + 1]):
             e = incident[p]
             u = tail[e] + head[e] - v
-            changed = _relax(e, v, u, tail, flow, capacity, gain, r, price, low, high, slack,
-                             small)  # fmt: skip
-            if changed and not queued[u]:
+            f = flow[e] if tail[e] == v else -flow[e]
+            new_low, new_high = _there(low[v], high[v], low[u], high[u], f, capacity[e], gain[e],
+                                       r[e], price[e], slack, small)  # fmt: skip
+            if new_low == low[u] and new_high == high[u]:
+                continue
+            low[u], high[u] = new_low, new_high
+            if not queued[u]:
                 last = first + count
                 queue[last if last <= nodes else last - nodes - 1] = u
                 queued[u] = True

@@ -9,7 +9,7 @@ integer program where offers are indivisible (`isojoule.market.integer.allocate`
 from __future__ import annotations
 
 from isojoule.grid import Grid
-from isojoule.market.allocation import Allocation, NotSolved, allocate
+from isojoule.market.allocation import Allocation, NotSolved
 from isojoule.market.book import NETWORKS, Book
 from isojoule.market.far_apart import prove
 from isojoule.market.radial.optimum import allocate_radial
@@ -45,4 +45,6 @@ def best(book: Book, grid: Grid, *, seed: bytes = b"") -> Allocation | NotSolved
         )
 
         return allocate_integer(book, grid, seed=seed)
-    return prove(book, grid, allocate(book, grid))
+    from isojoule.market.solvers.auto import allocate_auto
+
+    return allocate_auto(book, grid)

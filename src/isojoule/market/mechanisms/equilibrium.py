@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from isojoule.grid import Grid
-from isojoule.market.allocation import NotSolved, allocate
+from isojoule.market.allocation import NotSolved
 from isojoule.market.book import NETWORKS, Book
 from isojoule.market.contract import Claim, Clearing, Refusal, State, Traits
-from isojoule.market.far_apart import prove
 from isojoule.market.outcome import clearing_of
 from isojoule.market.settle import nodal_payments, too_much
 from isojoule.market.solvers import AUTO
 from isojoule.market.solvers.allocate import allocate_by
+from isojoule.market.solvers.auto import allocate_auto
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,7 @@ class Equilibrium:
         refusal = self.refuses(book)
         if refusal is not None:
             return refusal
-        found = (
-            prove(book, grid, allocate(book, grid))
-            if solver == AUTO
-            else allocate_by(book, grid, solver)
-        )
+        found = allocate_auto(book, grid) if solver == AUTO else allocate_by(book, grid, solver)
         if isinstance(found, NotSolved):
             return Refusal(self.name, found.reason, found.remedy)
         s = found.support

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from isojoule.grid import Grid
 from isojoule.grid.formulation import Network
 from isojoule.kernels.interior_point import Solution
-from isojoule.kernels.one_price import forest_flows, one_price
+from isojoule.kernels.one_price import forest_flows, prices_of_parts
 from isojoule.market.book import Book
-from isojoule.market.optimum import Columns
+from isojoule.market.optimum import Columns, LinkSolution, as_arcs
 from isojoule.valuation.curve import Pieces
 
 Floats = NDArray[np.float64]
@@ -46,30 +46,20 @@ class ClosedForm:
         self, network: Network, node: Ints, pieces: Pieces, arc_lo: Floats, arc_hi: Floats,
         inject: Floats,
     ) -> Solution:  # fmt: skip
-        """See `isojoule.market.optimum.Solver`. The residual is inf where there is no root."""
-        part = network.part
-        parts = int(part.max(initial=-1)) + 1
-        supply = np.bincount(part, inject, parts)
-        at = part[node]
-        order = np.argsort(at, kind="stable")
-        ends = np.searchsorted(at[order], np.arange(parts + 1))
-        ordered = Pieces(*(np.ascontiguousarray(c[order]) for c in pieces))
-        x, price = np.zeros(node.size), np.zeros(parts)
-        for i in range(parts):
-            s = slice(ends[i], ends[i + 1])
-            filled = np.zeros(ends[i + 1] - ends[i])
-            own = Pieces(*(c[s] for c in ordered))
-            price[i] = one_price(*own, float(supply[i]), filled)
-            x[order[s]] = filled
-        solved = not np.any(np.isnan(price)) and bool(np.all(np.isfinite(x)))
+        """See `isojoule.market.optimum.Solver`."""
+        found = self.solve_links(network, node, pieces, arc_hi[: network.tail.size], inject)
+        return as_arcs(network, pieces, arc_lo, arc_hi, found)
+
+    def solve_links(
+        self, network: Network, node: Ints, pieces: Pieces, capacity_j: Floats, inject: Floats
+    ) -> LinkSolution:
+        """See `isojoule.market.optimum.LinkSolver`. The residual is inf where there is no root."""
+        x = np.zeros(node.size)
+        price, solved = prices_of_parts(network.part, network.parts, node, *pieces, inject, x)
         over = inject - np.bincount(node, x, network.nodes)
-        links = network.tail.size
-        f = np.zeros(network.arc_link.size)
-        f[:links] = forest_flows(
+        flow = forest_flows(
             network.tail, network.head, network.capacity_j > 0.0, network.start,
             network.incident, over,
         )  # fmt: skip
-        side = np.where(x <= pieces.lo, -1, np.where(x >= pieces.hi, 1, 0)).astype(np.int8)
-        shut = np.where(arc_hi > arc_lo, 0, -1).astype(np.int8)
-        f = np.where(arc_hi > arc_lo, f, arc_lo)
-        return Solution(x, f, price[part], side, shut, 1, 0.0 if solved else math.inf)
+        flow = np.where(capacity_j > 0.0, flow, 0.0)
+        return LinkSolution(x, flow, price[network.part], 1, 0.0 if solved else math.inf)

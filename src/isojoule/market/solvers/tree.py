@@ -81,14 +81,19 @@ def unfit(grid: Grid, network: Network, pieces: Pieces) -> str:
         inside[network.forest.link[network.forest.link >= 0]] = True
         at = int(np.flatnonzero(open_ & ~inside)[0])
         return f"link {grid.link_ids[at]!r} closes a ring"
-    bent = np.flatnonzero((network.limits.loss_per_j > 0.0) & open_)
-    if bent.size:
+    if not network.treelike:
+        bent = np.flatnonzero((network.limits.loss_per_j > 0.0) & open_)
         return f"link {grid.link_ids[bent[0]]!r} has a quadratic loss"
-    if np.any(pieces.a[pieces.hi > pieces.lo] < 0.0):
+    if below_zero(network, pieces):
         dear = np.flatnonzero(~network.plain & open_)
-        if dear.size:
-            return (
-                f"a worth is below 0, and link {grid.link_ids[dear[0]]!r} loses or costs: energy "
-                "would be sent around to be lost"
-            )
+        return (
+            f"a worth is below 0, and link {grid.link_ids[dear[0]]!r} loses or costs: energy "
+            "would be sent around to be lost"
+        )
     return ""
+
+
+def below_zero(network: Network, pieces: Pieces) -> bool:
+    """Whether a worth is below 0 where links lose or cost, so that the program is not concave."""
+    below = pieces.a < 0.0
+    return bool(below.any() and np.any(pieces.hi[below] > pieces.lo[below]) and network.lossy)
