@@ -35,6 +35,12 @@ class Rates(NamedTuple):
         """The yardstick: the faster of both ways."""
         return max(self.library[threads - 1], self.loop[threads - 1])
 
+    def or_better(self, other: Rates) -> Rates:
+        """What memory could do at one of two times, of each the better."""
+        pairs = ((self.library, other.library), (self.loop, other.loop))
+        library, loop = ((max(a[0], b[0]), max(a[1], b[1])) for a, b in pairs)
+        return Rates(library, loop, self.size_bytes)
+
 
 @kernel
 def _loop(source: Floats, target: Floats) -> None:

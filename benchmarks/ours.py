@@ -25,7 +25,7 @@ from isojoule.market import Book, Clearing, Refusal
 from isojoule.market.allocation import columns_of
 from isojoule.market.mechanisms.equilibrium import Equilibrium
 from isojoule.market.optimum import Columns, LinkSolution, join_smooth
-from isojoule.market.solvers import AUTO, get
+from isojoule.market.solvers import get
 from isojoule.market.solvers.first_order import mesh_of, out_of
 from isojoule.market.solvers.primal_dual import cold
 from isojoule.market.solvers.relaxation import Relaxation
@@ -34,7 +34,8 @@ from isojoule.market.solvers.tree import Tree
 
 RESIDUAL = 1e-8
 """Of the interior point; brings its gap near `GAP`."""
-MOST_STEPS = 100_000
+MOST_STEPS = 5_000
+"""Then a solver that goes step by step is stopped, and its gap is shown."""
 
 
 class Found(NamedTuple):
@@ -67,7 +68,7 @@ def fits(name: str, book: Book, grid: Grid) -> bool:
     return not get(name).unfit(book, grid, network, columns_of(book, network))
 
 
-def clearing(book: Book, grid: Grid, name: str = AUTO) -> Clearing:
+def clearing(book: Book, grid: Grid) -> Clearing:
     """The whole clearing.
 
     Raises
@@ -75,7 +76,7 @@ def clearing(book: Book, grid: Grid, name: str = AUTO) -> Clearing:
     RuntimeError
         The book is refused.
     """
-    found = Equilibrium().clear(book, grid, solver=name)
+    found = Equilibrium().clear(book, grid)
     if isinstance(found, Refusal):
         raise RuntimeError(str(found))
     return found

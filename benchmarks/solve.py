@@ -95,12 +95,12 @@ def _compile(case: Case) -> None:
     book, grid = books.batteries(case.shape(100), SEED)
     found = ours.solver(case.solver, book, grid)()
     ours.again(book, grid, found.answer)()
-    ours.clearing(book, grid, case.solver)
+    ours.clearing(book, grid)
 
 
 def _cold(case: Case, book: Book, grid: Grid, runs: int) -> tuple[Data, Found]:
-    new_s, _ = once(lambda: ours.clearing(book, grid, case.solver))
-    whole, _ = timed(lambda: ours.clearing(book, grid, case.solver), runs, BUDGET_S)
+    new_s, _ = once(lambda: ours.clearing(book, grid))
+    whole, _ = timed(lambda: ours.clearing(book, grid), runs, BUDGET_S)
     alone, found = timed(ours.solver(case.solver, book, grid), runs, BUDGET_S)
     row = _row(case, book, grid, found, alone)
     return row | {"new_grid_s": new_s, "clearing_s": whole.median_s}, found
@@ -113,7 +113,7 @@ def _next(case: Case, book: Book, grid: Grid, found: Found, runs: int) -> Data:
         book = books.later(book, seed)
         alone, found = timed(ours.again(book, grid, found.answer), 1)
         spent.append(alone.median_s)
-    whole, _ = timed(lambda: ours.clearing(book, grid, case.solver), runs, BUDGET_S)
+    whole, _ = timed(lambda: ours.clearing(book, grid), runs, BUDGET_S)
     case = case._replace(
         what=f"{case.what}, next interval",
         solver="relaxation",
@@ -169,10 +169,10 @@ def page(data: Data) -> str:
 Every node has a battery, filled at random; every link lets a tenth of a battery through and loses
 2 %. *Solver*: from columns to an answer in floats, whose gap to the optimum is certified to be
 1e-6 of the welfare or less. *Whole clearing*: from the book to whole microjoules, prices,
-payments and certificate, and to the narrower gap of every clearing; *on a new grid* with what is
-kept of a grid once it has been seen. In the next interval the energy stored at every node is
-another, by 0.1 % of a battery, and the solver begins with the answer before. *Reach* and *aim*
-are our goals for the solver.
+payments and certificate, by `auto` and to the narrower gap of every clearing; *on a new grid*
+with what is kept of a grid once it has been seen. In the next interval the energy stored at every
+node is another, by 0.1 % of a battery, and the solver begins with the answer before. *Reach* and
+*aim* are our goals for the solver.
 
 {table(heads, rows)}
 
