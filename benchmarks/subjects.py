@@ -17,8 +17,10 @@ from typing import Any, Protocol, TypeGuard, cast, runtime_checkable
 Data = dict[str, Any]
 Say = Callable[[str], None]
 
-NAMES = ("solve", "sweep", "peers", "growth", "neighbourhood", "memory", "year")
+NAMES = ("solve", "sweep", "peers", "growth", "neighbourhood", "large", "year")
 """In the order of the page."""
+_PARTS = {"large": ("memory", "large_book")}
+"""Programs that a subject runs."""
 
 
 class Subject(Protocol):
@@ -40,7 +42,11 @@ class Drawn(Subject, Protocol):
 
 def names() -> list[str]:
     """All subjects that are there."""
-    return [name for name in NAMES if find_spec(f"benchmarks.{name}")]
+    return [name for name in NAMES if all(map(_there, (name, *_PARTS.get(name, ()))))]
+
+
+def _there(module: str) -> bool:
+    return find_spec(f"benchmarks.{module}") is not None
 
 
 def get(name: str) -> Subject:
