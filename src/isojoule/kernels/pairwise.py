@@ -12,16 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.kernels.compile import kernel
-from isojoule.kernels.prices import PEAK, marginal_at
+from isojoule.kernels.prices import PEAK
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
 @kernel
-def largest_trade(node: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Floats, c1: Floats,
-                  k: Floats, x: Floats, tail: Ints, head: Ints, flow: Floats, capacity: Floats,
-                  gain: Floats, r: Floats, price: Floats, nodes: int,
+def largest_trade(bid: Floats, ask: Floats, scale: float, tail: Ints, head: Ints, flow: Floats,
+                  capacity: Floats, gain: Floats, r: Floats, price: Floats,
                   slack: float) -> float:  # fmt: skip
     """Greatest gain of one more Joule from one offer to another, money per J; 0 if none gains.
 
@@ -32,30 +31,15 @@ def largest_trade(node: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, c0: 
 
     Parameters
     ----------
-    node, lo, hi, a, b, c0, c1, k, x
-        Pieces and where they stand, J.
+    bid, ask, scale, slack
+        See `isojoule.kernels.support.own_bounds`.
     tail, head, flow, capacity, gain, r, price
         Links: signed flow at the sender, J; gain = 1 - proportional loss.
-    nodes
-        How many there are.
-    slack
-        A quantity nearer to a bound than this, J, counts as at the bound.
     """
-    bid = np.full(nodes, -math.inf)
-    ask = np.full(nodes, math.inf)
-    for i in range(lo.size):
-        up, down = x[i] < hi[i] - slack, x[i] > lo[i] + slack
-        if not (up or down):
-            continue
-        m = marginal_at(a[i], b[i], c0[i], c1[i], k[i], x[i])
-        if math.isnan(m):
-            return math.nan
-        if up:
-            bid[node[i]] = max(bid[node[i]], m)
-        if down:
-            ask[node[i]] = min(ask[node[i]], m)
+    if scale != scale:
+        return math.nan
     best = 0.0
-    for v in range(nodes):
+    for v in range(bid.size):
         if bid[v] > -math.inf and ask[v] < math.inf:
             best = max(best, bid[v] - ask[v])
     for e in range(tail.size):

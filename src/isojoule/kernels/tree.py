@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from isojoule.kernels.compile import inline, kernel
 from isojoule.kernels.polyline import (
-    FIRST_POINTS,
+    MOST_POINTS,
     add,
     between,
     crossing,
@@ -51,13 +51,13 @@ HAIR = 4e-13
 ROUNDS = 60
 """Most times that chords are drawn anew."""
 FINER = 0.0625
-"""Chords become so much shorter where the answer stayed on them;"""
-WIDER = 4.0
-"""where it did not, they reach so many times farther than it went."""
+"""The first step of a ladder becomes so much shorter in each round. Its further ones reach wherever
+the answer may still go."""
 WINDOW = 0.02
-"""Share of a price around which it is looked for after the first round; later `FINER` of it."""
-CLOSE = 1e-5
-"""Links with a quadratic loss are followed at points as near as this share of their capacity."""
+"""Share of a price around which it is looked for after the first round; later less."""
+CLOSE = 1e-6
+"""What links with a quadratic loss carry stands still if it moves by no more than this share of the
+largest flow: what is left is of the order of its square."""
 NARROW = 1e-13
 """A distance in energy that counts as none, as a share of the piece."""
 
@@ -186,11 +186,12 @@ def solve_tree(walk: Walk, program: TreeProgram, tolerance: float,
     low, high = np.full(nodes, -math.inf), np.full(nodes, math.inf)
     bent = False
     for i in range(pieces):
-        if program.hi[i] > program.lo[i] and _bent(program, i):
+        if program.hi[i] > program.lo[i] and _bent(program.b[i], program.c1[i], program.k[i]):
             bent = True
     for e in range(links):
         bent = bent or (program.loss_per_j[e] > 0.0 and program.capacity[e] > 0.0)
     done = 0
+    window = WINDOW / FINER
     solved = False
     while done < ROUNDS:
         done += 1
@@ -199,16 +200,18 @@ def solve_tree(walk: Walk, program: TreeProgram, tolerance: float,
         if not inside:
             if not low[0] > -math.inf:
                 break
-            low[:], high[:] = -math.inf, math.inf  # look everywhere once more
+            low[:], high[:] = -math.inf, math.inf  # look everywhere once more, then wider
+            window /= FINER * FINER
             continue
         settled = True
         if bent:
-            settled = _settle(walk, program, tolerance, price, near, wide)
+            settled = _settle(program, tolerance, price, near, wide)
             settled = _settle_links(walk, program, drawn, level, around) and settled
-            window = WINDOW if done == 1 else FINER * WINDOW
-            for p in range(nodes):
-                low[p] = price[p] - window * abs(price[p]) - tolerance
-                high[p] = price[p] + window * abs(price[p]) + tolerance
+            window = max(FINER * window, FINER * WINDOW)
+            if window < 1.0:
+                for p in range(nodes):
+                    low[p] = price[p] - window * abs(price[p]) - tolerance
+                    high[p] = price[p] + window * abs(price[p]) + tolerance
         if settled:
             _share(walk, program, marks, price, x, flow)
             solved = True
@@ -219,56 +222,59 @@ def solve_tree(walk: Walk, program: TreeProgram, tolerance: float,
 @inline
 def _inside(low: Floats, high: Floats, price: Floats) -> bool:
     """Whether no price stands at an end of where it was looked for."""
+    inside = True
     for p in range(price.size):
-        if not low[p] < price[p] < high[p]:
-            return False
-    return True
+        inside = inside and low[p] < price[p] < high[p]
+    return inside
 
 
 @inline
 def _settle_links(walk: Walk, program: TreeProgram, drawn: Floats, level: Floats,
                   around: Floats) -> bool:  # fmt: skip
-    """Choose where links with a quadratic loss are followed closely. Whether they were."""
-    settled = True
-    for p in range(walk.order.size):
-        e = walk.link[p]
-        if e < 0 or program.loss_per_j[e] == 0.0:
+    """Choose where links with a quadratic loss are followed closely. Whether they stand still."""
+    link, gains, losses, limits = walk.link, program.gain, program.loss_per_j, program.capacity
+    most = largest = 0.0
+    for p in range(link.size):
+        e = link[p]
+        if e < 0 or losses[e] == 0.0:
             continue
-        gain, r, capacity = program.gain[e], program.loss_per_j[e], program.capacity[e]
-        taken = drawn[p]
+        gain, r, taken = gains[e], losses[e], drawn[p]
         behind = (gain - r * taken) * taken if taken > 0.0 else -sent_for(-taken, gain, r)
-        moved = abs(behind - level[p])
-        fine = CLOSE * capacity
-        if not (moved <= around[p] and around[p] <= 2.0 * fine):
-            settled = False
-        level[p] = behind
+        largest = max(largest, abs(behind))
         if around[p] < math.inf:
-            around[p] = max(WIDER * moved, fine)
+            most = max(most, abs(behind - level[p]))
+            around[p] *= FINER
         else:
-            around[p] = 0.25 * abs(behind) + 1e-3 * capacity
-    return settled
+            most = math.inf
+            around[p] = 0.25 * abs(behind) + 1e-3 * limits[e]
+        level[p] = behind
+    for p in range(link.size):
+        around[p] = max(around[p], CLOSE * largest)
+    return most <= CLOSE * largest
 
 
 @inline
-def _bent(program: TreeProgram, i: int) -> bool:
-    """Whether the piece is a curve and no straight line."""
-    return bool(program.b[i] > 0.0 and program.c1[i] > 0.0 and program.k[i] != 1.0)
+def _bent(b: float, c1: float, k: float) -> bool:
+    """Whether a piece is a curve and no straight line."""
+    return b > 0.0 and c1 > 0.0 and k != 1.0
 
 
 @inline
-def _settle(walk: Walk, program: TreeProgram, tolerance: float, price: Floats, near: Floats,
+def _settle(program: TreeProgram, tolerance: float, price: Floats, near: Floats,
             wide: Floats) -> bool:  # fmt: skip
     """Draw the next chords around where curves stand at the prices. Whether the last ones fit."""
-    at, want = np.empty(FIRST_POINTS), np.empty(FIRST_POINTS)
+    at, want = np.empty(MOST_POINTS), np.empty(MOST_POINTS)
     settled = True
-    for p in range(walk.order.size):
+    first = program.first
+    all_lo, all_hi, all_a, all_b = program.lo, program.hi, program.a, program.b
+    all_c0, all_c1, all_k = program.c0, program.c1, program.k
+    for p in range(first.size - 1):
         lam = price[p]
-        for i in range(program.first[p], program.first[p + 1]):
-            lo, hi = program.lo[i], program.hi[i]
-            if not hi > lo or not _bent(program, i):
+        for i in range(first[p], first[p + 1]):
+            lo, hi, a, b = all_lo[i], all_hi[i], all_a[i], all_b[i]
+            c0, c1, k = all_c0[i], all_c1[i], all_k[i]
+            if not hi > lo or not _bent(b, c1, k):
                 continue
-            a, b, c0 = program.a[i], program.b[i], program.c0[i]
-            c1, k = program.c1[i], program.k[i]
             end = draw(lo, hi, a, b, c0, c1, k, near[i], wide[i], at, want, 0)
             j = 0
             while j < end and at[j] > lam:
@@ -280,13 +286,10 @@ def _settle(walk: Walk, program: TreeProgram, tolerance: float, price: Floats, n
             off = abs(marginal_at(a, b, c0, c1, k, chord) - lam) if lo < curve < hi else math.inf
             if not (miss <= NARROW * (hi - lo) or off <= tolerance):
                 settled = False
-            moved = abs(curve - near[i])
-            if not wide[i] < math.inf:
-                wide[i] = (hi - lo) / 8.0
-            elif moved > wide[i]:
-                wide[i] = min(WIDER * moved, hi - lo)
+            if wide[i] < math.inf:
+                wide[i] = max(FINER * wide[i], NARROW * (hi - lo))
             else:
-                wide[i] = max(FINER * wide[i], 4.0 * miss, NARROW * (hi - lo))
+                wide[i] = (hi - lo) / 8.0
             near[i] = curve
     return settled
 
@@ -297,6 +300,10 @@ def _up(walk: Walk, program: TreeProgram, near: Floats, wide: Floats, level: Flo
         most: float) -> bool:  # fmt: skip
     """Fold all rows into the roots, and find the prices; what each link takes is `drawn`."""
     nodes = walk.order.size
+    above, link, first = walk.above, walk.link, program.first
+    lo, hi, a, b = program.lo, program.hi, program.a, program.b
+    c0, c1, k, inject = program.c0, program.c1, program.k, program.inject
+    capacity, gain, loss, fee = program.capacity, program.gain, program.loss_per_j, program.price
     kept_first, kept_last = np.zeros(nodes, np.int64), np.zeros(nodes, np.int64)
     kept_at, kept_want = np.empty(1024), np.empty(1024)
     kept = 0
@@ -304,7 +311,7 @@ def _up(walk: Walk, program: TreeProgram, near: Floats, wide: Floats, level: Flo
     at, want = np.empty(room), np.empty(room)
     sum_at, sum_want = np.empty(room), np.empty(room)
     # rows waiting for the node above stand one behind the other; row q is begin[q]..begin[q + 1]
-    begin = np.zeros(nodes + program.lo.size + 2, np.int64)
+    begin = np.zeros(nodes + lo.size + 2, np.int64)
     owner = np.empty(nodes + 1, np.int64)
     rows = 0
     work = 0.0
@@ -313,20 +320,20 @@ def _up(walk: Walk, program: TreeProgram, near: Floats, wide: Floats, level: Flo
         while count > 0 and owner[count - 1] == p:
             count -= 1
         end = begin[rows]
-        need = end + FIRST_POINTS * (program.first[p + 1] - program.first[p]) + 16
+        need = end + MOST_POINTS * (first[p + 1] - first[p] + 1)
         if need > room:
             room = 2 * need
             at, want = _longer(at, end, room), _longer(want, end, room)
             sum_at, sum_want = np.empty(room), np.empty(room)
         last = rows
-        fixed = -program.inject[p]
-        for i in range(program.first[p], program.first[p + 1]):
-            if not program.hi[i] > program.lo[i]:
-                fixed += program.lo[i]
+        fixed = -inject[p]
+        for i in range(first[p], first[p + 1]):
+            if not hi[i] > lo[i]:
+                fixed += lo[i]
                 continue
             end = draw(
-                program.lo[i], program.hi[i], program.a[i], program.b[i], program.c0[i],
-                program.c1[i], program.k[i], near[i], wide[i], at, want, end,
+                lo[i], hi[i], a[i], b[i], c0[i],
+                c1[i], k[i], near[i], wide[i], at, want, end,
             )  # fmt: skip
             last += 1
             begin[last] = end
@@ -374,20 +381,20 @@ def _up(walk: Walk, program: TreeProgram, near: Floats, wide: Floats, level: Flo
         bottom = base
         if low[p] > -math.inf:
             bottom, top = trim(sum_at, sum_want, base, top, low[p], high[p])
-        if walk.above[p] < 0:
+        if above[p] < 0:
             if not _root(sum_at, sum_want, bottom, top, price, p):
                 return False
             continue
-        e = walk.link[p]
-        r = program.loss_per_j[e]
+        e = link[p]
+        r = loss[e]
         if r > 0.0 and around[p] < math.inf:
             end = refine(sum_at, sum_want, bottom, top, level[p], around[p], at, want, base)
             sum_at[base:end] = at[base:end]
             sum_want[base:end] = want[base:end]
             bottom, top = base, end
         end = through(
-            sum_at, sum_want, bottom, top, program.capacity[e], program.gain[e], r,
-            program.price[e], marks[p], at, want, base,
+            sum_at, sum_want, bottom, top, capacity[e], gain[e], r,
+            fee[e], marks[p], at, want, base,
         )  # fmt: skip
         if r > 0.0:  # what it takes is read off this row on the way back
             if kept + end - base > kept_at.size:
@@ -402,7 +409,7 @@ def _up(walk: Walk, program: TreeProgram, near: Floats, wide: Floats, level: Flo
         for j in range(base, end):
             some = some or want[j] != 0.0
         if some:
-            owner[rows] = walk.above[p]
+            owner[rows] = above[p]
             rows += 1
             begin[rows] = end
     _prices(walk, program, marks, price, drawn, kept_first, kept_last, kept_at, kept_want)
@@ -510,6 +517,13 @@ def _share(walk: Walk, program: TreeProgram, marks: Floats, price: Floats, x: Fl
                 most = min(most, 0.0)
             link_low[p] = _drawn(min(least, most), gain, r, capacity)
             link_high[p] = _drawn(max(most, least), gain, r, capacity)
+            if r > 0.0:  # the two prices say what it carries
+                some = _at_prices(price[u], lam - hair, gain, r, fee, capacity)
+                more = _at_prices(price[u], lam + hair, gain, r, fee, capacity)
+                if some > link_low[p]:
+                    link_low[p] = min(some, link_high[p])
+                if more < link_high[p]:
+                    link_high[p] = max(more, link_low[p])
         low[u] += link_low[p]
         high[u] += link_high[p]
     share = np.zeros(nodes)
@@ -527,6 +541,18 @@ def _share(walk: Walk, program: TreeProgram, marks: Floats, price: Floats, x: Fl
             share[p] = min(max((wanted - low[p]) / (high[p] - low[p]), 0.0), 1.0)
         for i in range(program.first[p], program.first[p + 1]):
             x[i] += share[p] * spread[i]
+
+
+@inline
+def _at_prices(here: float, there: float, gain: float, r: float, fee: float,
+               capacity: float) -> float:  # fmt: skip
+    """What a link with a quadratic loss takes from its near end at the prices of both ends."""
+    if gain * there - here - fee > 0.0:
+        return min(capacity, (gain * there - here - fee) / (2.0 * r * there))
+    if gain * here - there - fee > 0.0:
+        sent = min(capacity, (gain * here - there - fee) / (2.0 * r * here))
+        return -(gain - r * sent) * sent
+    return 0.0
 
 
 @inline

@@ -15,7 +15,7 @@ Curve values may differ in the last place between machines, so 4 is checked with
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -377,6 +377,6 @@ def _same(a: Floats, b: Floats) -> NDArray[np.bool_]:
     return np.asarray((a == b) | (np.isnan(a) & np.isnan(b)))
 
 
-def _no(bad: NDArray[np.bool_], names: tuple[str, ...], what: str, message: str) -> None:
+def _no(bad: NDArray[np.bool_], names: Sequence[str], what: str, message: str) -> None:
     if bad.any():
         raise VerificationError(message, place=f"{what} {names[int(np.flatnonzero(bad)[0])]!r}")

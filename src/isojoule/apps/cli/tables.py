@@ -111,7 +111,7 @@ def show_clearing(file: BookFile, clearing: Clearing, console: Console | None = 
                 each,
             )
         _print(console, matched, len(c.matches), "trades")
-    console.print(escape(_money(reader)))
+    console.print(escape(money_line(reader)))
     for line in summary(reader):
         console.print(escape(line))
 
@@ -124,7 +124,7 @@ def clearing_text(file: BookFile, clearing: Clearing, width: int = 100) -> str:
     return "\n".join(line.rstrip() for line in printed.get().splitlines())
 
 
-def _money(reader: Reader) -> str:
+def money_line(reader: Reader) -> str:
     """What all gain together, how sure that is the most, and the operator's account."""
     c, currency = reader.clearing, reader.book.currency
     words = f"Gains from trade {c.welfare:.6g} {currency}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from isojoule.core.units import UJ_PER_J
 from isojoule.grid import Grid
-from isojoule.market.allocation import NotSolved
+from isojoule.market.allocation import Allocation, NotSolved
 from isojoule.market.book import NETWORKS, Book
-from isojoule.market.check_book import check_book, naming_faults
+from isojoule.market.book_check import check_book, naming_faults
 from isojoule.market.contract import Claim, Clearing, Refusal, State, Traits
 from isojoule.market.outcome import clearing_of
 from isojoule.market.settle import nodal_payments, too_much
@@ -27,8 +28,8 @@ class Equilibrium:
 
     Other names: locational marginal pricing, competitive equilibrium, Walrasian equilibrium.
 
-    Ties: where offers are worth the same and lie behind the same prices, the interior point
-    shares between them; the outcome does not depend on the order of the input.
+    Ties: where offers are worth the same and lie behind the same prices, the solver shares between
+    them (docs/spec/solvers.md); the outcome does not depend on the order of the input.
 
     Sources: Samuelson 1952 (Am. Econ. Rev. 42:283); Bohn, Caramanis, Schweppe 1984 (RAND J.
     Econ. 15:360).
@@ -90,6 +91,24 @@ class Equilibrium:
             return refusal
         with naming_faults(book, grid):
             found = allocate_auto(book, grid) if solver == AUTO else allocate_by(book, grid, solver)
+        return self._clearing(book, grid, state, seed, found)
+
+    def clear_from(
+        self, book: Book, grid: Grid, *, state: State | None, seed: bytes, start: Any
+    ) -> tuple[Clearing | Refusal, Any]:
+        """Clear the book from the flows of the interval before. See `isojoule.market.contract`."""
+        refusal = self.refuses(book)
+        if refusal is not None:
+            return refusal, None
+        clearing = self._clearing(book, grid, state, seed, allocate_auto(book, grid, start))
+        if isinstance(clearing, Refusal):
+            return clearing, None
+        return clearing, clearing.flow_uj / UJ_PER_J
+
+    def _clearing(
+        self, book: Book, grid: Grid, state: State | None, seed: bytes,
+        found: Allocation | NotSolved,
+    ) -> Clearing | Refusal:  # fmt: skip
         if isinstance(found, NotSolved):
             check_book(book, grid)
             return Refusal(self.name, found.reason, found.remedy)

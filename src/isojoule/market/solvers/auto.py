@@ -6,7 +6,7 @@
   a moment ago are known.
 - All else: `interior-point`; where a mesh is so large that factors would not fit, `primal-dual`.
 
-What the chosen one leaves open is solved by the interior point. Spec: docs/spec/solvers.md, E12.
+What the chosen one leaves open is solved by the interior point. Spec: docs/spec/solvers.md, E13.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def allocate_auto(book: Book, grid: Grid, start_j: Floats | None = None) -> Allo
     network = network_of(grid, book.network, book.interval.duration_s)
     columns = columns_of(book, network)
     for solver in fitting(network, columns, start_j):
-        out = allocate(book, grid, solver=solver)
+        out = allocate(book, grid, solver=solver, columns=columns)
         if isinstance(out, Allocation) and out.support.closed:
             return out
     return prove(book, grid, allocate(book, grid))
