@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from isojoule.core.units import price_text
 from isojoule.grid import Grid
 from isojoule.grid.formulation import Network, network_of
+from isojoule.kernels.interior_point import Solution
 from isojoule.market.allocation import Allocation, NotSolved, allocate, columns_of, lifted
 from isojoule.market.book import NETWORKS, Book
 from isojoule.market.optimum import ACCEPTED, Columns, Solver, optimum
@@ -30,6 +31,7 @@ from isojoule.market.solvers.primal_dual import PrimalDual
 from isojoule.valuation.curve import Pieces
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 ROOM = 10.0
 """So many times what one side of the book can move in all, the first cut leaves to each offer."""
@@ -39,6 +41,8 @@ LEAST = 1e-10
 """down to this share of the largest quantity."""
 FEW = 1_000
 """Pieces and arcs of a program up to which steps that take long are tried, too."""
+MOST_STEPS = 400_000
+"""Steps that these take at most, over all tries with ways shut and worths lifted."""
 REMEDY = "check for prices or sizes that are many powers of ten apart"
 
 
@@ -106,13 +110,33 @@ def _again(book: Book, grid: Grid, solver: Solver | None) -> Iterator[Allocation
     columns = columns_of(book, network)
     tries = [(size_j, solver) for size_j in _sizes(columns.pieces)]
     if solver is None and columns.node.size + network.arc_link.size <= FEW:
-        tries.append((np.inf, PrimalDual().solve))
+        tries.append((np.inf, _no_longer(PrimalDual().solve, MOST_STEPS)))
     for size_j, way in tries:
         narrow, cut = _cut(network, columns, size_j)
         optimal = optimum(narrow, cut, None, way)
         if not optimal.residual < ACCEPTED and np.any(cut.pieces.a < 0):
             optimal = optimum(narrow, lifted(cut), None, way)
         yield allocate(book, grid, found=optimal)
+
+
+def _no_longer(solver: Solver, most: int) -> Solver:
+    """The solver, which gives up at once when it has made so many steps, over all its calls."""
+    spent = 0
+
+    def solve(
+        network: Network, node: Ints, pieces: Pieces, arc_lo: Floats, arc_hi: Floats,
+        inject: Floats,
+    ) -> Solution:  # fmt: skip
+        nonlocal spent
+        if spent < most:
+            found = solver(network, node, pieces, arc_lo, arc_hi, inject)
+            spent += found.steps
+            return found
+        x, f = np.zeros(node.size), np.clip(0.0, arc_lo, arc_hi)
+        sides = np.zeros(x.size, np.int8), np.zeros(f.size, np.int8)
+        return Solution(x, f, np.zeros(network.nodes), *sides, 0, np.inf)
+
+    return solve
 
 
 def _sizes(pieces: Pieces) -> Iterator[float]:
