@@ -36,7 +36,8 @@ def both(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     x = fill(cols.offer, p.lo, p.hi, c.energy_uj * 1e-6)
     flow = c.flow_uj[: net.tail.size] * 1e-6
     low, high = support(
-        *own_bounds(cols.node, *p, x, net.nodes, SLACK), net.tail, net.head, flow, net.capacity_j, net.gain,
+        *own_bounds(cols.node, *p, x, net.nodes, SLACK), net.tail, net.head, flow,
+        net.capacity_j, net.gain,
         net.limits.loss_per_j, net.price, net.start, net.incident, *net.forest, SLACK,
     )  # fmt: skip
     rows, right = [], []
