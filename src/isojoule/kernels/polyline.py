@@ -22,6 +22,12 @@ Floats = NDArray[np.float64]
 
 FIRST_POINTS = 9
 """Points on a bent curve before anything is known of the price."""
+RUNGS = 14
+"""Steps of a ladder to each side; the longest is so many times the first that it leaves a piece."""
+MOST_POINTS = 2 * RUNGS + 3
+"""Most points that are drawn of a piece, or added to a row."""
+STEPS = np.concatenate([-(8.0 ** np.arange(RUNGS)[::-1]), [0.0], 8.0 ** np.arange(RUNGS)])
+"""The ladder: 0, 1, 8, 64, ... times the first step, to both sides."""
 
 
 @inline
@@ -80,7 +86,7 @@ def draw(lo: float, hi: float, a: float, b: float, c0: float, c1: float, k: floa
          wide: float, at: Floats, want: Floats, to: int) -> int:  # fmt: skip
     """Write what a piece wants from `to`; returns the end. A straight piece is two points.
 
-    A bent one is followed by chords: fine ones around `near`, `wide` to both sides, or, where
+    A bent one is followed by chords: fine ones around `near`, the first of length `wide`, or, where
     `wide` is not finite, some everywhere.
     """
     if b == 0.0 or c1 == 0.0 or k == 1.0:
@@ -96,32 +102,33 @@ def draw(lo: float, hi: float, a: float, b: float, c0: float, c1: float, k: floa
             at[end], want[end] = marginal_at(a, b, c0, c1, k, x), x
             end += 1
         return end
-    for p in range(-3, 4):
-        # the ends, then a step and half of one to both sides, and the place itself
-        x = near + 0.5 * p * wide
-        if abs(p) == 3:
-            x = lo if p < 0 else hi
-        if p > -3 and not x > want[end - 1]:
-            continue
-        if p < 3 and p > -3 and not x < hi:
-            continue
-        at[end], want[end] = marginal_at(a, b, c0, c1, k, x), x
-        end += 1
-    return end
+    # the ends, the place itself, and a ladder to both sides of it
+    at[end], want[end] = marginal_at(a, b, c0, c1, k, lo), lo
+    end += 1
+    for step in STEPS:
+        x = near + wide * step
+        if want[end - 1] < x < hi:
+            at[end], want[end] = marginal_at(a, b, c0, c1, k, x), x
+            end += 1
+    at[end], want[end] = marginal_at(a, b, c0, c1, k, hi), hi
+    return end + 1
 
 
 @inline
 def refine(at: Floats, want: Floats, first: int, last: int, near: float, wide: float,
            out_at: Floats, out_want: Floats, to: int) -> int:  # fmt: skip
-    """The row with up to three more points, at and around the level `near`; returns its end.
+    """The row with more points, at the level `near` and on a ladder around it; returns its end.
 
     None where its own points are about as near.
     """
     end = to
     for i in range(first, last):
         if i > first and want[i] - want[i - 1] > 2.0 * wide:
-            for level in (near - wide, near, near + wide):
-                if want[i - 1] < level < want[i]:
+            for rung in range(STEPS.size):
+                level = near + wide * STEPS[rung]
+                if level >= want[i]:
+                    break
+                if level > want[i - 1] and want[i] - want[i - 1] > wide * abs(STEPS[rung]):
                     out_at[end], out_want[end] = crossing(at, want, i, level), level
                     end += 1
         out_at[end], out_want[end] = at[i], want[i]

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from isojoule.kernels.compile import inline, kernel
 from isojoule.kernels.polyline import (
-    FIRST_POINTS,
+    MOST_POINTS,
     add,
     between,
     crossing,
@@ -55,7 +55,7 @@ FINER = 0.0625
 WIDER = 4.0
 """where it did not, they reach so many times farther than it went."""
 WINDOW = 0.02
-"""Share of a price around which it is looked for after the first round; later `FINER` of it."""
+"""Share of a price around which it is looked for after the first round; later less."""
 CLOSE = 1e-5
 """Links with a quadratic loss are followed at points as near as this share of their capacity."""
 NARROW = 1e-13
@@ -186,11 +186,12 @@ def solve_tree(walk: Walk, program: TreeProgram, tolerance: float,
     low, high = np.full(nodes, -math.inf), np.full(nodes, math.inf)
     bent = False
     for i in range(pieces):
-        if program.hi[i] > program.lo[i] and _bent(program, i):
+        if program.hi[i] > program.lo[i] and _bent(program.b[i], program.c1[i], program.k[i]):
             bent = True
     for e in range(links):
         bent = bent or (program.loss_per_j[e] > 0.0 and program.capacity[e] > 0.0)
     done = 0
+    window = WINDOW / FINER
     solved = False
     while done < ROUNDS:
         done += 1
@@ -199,16 +200,18 @@ def solve_tree(walk: Walk, program: TreeProgram, tolerance: float,
         if not inside:
             if not low[0] > -math.inf:
                 break
-            low[:], high[:] = -math.inf, math.inf  # look everywhere once more
+            low[:], high[:] = -math.inf, math.inf  # look everywhere once more, then wider
+            window /= FINER * FINER
             continue
         settled = True
         if bent:
-            settled = _settle(walk, program, tolerance, price, near, wide)
+            settled = _settle(program, tolerance, price, near, wide)
             settled = _settle_links(walk, program, drawn, level, around) and settled
-            window = WINDOW if done == 1 else FINER * WINDOW
-            for p in range(nodes):
-                low[p] = price[p] - window * abs(price[p]) - tolerance
-                high[p] = price[p] + window * abs(price[p]) + tolerance
+            window = max(FINER * window, FINER * WINDOW)
+            if window < 1.0:
+                for p in range(nodes):
+                    low[p] = price[p] - window * abs(price[p]) - tolerance
+                    high[p] = price[p] + window * abs(price[p]) + tolerance
         if settled:
             _share(walk, program, marks, price, x, flow)
             solved = True
@@ -230,11 +233,12 @@ def _settle_links(walk: Walk, program: TreeProgram, drawn: Floats, level: Floats
                   around: Floats) -> bool:  # fmt: skip
     """Choose where links with a quadratic loss are followed closely. Whether they were."""
     settled = True
-    for p in range(walk.order.size):
-        e = walk.link[p]
-        if e < 0 or program.loss_per_j[e] == 0.0:
+    link, gains, losses, limits = walk.link, program.gain, program.loss_per_j, program.capacity
+    for p in range(link.size):
+        e = link[p]
+        if e < 0 or losses[e] == 0.0:
             continue
-        gain, r, capacity = program.gain[e], program.loss_per_j[e], program.capacity[e]
+        gain, r, capacity = gains[e], losses[e], limits[e]
         taken = drawn[p]
         behind = (gain - r * taken) * taken if taken > 0.0 else -sent_for(-taken, gain, r)
         moved = abs(behind - level[p])
@@ -250,25 +254,27 @@ def _settle_links(walk: Walk, program: TreeProgram, drawn: Floats, level: Floats
 
 
 @inline
-def _bent(program: TreeProgram, i: int) -> bool:
-    """Whether the piece is a curve and no straight line."""
-    return bool(program.b[i] > 0.0 and program.c1[i] > 0.0 and program.k[i] != 1.0)
+def _bent(b: float, c1: float, k: float) -> bool:
+    """Whether a piece is a curve and no straight line."""
+    return b > 0.0 and c1 > 0.0 and k != 1.0
 
 
 @inline
-def _settle(walk: Walk, program: TreeProgram, tolerance: float, price: Floats, near: Floats,
+def _settle(program: TreeProgram, tolerance: float, price: Floats, near: Floats,
             wide: Floats) -> bool:  # fmt: skip
     """Draw the next chords around where curves stand at the prices. Whether the last ones fit."""
-    at, want = np.empty(FIRST_POINTS), np.empty(FIRST_POINTS)
+    at, want = np.empty(MOST_POINTS), np.empty(MOST_POINTS)
     settled = True
-    for p in range(walk.order.size):
+    first = program.first
+    all_lo, all_hi, all_a, all_b = program.lo, program.hi, program.a, program.b
+    all_c0, all_c1, all_k = program.c0, program.c1, program.k
+    for p in range(first.size - 1):
         lam = price[p]
-        for i in range(program.first[p], program.first[p + 1]):
-            lo, hi = program.lo[i], program.hi[i]
-            if not hi > lo or not _bent(program, i):
+        for i in range(first[p], first[p + 1]):
+            lo, hi, a, b = all_lo[i], all_hi[i], all_a[i], all_b[i]
+            c0, c1, k = all_c0[i], all_c1[i], all_k[i]
+            if not hi > lo or not _bent(b, c1, k):
                 continue
-            a, b, c0 = program.a[i], program.b[i], program.c0[i]
-            c1, k = program.c1[i], program.k[i]
             end = draw(lo, hi, a, b, c0, c1, k, near[i], wide[i], at, want, 0)
             j = 0
             while j < end and at[j] > lam:
@@ -317,7 +323,7 @@ def _up(walk: Walk, program: TreeProgram, near: Floats, wide: Floats, level: Flo
         while count > 0 and owner[count - 1] == p:
             count -= 1
         end = begin[rows]
-        need = end + FIRST_POINTS * (first[p + 1] - first[p]) + 16
+        need = end + MOST_POINTS * (first[p + 1] - first[p] + 1)
         if need > room:
             room = 2 * need
             at, want = _longer(at, end, room), _longer(want, end, room)
@@ -514,6 +520,13 @@ def _share(walk: Walk, program: TreeProgram, marks: Floats, price: Floats, x: Fl
                 most = min(most, 0.0)
             link_low[p] = _drawn(min(least, most), gain, r, capacity)
             link_high[p] = _drawn(max(most, least), gain, r, capacity)
+            if r > 0.0:  # the two prices say what it carries
+                some = _at_prices(price[u], lam - hair, gain, r, fee, capacity)
+                more = _at_prices(price[u], lam + hair, gain, r, fee, capacity)
+                if some > link_low[p]:
+                    link_low[p] = min(some, link_high[p])
+                if more < link_high[p]:
+                    link_high[p] = max(more, link_low[p])
         low[u] += link_low[p]
         high[u] += link_high[p]
     share = np.zeros(nodes)
@@ -531,6 +544,18 @@ def _share(walk: Walk, program: TreeProgram, marks: Floats, price: Floats, x: Fl
             share[p] = min(max((wanted - low[p]) / (high[p] - low[p]), 0.0), 1.0)
         for i in range(program.first[p], program.first[p + 1]):
             x[i] += share[p] * spread[i]
+
+
+@inline
+def _at_prices(here: float, there: float, gain: float, r: float, fee: float,
+               capacity: float) -> float:  # fmt: skip
+    """What a link with a quadratic loss takes from its near end at the prices of both ends."""
+    if gain * there - here - fee > 0.0:
+        return min(capacity, (gain * there - here - fee) / (2.0 * r * there))
+    if gain * here - there - fee > 0.0:
+        sent = min(capacity, (gain * here - there - fee) / (2.0 * r * here))
+        return -(gain - r * sent) * sent
+    return 0.0
 
 
 @inline
