@@ -303,6 +303,21 @@ class Mechanism(Protocol):
 
 
 @runtime_checkable
+class Warm(Mechanism, Protocol):
+    """A mechanism whose solver can start from where it ended in the interval before.
+
+    What it starts from is a hint that saves time: the clearing holds by its own certificate, and
+    may differ from that of `clear` by no more than that leaves open.
+    """
+
+    def clear_from(
+        self, book: Book, grid: Grid, *, state: State | None, seed: bytes, start: Any
+    ) -> tuple[Clearing | Refusal, Any]:
+        """The clearing, and what the next interval may start from; `start` None: from nothing."""
+        ...
+
+
+@runtime_checkable
 class Sequential(Mechanism, Protocol):
     """A mechanism that answers each message as it comes.
 

@@ -8,7 +8,7 @@ they were written in `book.yaml`; large ones column by column, each unit parsed 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -73,31 +73,36 @@ class Amounts(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BookFrame:
-    """A table of a book.
+    """A table of a book. A column is read when it is asked for, and not kept.
 
     Attributes
     ----------
     path, what
         The file, and which table it is.
-    frame
-        Its columns.
+    height
+        Number of rows.
     units
         By key: header of its column, and the unit in it ("" for SI).
+    rows
+        Those of the file that count; None: all.
     """
 
     path: Path
     what: str
-    frame: pl.DataFrame
+    height: int
     units: dict[str, tuple[str, str]]
-
-    @property
-    def height(self) -> int:
-        """Number of rows."""
-        return self.frame.height
+    rows: NDArray[np.int64] | slice | None = None
 
     def taken(self, rows: NDArray[np.int64]) -> BookFrame:
-        """Some rows as a table; their places are no longer those in the file."""
-        return replace(self, frame=self.frame[rows])
+        """Some rows of the file as a table; their places are no longer those in the file."""
+        return replace(self, height=rows.size, rows=rows)
+
+    def parts(self, size: int) -> Iterator[BookFrame]:
+        """The rows, so many at a time."""
+        for start in range(0, self.height, size):
+            stop = min(start + size, self.height)
+            some = slice(start, stop) if self.rows is None else self.rows[start:stop]  # type: ignore[index]
+            yield replace(self, height=stop - start, rows=some)
 
     def place(self, row: int) -> str:
         """Where a row stands."""
@@ -109,7 +114,8 @@ class BookFrame:
 
         if key not in self.units:
             return None
-        series = self.frame[self.units[key][0]]
+        header = self.units[key][0]
+        series = _read(self.path, [header], self.rows)[header]
         return None if series.dtype == pl.Null else series
 
     def text(self, key: str) -> pl.Series | None:
@@ -153,7 +159,8 @@ class BookFrame:
         import polars as pl
 
         at = range(self.height) if rows is None else list(rows)
-        frame = self.frame if rows is None else self.frame[at]
+        frame = _read(self.path)
+        frame = frame if rows is None else frame[at]
         columns: dict[str, tuple[str, list[Any]]] = {}
         for key, (header, unit) in self.units.items():
             series = frame[header]
@@ -187,22 +194,45 @@ def read_frame(folder: Path, what: str) -> BookFrame | None:
     if not path.exists():
         return None
     try:
-        frame = pl.read_parquet(path)
+        scan = pl.scan_parquet(path)
+        headers = scan.collect_schema().names()
+        height = int(scan.select(pl.len()).collect().item())
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(
-            f"not a Parquet file: {str(error).splitlines()[0]}",
-            place=str(path),
-            remedy="write it with polars, pandas or pyarrow",
-        ) from None
+        raise _no_table(path, error) from None
     units: dict[str, tuple[str, str]] = {}
-    for header in frame.columns:
+    for header in headers:
         key, unit = _key(header, what, path)
         if key in units:
             raise InputError(
                 f"two columns for {key!r}", place=str(path), remedy=f"keep one; drop {header!r}"
             )
         units[key] = (header, unit)
-    return BookFrame(path, what, frame, units)
+    return BookFrame(path, what, height, units)
+
+
+def _read(
+    path: Path,
+    columns: list[str] | None = None,
+    rows: NDArray[np.int64] | slice | None = None,
+) -> pl.DataFrame:
+    import polars as pl
+
+    try:
+        if isinstance(rows, slice):
+            scan = pl.scan_parquet(path).slice(rows.start, rows.stop - rows.start)
+            return scan.select(columns or pl.all()).collect()
+        frame = pl.read_parquet(path, columns=columns)
+        return frame if rows is None else frame[rows]
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _no_table(path, error) from None
+
+
+def _no_table(path: Path, error: Exception) -> InputError:
+    return InputError(
+        f"not a Parquet file: {str(error).splitlines()[0]}",
+        place=str(path),
+        remedy="write it with polars, pandas or pyarrow",
+    )
 
 
 def _key(header: str, what: str, path: Path) -> tuple[str, str]:

@@ -112,10 +112,8 @@ def _only_divisible(table: BookFrame) -> None:
         series = table.column(key)
         if series is not None and (series.dtype != pl.Boolean or series.any()):
             raise ByRows
-    if (
-        table.column("group") is not None
-        and not table.frame[table.units["group"][0]].is_null().all()
-    ):
+    group = table.column("group")
+    if group is not None and group.null_count() < table.height:
         raise ByRows
 
 
@@ -155,10 +153,9 @@ def _ids(table: BookFrame, participants: Names) -> Names:
         named = series is not None and series.null_count() < table.height
         if named:
             assert series is not None
-            header = table.units["participant"][0]
-            series = pl.select(
-                pl.when(series.is_null()).then(table.frame[header]).otherwise(series)
-            ).to_series()
+            own = table.text("participant")
+            assert own is not None
+            series = series.zip_with(series.is_not_null(), own)
             explain(table, ~names_there(series), _no_id)
             participants = names_of(series)
         if participants.first_repeat() >= 0:

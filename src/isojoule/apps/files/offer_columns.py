@@ -30,6 +30,8 @@ FORM_KEYS = {
     "utility": ("sells_at", "buys_at"),
 }
 """Keys of the table that go with a form, beside the common ones."""
+ROWS = 1 << 20
+"""Rows made into curves at a time: a battery has 280 bytes of pieces, most of them of no width."""
 
 
 class Curves(NamedTuple):
@@ -59,7 +61,28 @@ class Curves(NamedTuple):
 
 
 def curves_of(table: BookFrame, form: str, duration_s: float, currency: str) -> Curves:
-    """The curves of the rows of one form (all rows of `table` are of it)."""
+    """The curves of the rows of one form (all rows of `table` are of it), some rows at a time."""
+    parts, start = [], 0
+    for part in table.parts(ROWS):
+        made = _curves(part, form, duration_s, currency)
+        parts.append(made._replace(row=made.row + start))
+        start += part.height
+    return parts[0] if len(parts) == 1 else _joined(parts)
+
+
+def _joined(parts: list[Curves]) -> Curves:
+    columns = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in Curves._fields
+        if name != "pieces"
+    }
+    pieces = Pieces(
+        *(np.concatenate(column) for column in zip(*(p.pieces for p in parts), strict=True))
+    )
+    return Curves(pieces=pieces, **columns)
+
+
+def _curves(table: BookFrame, form: str, duration_s: float, currency: str) -> Curves:
     bad = np.zeros(table.height, bool)
     for key in {key for keys in FORM_KEYS.values() for key in keys} - {*FORM_KEYS[form]}:
         series = table.column(key)
