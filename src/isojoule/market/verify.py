@@ -24,7 +24,7 @@ from isojoule.core.canonical import first_difference
 from isojoule.core.errors import VerificationError
 from isojoule.grid import Grid
 from isojoule.grid.formulation import network_of
-from isojoule.kernels.commit import losses, residuals
+from isojoule.kernels.recheck import Links, Offers, recheck
 from isojoule.market.allocation import (
     Support,
     bounds_uj,
@@ -179,9 +179,23 @@ def check_physics(book: Book, grid: Grid, clearing: Clearing) -> None:
         raise VerificationError("every offer of the book is divisible", place="taken")
     low, high = bounds_uj(columns.offer, columns.pieces, columns.offer_node.size)
     energy = np.concatenate([received, clearing.standing_uj[columns.standing_links]])
-    outside = (energy < low) | (energy > high)
-    if outside.any():
-        at = int(np.flatnonzero(outside)[0])
+    flow, loss = clearing.flow_uj[:links], clearing.loss_uj[:links]
+    limits = network.limits
+    found = recheck(
+        Links(
+            network.tail, network.head, capacity_uj(network), limits.loss_ppb, limits.loss_per_j,
+            flow, loss,
+        ),
+        Offers(
+            np.append(columns.offer_node, network.node_of[legs.node]),
+            np.append(low, legs.energy_uj),
+            np.append(high, legs.energy_uj),
+            np.append(energy, legs.energy_uj),
+        ),
+        network.nodes,
+    )  # fmt: skip
+    if found.offer >= 0:
+        at = found.offer
         if at < book.offer_count:
             name = f"offer {book.offer_ids[at]!r}"
         else:
@@ -200,20 +214,17 @@ def check_physics(book: Book, grid: Grid, clearing: Clearing) -> None:
         "link",
         "carries energy, which this network formulation does not know",
     )
-    flow, loss = clearing.flow_uj[:links], clearing.loss_uj[:links]
-    names = grid.link_ids
-    _no(np.abs(flow) > capacity_uj(network), names, "link", "carries more than its limit")
-    true_loss = losses(flow, network.limits.loss_ppb, network.limits.loss_per_j)
-    _no(loss != true_loss, names, "link", "loses something else than the loss of its flow")
-    rest = residuals(
-        network.tail, network.head, flow, network.limits.loss_ppb, network.limits.loss_per_j,
-        np.append(columns.offer_node, network.node_of[legs.node]),
-        np.append(energy, legs.energy_uj), network.nodes,
-    )  # fmt: skip
-    nodes = grid.node_ids if network.nodes == grid.node_count else ("(copperplate)",)
-    if rest.any():
-        at = int(np.flatnonzero(rest)[0])
-        raise VerificationError(f"is off balance by {rest[at]} uJ", place=f"node {nodes[at]!r}")
+    for at, message in (
+        (found.capacity, "carries more than its limit"),
+        (found.loss, "loses something else than the loss of its flow"),
+    ):
+        if at >= 0:
+            raise VerificationError(message, place=f"link {grid.link_ids[at]!r}")
+    if found.node >= 0:
+        nodes = grid.node_ids if network.nodes == grid.node_count else ("(copperplate)",)
+        raise VerificationError(
+            f"is off balance by {found.off_uj} uJ", place=f"node {nodes[found.node]!r}"
+        )
     if book.network == "lindistflow":
         check_limits(book, grid, clearing)
     elif book.network == "dc":

@@ -23,6 +23,7 @@ from isojoule.core.errors import InputError
 from isojoule.core.units import UJ_PER_J
 from isojoule.valuation.battery import CURVE_ROLE, BatteryRows, battery_curves, freshness
 from isojoule.valuation.curve import Pieces
+from isojoule.valuation.numbers import need_energies, need_number, need_share, need_whole
 
 KINDS = ("steps", "load", "battery", "utility", "bundle")
 """Names of the kinds of offer; a book stores the position."""
@@ -51,10 +52,11 @@ class Step:
     end_price_per_j: float
 
     def __post_init__(self) -> None:
+        need_whole(self.energy_uj, "energy")
         if self.energy_uj < 0:
             raise InputError("energy is negative", remedy="give the size; sell and buy set sides")
-        if not (math.isfinite(self.price_per_j) and math.isfinite(self.end_price_per_j)):
-            raise InputError("price is not a finite number", remedy="give a price as 0.30 EUR/kWh")
+        for price in (self.price_per_j, self.end_price_per_j):
+            need_number(price, "price", "give a price as 0.30 EUR/kWh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,8 @@ class Steps:
             raise InputError(
                 "the offer bids more than it asks", remedy="keep the bid at or below the ask"
             )
-        if self.spill_value_per_j is not None and not math.isfinite(self.spill_value_per_j):
-            raise InputError("the spill value is not a finite number", remedy="leave it out, or 0")
+        if self.spill_value_per_j is not None:
+            need_number(self.spill_value_per_j, "the spill value", "leave it out, or 0")
         if self.spill_value_per_j is not None and asks and asks[0] < self.spill_value_per_j:
             raise InputError(
                 "the ask is below the spill value",
@@ -129,9 +131,10 @@ class Load:
     kind = 1
 
     def __post_init__(self) -> None:
+        need_whole(self.energy_uj, "load")
         if self.energy_uj < 0:
             raise InputError("load is negative", remedy="offer infeed as `sell`")
-        if not (math.isfinite(self.lost_load_per_j) and self.lost_load_per_j >= 0):
+        if self.lost_load_per_j is None or not 0 <= self.lost_load_per_j < math.inf:
             raise InputError(
                 "the value of lost load must be a finite number of 0 or more",
                 remedy="give a value, as lost_load: 5 EUR/kWh",
@@ -177,6 +180,7 @@ class Battery:
             if not holds:
                 raise InputError(message, remedy=remedy)
 
+        need_energies(self, "capacity", "energy", "reserve", "committed", "inflow")
         need(self.capacity_uj >= 0, "capacity is negative", "give a capacity of 0 or more")
         need(
             0 <= self.energy_uj <= self.capacity_uj,
@@ -191,13 +195,11 @@ class Battery:
             "lower reserve or committed",
         )
         need(
-            math.isfinite(self.v_min_per_j)
-            and math.isfinite(self.v_max_per_j)
-            and 0 <= self.v_min_per_j <= self.v_max_per_j,
+            0 <= self.v_min_per_j <= self.v_max_per_j < math.inf,
             "the curve needs 0 <= v_min <= v_max",
             "exchange or correct v_min and v_max",
         )
-        need(self.k > 0 and math.isfinite(self.k), "k must be above 0", "use k: 1 for a line")
+        need(0 < self.k < math.inf, "k must be above 0", "use k: 1 for a line")
         need(
             self.v_max_per_j <= self.critical_per_j < math.inf,
             "v_critical is below v_max, so the curve would rise",
@@ -303,8 +305,8 @@ class Utility:
 
     def __post_init__(self) -> None:
         both = [p for p in (self.buys_at_per_j, self.sells_at_per_j) if p is not None]
-        if not all(math.isfinite(p) for p in both):
-            raise InputError("a utility's price is not finite", remedy="give money per energy")
+        for price in both:
+            need_number(price, "a utility's price", "give money per energy, or None: closed")
         if both != sorted(both):
             raise InputError(
                 "the utility buys dearer than it sells", remedy="keep buys_at at or below sells_at"
@@ -336,8 +338,9 @@ class Bundle:
     kind = 4
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.price):
-            raise InputError("a bundle's price is not finite", remedy="give an amount of money")
+        need_number(self.price, "a bundle's price", "give an amount of money")
+        for leg in self.legs:
+            need_whole(leg.energy_uj, f"the leg at {leg.node!r}")
 
     def rows(self, duration_s: float) -> CurveRows:
         """No pieces: a bundle is indivisible."""
@@ -384,6 +387,7 @@ class Offer:
     immediate: bool = False
 
     def __post_init__(self) -> None:
+        need_share(self.power_factor, "power_factor")
         two_sided = isinstance(self.spec, Steps) and self.spec.sell and self.spec.buy
         if self.all_or_nothing and (two_sided or isinstance(self.spec, Battery | Utility)):
             raise InputError(

@@ -9,6 +9,7 @@ from isojoule.core.units import UJ_PER_J
 from isojoule.grid import Grid
 from isojoule.market.allocation import Allocation, NotSolved
 from isojoule.market.book import NETWORKS, Book
+from isojoule.market.check_book import check_book, naming_faults
 from isojoule.market.contract import Claim, Clearing, Refusal, State, Traits
 from isojoule.market.outcome import clearing_of
 from isojoule.market.settle import nodal_payments, too_much
@@ -88,7 +89,8 @@ class Equilibrium:
         refusal = self.refuses(book)
         if refusal is not None:
             return refusal
-        found = allocate_auto(book, grid) if solver == AUTO else allocate_by(book, grid, solver)
+        with naming_faults(book, grid):
+            found = allocate_auto(book, grid) if solver == AUTO else allocate_by(book, grid, solver)
         return self._clearing(book, grid, state, seed, found)
 
     def clear_from(
@@ -98,7 +100,9 @@ class Equilibrium:
         refusal = self.refuses(book)
         if refusal is not None:
             return refusal, None
-        clearing = self._clearing(book, grid, state, seed, allocate_auto(book, grid, start))
+        with naming_faults(book, grid):
+            found = allocate_auto(book, grid, start)
+        clearing = self._clearing(book, grid, state, seed, found)
         if isinstance(clearing, Refusal):
             return clearing, None
         return clearing, clearing.flow_uj / UJ_PER_J
@@ -108,6 +112,7 @@ class Equilibrium:
         found: Allocation | NotSolved,
     ) -> Clearing | Refusal:  # fmt: skip
         if isinstance(found, NotSolved):
+            check_book(book, grid)
             return Refusal(self.name, found.reason, found.remedy)
         s = found.support
         beyond = too_much(book, found.energy_uj, s.price)

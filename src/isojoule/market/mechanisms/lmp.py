@@ -12,6 +12,7 @@ from isojoule.grid import Grid
 from isojoule.market.allocation import NotSolved
 from isojoule.market.best import best
 from isojoule.market.book import BOOK_NETWORKS, Book
+from isojoule.market.check_book import check_book, naming_faults
 from isojoule.market.contract import Claim, Clearing, Refusal, State, Traits
 from isojoule.market.meshed.words import price_words
 from isojoule.market.outcome import clearing_of
@@ -105,8 +106,12 @@ class Lmp:
         refusal = self.refuses(book)
         if refusal is not None:
             return refusal
-        found = best(book, grid, seed=seed) if solver == AUTO else allocate_by(book, grid, solver)
+        with naming_faults(book, grid):
+            found = (
+                best(book, grid, seed=seed) if solver == AUTO else allocate_by(book, grid, solver)
+            )
         if isinstance(found, NotSolved):
+            check_book(book, grid)
             return Refusal(self.name, found.reason, found.remedy)
         price = found.support.price
         beyond = too_much(book, found.energy_uj, price)
