@@ -29,8 +29,8 @@ check: $(VENV)/dev.stamp  ## format, lint, strict types, import layers
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-bench: $(VENV)/dev.stamp  ## measure how fast books clear, beside a peer
-	@$(BIN)/python -m benchmarks.run $(ARGS)
+bench: $(VENV)/bench.stamp  ## measure, beside others, and write docs/performance.md (ARGS="--quick")
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 pictures: $(VENV)/dev.stamp  ## run the examples and draw their pictures again
 	@for script in examples/[a-z]*.py; do $(BIN)/python $$script docs/img/examples || exit; done
@@ -61,4 +61,9 @@ $(VENV)/run.stamp: requirements/run.txt pyproject.toml | $(BIN)/python
 $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
 	@echo "Installing what tests and checks need (once) ..."
 	@$(PIP) install -q -r requirements/run.txt -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/bench.stamp: requirements/bench.txt $(VENV)/dev.stamp
+	@echo "Installing what the benchmarks compare with (once) ..."
+	@$(PIP) install -q -r requirements/run.txt -r requirements/dev.txt -r requirements/bench.txt
 	@touch $@

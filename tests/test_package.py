@@ -34,12 +34,21 @@ def test_wheel_holds_every_file_of_the_package(tmp_path: Path) -> None:
     assert wanted <= packed
 
 
-@pytest.mark.parametrize("name", ["run", "dev"])
-def test_pins_are_exact_and_name_no_host(name: str) -> None:
+@pytest.mark.parametrize(("name", "least"), [("run", 20), ("dev", 20), ("bench", 2)])
+def test_pins_are_exact_and_name_no_host(name: str, least: int) -> None:
     lines = (ROOT / f"requirements/{name}.txt").read_text().splitlines()
     pins = [line for line in lines if not line.startswith("#")]
-    assert len(pins) > 20
+    assert len(pins) > least
     assert [p for p in pins if not re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", p)] == []
+
+
+def test_pins_of_the_benchmarks_are_those_that_nothing_else_has() -> None:
+    pins = {}
+    for name in ("run", "dev", "bench"):
+        lines = (ROOT / f"requirements/{name}.txt").read_text().splitlines()
+        pins[name] = {line.partition("==")[0] for line in lines if not line.startswith("#")}
+    assert pins["bench"] >= {"highspy-extras", "mesa", "piqp"}
+    assert not pins["bench"] & (pins["run"] | pins["dev"])
 
 
 def test_running_needs_no_heavy_extra() -> None:

@@ -3,8 +3,8 @@
     .venv/bin/python tools/pin.py
 
 `run.txt` is what the package needs to run and to be installed, `dev.txt` what its extras `dev`
-and `import` add. Only names and versions are written: no index, no host, no hash of a platform's
-file.
+and `import` add, `bench.txt` what `bench` adds to both; the environment needs all three. Only
+names and versions are written: no index, no host, no hash of a platform's file.
 """
 
 from __future__ import annotations
@@ -57,11 +57,13 @@ def write(path: Path, head: str, pins: dict[str, str]) -> None:
 
 
 def main() -> None:
-    """Write both files."""
+    """Write all three files."""
     run = needed(set())
     dev = {name: pin for name, pin in needed({"dev", "import"}).items() if name not in run}
+    bench = {name: pin for name, pin in needed({"bench"}).items() if name not in run | dev}
     write(ROOT / "requirements/run.txt", "To run: what `make run` installs.", run)
     write(ROOT / "requirements/dev.txt", "To test and check, besides run.txt.", dev)
+    write(ROOT / "requirements/bench.txt", "To measure beside others, besides both others.", bench)
 
 
 if __name__ == "__main__":

@@ -218,12 +218,6 @@ class Network:
         return not self.lossy and not np.any(np.isfinite(self.capacity_j[open_]))
 
     @cached_property
-    def treelike(self) -> bool:
-        """Whether there is neither a ring nor a quadratic loss."""
-        bent = (self.limits.loss_per_j > 0.0) & (self.capacity_j > 0.0)
-        return self.forest.whole and not bool(bent.any())
-
-    @cached_property
     def depth_first(self) -> Walk:
         """The forest, depth first: each node before all that lies behind it."""
         f = self.forest

@@ -16,12 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.kernels.compile import inline
-from isojoule.kernels.prices import marginal_at
+from isojoule.kernels.prices import PEAK, marginal_at
 
 Floats = NDArray[np.float64]
 
 FIRST_POINTS = 9
 """Points on a bent curve before anything is known of the price."""
+RUNGS = 14
+"""Steps of a ladder to each side; the longest is so many times the first that it leaves a piece."""
+MOST_POINTS = 2 * RUNGS + 3
+"""Most points that are drawn of a piece, or added to a row."""
+STEPS = np.concatenate([-(8.0 ** np.arange(RUNGS)[::-1]), [0.0], 8.0 ** np.arange(RUNGS)])
+"""The ladder: 0, 1, 8, 64, ... times the first step, to both sides."""
 
 
 @inline
@@ -80,7 +86,7 @@ def draw(lo: float, hi: float, a: float, b: float, c0: float, c1: float, k: floa
          wide: float, at: Floats, want: Floats, to: int) -> int:  # fmt: skip
     """Write what a piece wants from `to`; returns the end. A straight piece is two points.
 
-    A bent one is followed by chords: fine ones around `near`, `wide` to both sides, or, where
+    A bent one is followed by chords: fine ones around `near`, the first of length `wide`, or, where
     `wide` is not finite, some everywhere.
     """
     if b == 0.0 or c1 == 0.0 or k == 1.0:
@@ -96,32 +102,80 @@ def draw(lo: float, hi: float, a: float, b: float, c0: float, c1: float, k: floa
             at[end], want[end] = marginal_at(a, b, c0, c1, k, x), x
             end += 1
         return end
-    for p in range(-3, 4):
-        # the ends, then a step and half of one to both sides, and the place itself
-        x = near + 0.5 * p * wide
-        if abs(p) == 3:
-            x = lo if p < 0 else hi
-        if p > -3 and not x > want[end - 1]:
-            continue
-        if p < 3 and p > -3 and not x < hi:
-            continue
-        at[end], want[end] = marginal_at(a, b, c0, c1, k, x), x
+    # the ends, the place itself, and a ladder to both sides of it
+    at[end], want[end] = marginal_at(a, b, c0, c1, k, lo), lo
+    end += 1
+    for step in STEPS:
+        x = near + wide * step
+        if want[end - 1] < x < hi:
+            at[end], want[end] = marginal_at(a, b, c0, c1, k, x), x
+            end += 1
+    at[end], want[end] = marginal_at(a, b, c0, c1, k, hi), hi
+    return end + 1
+
+
+@inline
+def refine(at: Floats, want: Floats, first: int, last: int, near: float, wide: float,
+           out_at: Floats, out_want: Floats, to: int) -> int:  # fmt: skip
+    """The row with more points, at the level `near` and on a ladder around it; returns its end.
+
+    None where its own points are about as near.
+    """
+    end = to
+    for i in range(first, last):
+        if i > first and want[i] - want[i - 1] > 2.0 * wide:
+            for rung in range(STEPS.size):
+                level = near + wide * STEPS[rung]
+                if level >= want[i]:
+                    break
+                if level > want[i - 1] and want[i] - want[i - 1] > wide * abs(STEPS[rung]):
+                    out_at[end], out_want[end] = crossing(at, want, i, level), level
+                    end += 1
+        out_at[end], out_want[end] = at[i], want[i]
         end += 1
     return end
 
 
 @inline
+def trim(at: Floats, want: Floats, first: int, last: int, low: float,
+         high: float) -> tuple[int, int]:  # fmt: skip
+    """Cut the row to prices between `low` and `high`, in place; returns its first and last."""
+    while last - first > 1 and at[first + 1] >= high:
+        first += 1
+    if last - first > 1 and at[first] > high:
+        want[first] = between(at, want, first, last, first + 1, high)
+        at[first] = high
+    while last - first > 1 and at[last - 2] <= low:
+        last -= 1
+    if last - first > 1 and at[last - 1] < low:
+        want[last - 1] = between(at, want, first, last, last - 1, low)
+        at[last - 1] = low
+    return first, last
+
+
+@inline
+def sent_for(arrives: float, gain: float, r: float) -> float:
+    """What is sent so that so much arrives: gain * sent - r * sent**2 = arrives >= 0."""
+    if r == 0.0:
+        return arrives / gain
+    return 2.0 * arrives / (gain + math.sqrt(max(gain * gain - 4.0 * r * arrives, 0.0)))
+
+
+@inline
 def through(at: Floats, want: Floats, first: int, last: int, capacity: float, gain: float,
-            price: float, marks: Floats, out_at: Floats, out_want: Floats,
+            r: float, price: float, marks: Floats, out_at: Floats, out_want: Floats,
             to: int) -> int:  # fmt: skip
     """What a link makes of the net demand behind it, seen from its near end.
+
+    Points are mapped exactly. With a quadratic loss what lies between them bends, slightly.
 
     Parameters
     ----------
     at, want, first, last
         The row behind the link.
-    capacity, gain, price
-        Of the link: most that is sent, J; what of a Joule arrives; price per Joule sent.
+    capacity, gain, r, price
+        Of the link: most that is sent, J, no more than a quadratic loss lets through; share that
+        arrives; quadratic loss, 1/J; price per Joule sent.
     marks
         Filled: prices behind the link at which it comes to carry as much as it can from there;
         from which on it carries nothing, and to which; at which it carries as much as it can
@@ -129,25 +183,31 @@ def through(at: Floats, want: Floats, first: int, last: int, capacity: float, ga
 
     Returns
     -------
-    The end of what was written from `to`: at most two points more than the row has.
+    The end of what was written from `to`: at most three points more than the row has.
     """
     end = to
     marks[0], marks[1] = math.inf, math.inf
     marks[2], marks[3] = -math.inf, -math.inf
     i = first
+    most, last_gain = gain * capacity, gain
+    if r > 0.0:
+        most -= r * capacity * capacity
+        last_gain = max(gain - 2.0 * r * capacity, PEAK * gain)
     # from the highest price down: what is sent from behind
     if want[first] < -capacity:
         while i < last and want[i] < -capacity:
             i += 1
         if i == last:  # more than it carries, at every price
             marks[0] = marks[1] = at[last - 1]
-            out_at[to], out_want[to] = at[last - 1], -gain * capacity
+            out_at[to], out_want[to] = at[last - 1], -most
             return to + 1
         marks[0] = crossing(at, want, i, -capacity)
-        out_at[end], out_want[end] = (marks[0] + price) / gain, -gain * capacity
+        out_at[end], out_want[end] = (marks[0] + price) / last_gain, -most
         end += 1
     while i < last and want[i] < 0.0:
-        out_at[end], out_want[end] = (at[i] + price) / gain, gain * want[i]
+        slope = max(gain + 2.0 * r * want[i], PEAK * gain)
+        out_at[end] = (at[i] + price) / slope
+        out_want[end] = (gain + r * want[i]) * want[i]
         end += 1
         i += 1
     if i == last:  # too much even at the least price
@@ -168,14 +228,14 @@ def through(at: Floats, want: Floats, first: int, last: int, capacity: float, ga
         return end
     if marks[2] < math.inf:
         end = _point(gain * marks[2] - price, 0.0, out_at, out_want, to, end)
-    most = gain * capacity
     while i < last and want[i] < most:
-        out_at[end], out_want[end] = gain * at[i] - price, want[i] / gain
+        sent = sent_for(want[i], gain, r)
+        out_at[end], out_want[end] = (gain - 2.0 * r * sent) * at[i] - price, sent
         end += 1
         i += 1
     if i < last:
         marks[3] = at[i] if i == first else crossing(at, want, i, most)
-        end = _point(gain * marks[3] - price, capacity, out_at, out_want, to, end)
+        end = _point(last_gain * marks[3] - price, capacity, out_at, out_want, to, end)
     return end
 
 

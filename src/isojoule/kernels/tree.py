@@ -10,8 +10,9 @@ what the link takes, unless nothing is to be carried, or the link is full,
 Then the energies: what pieces want between two prices a hair apart is a range; from the roots to
 the leaves each takes its share of it. So ties are shared in proportion, and every node balances.
 
-Nothing is iterated where curves are straight. Bent ones are followed by chords, finer ones around
-the last answer, until a chord and its curve are one.
+Nothing is iterated where curves are straight and losses proportional. Bent ones are followed by
+chords, finer ones around the last answer, until a chord and its curve are one; from the second
+round on only prices near the last ones are looked at.
 
 The cost is O(n) times the points of a row, which full links keep few; it grows where large parts
 are linked without limits, and ends at `most` points in all.
@@ -28,8 +29,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.kernels.compile import inline, kernel
-from isojoule.kernels.polyline import FIRST_POINTS, add, between, crossing, draw, through
-from isojoule.kernels.prices import demand_at, marginal_at
+from isojoule.kernels.polyline import (
+    MOST_POINTS,
+    add,
+    between,
+    crossing,
+    draw,
+    refine,
+    sent_for,
+    through,
+    trim,
+)
+from isojoule.kernels.prices import PEAK, demand_at, marginal_at
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -43,6 +54,10 @@ FINER = 0.0625
 """Chords become so much shorter where the answer stayed on them;"""
 WIDER = 4.0
 """where it did not, they reach so many times farther than it went."""
+WINDOW = 0.02
+"""Share of a price around which it is looked for after the first round; later less."""
+CLOSE = 1e-5
+"""Links with a quadratic loss are followed at points as near as this share of their capacity."""
 NARROW = 1e-13
 """A distance in energy that counts as none, as a share of the piece."""
 
@@ -79,8 +94,8 @@ class TreeProgram(NamedTuple):
         Pieces in the order of places, all finite.
     inject
         Energy given at each place.
-    capacity, gain, price
-        Per link.
+    capacity, gain, loss_per_j, price
+        Per link; capacities are no more than a quadratic loss lets through.
     """
 
     first: Ints
@@ -94,6 +109,7 @@ class TreeProgram(NamedTuple):
     inject: Floats
     capacity: Floats
     gain: Floats
+    loss_per_j: Floats
     price: Floats
 
 
@@ -159,24 +175,44 @@ def solve_tree(walk: Walk, program: TreeProgram, tolerance: float,
         False where a round had more than `most` points, chords did not settle, or a part has no
         balance.
     """
-    pieces, nodes = program.lo.size, walk.order.size
+    pieces, nodes, links = program.lo.size, walk.order.size, program.gain.size
     x = np.zeros(pieces)
-    flow = np.zeros(program.gain.size)
+    flow = np.zeros(links)
     price = np.zeros(nodes)
     marks = np.empty((nodes, 4))
+    drawn = np.zeros(nodes)
     near, wide = np.zeros(pieces), np.full(pieces, math.inf)
+    level, around = np.zeros(nodes), np.full(nodes, math.inf)
+    low, high = np.full(nodes, -math.inf), np.full(nodes, math.inf)
     bent = False
     for i in range(pieces):
-        if program.hi[i] > program.lo[i] and _bent(program, i):
+        if program.hi[i] > program.lo[i] and _bent(program.b[i], program.c1[i], program.k[i]):
             bent = True
+    for e in range(links):
+        bent = bent or (program.loss_per_j[e] > 0.0 and program.capacity[e] > 0.0)
     done = 0
+    window = WINDOW / FINER
     solved = False
     while done < ROUNDS:
         done += 1
-        if not _up(walk, program, near, wide, marks, price, most):
-            break
-        _prices(walk, program, marks, price)
-        if not bent or _settle(walk, program, tolerance, price, near, wide):
+        found = _up(walk, program, near, wide, level, around, low, high, marks, price, drawn, most)
+        inside = found and _inside(low, high, price)
+        if not inside:
+            if not low[0] > -math.inf:
+                break
+            low[:], high[:] = -math.inf, math.inf  # look everywhere once more, then wider
+            window /= FINER * FINER
+            continue
+        settled = True
+        if bent:
+            settled = _settle(program, tolerance, price, near, wide)
+            settled = _settle_links(walk, program, drawn, level, around) and settled
+            window = max(FINER * window, FINER * WINDOW)
+            if window < 1.0:
+                for p in range(nodes):
+                    low[p] = price[p] - window * abs(price[p]) - tolerance
+                    high[p] = price[p] + window * abs(price[p]) + tolerance
+        if settled:
             _share(walk, program, marks, price, x, flow)
             solved = True
             break
@@ -184,25 +220,61 @@ def solve_tree(walk: Walk, program: TreeProgram, tolerance: float,
 
 
 @inline
-def _bent(program: TreeProgram, i: int) -> bool:
-    """Whether the piece is a curve and no straight line."""
-    return bool(program.b[i] > 0.0 and program.c1[i] > 0.0 and program.k[i] != 1.0)
+def _inside(low: Floats, high: Floats, price: Floats) -> bool:
+    """Whether no price stands at an end of where it was looked for."""
+    inside = True
+    for p in range(price.size):
+        inside = inside and low[p] < price[p] < high[p]
+    return inside
 
 
 @inline
-def _settle(walk: Walk, program: TreeProgram, tolerance: float, price: Floats, near: Floats,
+def _settle_links(walk: Walk, program: TreeProgram, drawn: Floats, level: Floats,
+                  around: Floats) -> bool:  # fmt: skip
+    """Choose where links with a quadratic loss are followed closely. Whether they were."""
+    settled = True
+    link, gains, losses, limits = walk.link, program.gain, program.loss_per_j, program.capacity
+    for p in range(link.size):
+        e = link[p]
+        if e < 0 or losses[e] == 0.0:
+            continue
+        gain, r, capacity = gains[e], losses[e], limits[e]
+        taken = drawn[p]
+        behind = (gain - r * taken) * taken if taken > 0.0 else -sent_for(-taken, gain, r)
+        moved = abs(behind - level[p])
+        fine = CLOSE * capacity
+        if not (moved <= around[p] and around[p] <= 2.0 * fine):
+            settled = False
+        level[p] = behind
+        if around[p] < math.inf:
+            around[p] = max(WIDER * moved, fine)
+        else:
+            around[p] = 0.25 * abs(behind) + 1e-3 * capacity
+    return settled
+
+
+@inline
+def _bent(b: float, c1: float, k: float) -> bool:
+    """Whether a piece is a curve and no straight line."""
+    return b > 0.0 and c1 > 0.0 and k != 1.0
+
+
+@inline
+def _settle(program: TreeProgram, tolerance: float, price: Floats, near: Floats,
             wide: Floats) -> bool:  # fmt: skip
     """Draw the next chords around where curves stand at the prices. Whether the last ones fit."""
-    at, want = np.empty(FIRST_POINTS), np.empty(FIRST_POINTS)
+    at, want = np.empty(MOST_POINTS), np.empty(MOST_POINTS)
     settled = True
-    for p in range(walk.order.size):
+    first = program.first
+    all_lo, all_hi, all_a, all_b = program.lo, program.hi, program.a, program.b
+    all_c0, all_c1, all_k = program.c0, program.c1, program.k
+    for p in range(first.size - 1):
         lam = price[p]
-        for i in range(program.first[p], program.first[p + 1]):
-            lo, hi = program.lo[i], program.hi[i]
-            if not hi > lo or not _bent(program, i):
+        for i in range(first[p], first[p + 1]):
+            lo, hi, a, b = all_lo[i], all_hi[i], all_a[i], all_b[i]
+            c0, c1, k = all_c0[i], all_c1[i], all_k[i]
+            if not hi > lo or not _bent(b, c1, k):
                 continue
-            a, b, c0 = program.a[i], program.b[i], program.c0[i]
-            c1, k = program.c1[i], program.k[i]
             end = draw(lo, hi, a, b, c0, c1, k, near[i], wide[i], at, want, 0)
             j = 0
             while j < end and at[j] > lam:
@@ -226,15 +298,23 @@ def _settle(walk: Walk, program: TreeProgram, tolerance: float, price: Floats, n
 
 
 @inline
-def _up(walk: Walk, program: TreeProgram, near: Floats, wide: Floats, marks: Floats,
-        price: Floats, most: float) -> bool:  # fmt: skip
-    """Fold all rows into the roots; fills `marks`, and `price` at roots."""
+def _up(walk: Walk, program: TreeProgram, near: Floats, wide: Floats, level: Floats,
+        around: Floats, low: Floats, high: Floats, marks: Floats, price: Floats, drawn: Floats,
+        most: float) -> bool:  # fmt: skip
+    """Fold all rows into the roots, and find the prices; what each link takes is `drawn`."""
     nodes = walk.order.size
+    above, link, first = walk.above, walk.link, program.first
+    lo, hi, a, b = program.lo, program.hi, program.a, program.b
+    c0, c1, k, inject = program.c0, program.c1, program.k, program.inject
+    capacity, gain, loss, fee = program.capacity, program.gain, program.loss_per_j, program.price
+    kept_first, kept_last = np.zeros(nodes, np.int64), np.zeros(nodes, np.int64)
+    kept_at, kept_want = np.empty(1024), np.empty(1024)
+    kept = 0
     room = 1024
     at, want = np.empty(room), np.empty(room)
     sum_at, sum_want = np.empty(room), np.empty(room)
     # rows waiting for the node above stand one behind the other; row q is begin[q]..begin[q + 1]
-    begin = np.zeros(nodes + program.lo.size + 2, np.int64)
+    begin = np.zeros(nodes + lo.size + 2, np.int64)
     owner = np.empty(nodes + 1, np.int64)
     rows = 0
     work = 0.0
@@ -243,26 +323,27 @@ def _up(walk: Walk, program: TreeProgram, near: Floats, wide: Floats, marks: Flo
         while count > 0 and owner[count - 1] == p:
             count -= 1
         end = begin[rows]
-        need = end + FIRST_POINTS * (program.first[p + 1] - program.first[p]) + 8
+        need = end + MOST_POINTS * (first[p + 1] - first[p] + 1)
         if need > room:
             room = 2 * need
             at, want = _longer(at, end, room), _longer(want, end, room)
             sum_at, sum_want = np.empty(room), np.empty(room)
         last = rows
-        fixed = -program.inject[p]
-        for i in range(program.first[p], program.first[p + 1]):
-            if not program.hi[i] > program.lo[i]:
-                fixed += program.lo[i]
+        fixed = -inject[p]
+        for i in range(first[p], first[p + 1]):
+            if not hi[i] > lo[i]:
+                fixed += lo[i]
                 continue
             end = draw(
-                program.lo[i], program.hi[i], program.a[i], program.b[i], program.c0[i],
-                program.c1[i], program.k[i], near[i], wide[i], at, want, end,
+                lo[i], hi[i], a[i], b[i], c0[i],
+                c1[i], k[i], near[i], wide[i], at, want, end,
             )  # fmt: skip
             last += 1
             begin[last] = end
         base = begin[count]
         rows = count
         if last == count:
+            kept_first[p] = kept_last[p] = kept
             if fixed == 0.0:  # nothing here wants anything
                 marks[p, 0] = marks[p, 1] = math.inf
                 marks[p, 2] = marks[p, 3] = -math.inf
@@ -279,7 +360,7 @@ def _up(walk: Walk, program: TreeProgram, near: Floats, wide: Floats, marks: Flo
             work += top - base
         while last - count > 1:  # add the rows in pairs, until one is left
             top = base
-            kept = count
+            place = count
             for q in range(count, last, 2):
                 begin_q, middle = begin[q], begin[q + 1]
                 if q + 1 < last:
@@ -288,10 +369,10 @@ def _up(walk: Walk, program: TreeProgram, near: Floats, wide: Floats, marks: Flo
                     for j in range(begin_q, middle):
                         sum_at[top], sum_want[top] = at[j], want[j]
                         top += 1
-                kept += 1
-                begin[kept] = top  # what stood there has been read
+                place += 1
+                begin[place] = top  # what stood there has been read
             work += top - base
-            last = kept
+            last = place
             if last - count > 1:
                 at[base:top] = sum_at[base:top]
                 want[base:top] = sum_want[base:top]
@@ -300,22 +381,41 @@ def _up(walk: Walk, program: TreeProgram, near: Floats, wide: Floats, marks: Flo
         if fixed != 0.0:
             for j in range(base, top):
                 sum_want[j] += fixed
-        if walk.above[p] < 0:
-            if not _root(sum_at, sum_want, base, top, price, p):
+        bottom = base
+        if low[p] > -math.inf:
+            bottom, top = trim(sum_at, sum_want, base, top, low[p], high[p])
+        if above[p] < 0:
+            if not _root(sum_at, sum_want, bottom, top, price, p):
                 return False
             continue
-        e = walk.link[p]
+        e = link[p]
+        r = loss[e]
+        if r > 0.0 and around[p] < math.inf:
+            end = refine(sum_at, sum_want, bottom, top, level[p], around[p], at, want, base)
+            sum_at[base:end] = at[base:end]
+            sum_want[base:end] = want[base:end]
+            bottom, top = base, end
         end = through(
-            sum_at, sum_want, base, top, program.capacity[e], program.gain[e], program.price[e],
-            marks[p], at, want, base,
+            sum_at, sum_want, bottom, top, capacity[e], gain[e], r,
+            fee[e], marks[p], at, want, base,
         )  # fmt: skip
+        if r > 0.0:  # what it takes is read off this row on the way back
+            if kept + end - base > kept_at.size:
+                longer = 2 * (kept + end - base)
+                kept_at = _longer(kept_at, kept, longer)
+                kept_want = _longer(kept_want, kept, longer)
+            kept_at[kept : kept + end - base] = at[base:end]
+            kept_want[kept : kept + end - base] = want[base:end]
+            kept_first[p], kept_last[p] = kept, kept + end - base
+            kept += end - base
         some = False
         for j in range(base, end):
             some = some or want[j] != 0.0
         if some:
-            owner[rows] = walk.above[p]
+            owner[rows] = above[p]
             rows += 1
             begin[rows] = end
+    _prices(walk, program, marks, price, drawn, kept_first, kept_last, kept_at, kept_want)
     return True
 
 
@@ -349,15 +449,31 @@ def _root(at: Floats, want: Floats, base: int, top: int, price: Floats, p: int) 
 
 
 @inline
-def _prices(walk: Walk, program: TreeProgram, marks: Floats, price: Floats) -> None:
-    """Fill the prices of all places from those of the roots."""
+def _prices(walk: Walk, program: TreeProgram, marks: Floats, price: Floats, drawn: Floats,
+            first: Ints, last: Ints, at: Floats, want: Floats) -> None:  # fmt: skip
+    """Fill the prices of all places from those of the roots.
+
+    With a quadratic loss a link's price depends on what it takes: its row in `at` and `want` says.
+    """
     for p in range(walk.order.size):
         if walk.above[p] < 0:
             continue
         e = walk.link[p]
         there = price[walk.above[p]]
-        take = (there + program.price[e]) / program.gain[e]
-        give = program.gain[e] * there - program.price[e]
+        gain, fee, r = program.gain[e], program.price[e], program.loss_per_j[e]
+        to, fro = gain, gain
+        if r > 0.0 and last[p] > first[p]:
+            j = first[p]
+            while j < last[p] and at[j] > there:
+                j += 1
+            taken = between(at, want, first[p], last[p], j, there)
+            drawn[p] = taken
+            if taken > 0.0:
+                to = max(gain - 2.0 * r * taken, PEAK * gain)
+            else:
+                fro = max(gain - 2.0 * r * sent_for(-taken, gain, r), PEAK * gain)
+        take = (there + fee) / to
+        give = fro * there - fee
         if take < marks[p, 2]:
             price[p] = max(take, marks[p, 3])
         elif give > marks[p, 1]:
@@ -389,18 +505,28 @@ def _share(walk: Walk, program: TreeProgram, marks: Floats, price: Floats, x: Fl
         if u < 0:
             continue
         e = walk.link[p]
-        gain, capacity = program.gain[e], program.capacity[e]
-        take = (price[u] + program.price[e]) / gain
-        give = gain * price[u] - program.price[e]
-        if take < marks[p, 3] - hair:
+        gain, capacity, r = program.gain[e], program.capacity[e], program.loss_per_j[e]
+        fee = program.price[e]
+        full = max(gain - 2.0 * r * capacity, PEAK * gain) if r > 0.0 else gain
+        if (price[u] + fee) / full < marks[p, 3] - hair:
             link_low[p] = link_high[p] = capacity
-        elif give > marks[p, 0] + hair:
-            link_low[p] = link_high[p] = -gain * capacity
+        elif full * price[u] - fee > marks[p, 0] + hair:
+            link_low[p] = link_high[p] = _drawn(-capacity, gain, r, capacity)
         else:
-            least = low[p] if give >= marks[p, 1] - hair else max(low[p], 0.0)
-            most = high[p] if take <= marks[p, 2] + hair else min(high[p], 0.0)
-            link_low[p] = _drawn(min(least, most), gain, capacity)
-            link_high[p] = _drawn(max(most, least), gain, capacity)
+            least, most = low[p], high[p]
+            if gain * price[u] - fee < marks[p, 1] - hair:
+                least = max(least, 0.0)
+            if (price[u] + fee) / gain > marks[p, 2] + hair:
+                most = min(most, 0.0)
+            link_low[p] = _drawn(min(least, most), gain, r, capacity)
+            link_high[p] = _drawn(max(most, least), gain, r, capacity)
+            if r > 0.0:  # the two prices say what it carries
+                some = _at_prices(price[u], lam - hair, gain, r, fee, capacity)
+                more = _at_prices(price[u], lam + hair, gain, r, fee, capacity)
+                if some > link_low[p]:
+                    link_low[p] = min(some, link_high[p])
+                if more < link_high[p]:
+                    link_high[p] = max(more, link_low[p])
         low[u] += link_low[p]
         high[u] += link_high[p]
     share = np.zeros(nodes)
@@ -410,7 +536,8 @@ def _share(walk: Walk, program: TreeProgram, marks: Floats, price: Floats, x: Fl
         if u >= 0:
             e = walk.link[p]
             drawn = link_low[p] + share[u] * (link_high[p] - link_low[p])
-            wanted = program.gain[e] * drawn if drawn > 0.0 else drawn / program.gain[e]
+            gain, r = program.gain[e], program.loss_per_j[e]
+            wanted = (gain - r * drawn) * drawn if drawn > 0.0 else -sent_for(-drawn, gain, r)
             sent = drawn if drawn > 0.0 else wanted
             flow[e] = sent if walk.ahead[p] else -sent
         if high[p] > low[p]:
@@ -420,11 +547,24 @@ def _share(walk: Walk, program: TreeProgram, marks: Floats, price: Floats, x: Fl
 
 
 @inline
-def _drawn(wanted: float, gain: float, capacity: float) -> float:
+def _at_prices(here: float, there: float, gain: float, r: float, fee: float,
+               capacity: float) -> float:  # fmt: skip
+    """What a link with a quadratic loss takes from its near end at the prices of both ends."""
+    if gain * there - here - fee > 0.0:
+        return min(capacity, (gain * there - here - fee) / (2.0 * r * there))
+    if gain * here - there - fee > 0.0:
+        sent = min(capacity, (gain * here - there - fee) / (2.0 * r * here))
+        return -(gain - r * sent) * sent
+    return 0.0
+
+
+@inline
+def _drawn(wanted: float, gain: float, r: float, capacity: float) -> float:
     """What a link takes from its near end when so much is wanted behind it."""
     if wanted > 0.0:
-        return min(capacity, wanted / gain)
-    return -gain * min(capacity, -wanted)
+        return min(capacity, sent_for(wanted, gain, r))
+    sent = min(capacity, -wanted)
+    return -(gain - r * sent) * sent
 
 
 @kernel

@@ -262,6 +262,7 @@ def verify_clearing_folder(path: Path) -> list[str]:
 def check_of(path: Path, file: BookFile, clearing: Clearing) -> list[str]:
     """Check a clearing against its book; what was checked, in words."""
     from isojoule.core.errors import VerificationError
+    from isojoule.core.units import price_text
     from isojoule.market.mechanisms import get as rule_named
     from isojoule.market.verify import check_clearing
 
@@ -270,6 +271,9 @@ def check_of(path: Path, file: BookFile, clearing: Clearing) -> list[str]:
     except VerificationError as error:
         raise VerificationError(error.message, place=f"{path}: {error.place}") from None
     told = rule_named(clearing.mechanism, **clearing.parameters)
+    left, most = clearing.certificate.largest_trade_per_j, ""
+    if left == left:
+        most = f"; a Joule more between neighbours gains {price_text(left, file.book.currency)}"
     paid = "follow from prices and energies to the nano-unit"
     if hasattr(told, "pays"):
         paid = "are the pivots that solving the book anew gives"
@@ -279,7 +283,7 @@ def check_of(path: Path, file: BookFile, clearing: Clearing) -> list[str]:
         f"{file.grid.node_count} nodes balance to the microjoule",
         f"payments {paid}, and sum to the operator's line",
         f"certificate of kind {clearing.certificate.kind!r}: at most "
-        f"{clearing.certificate.gap:.3g} {file.book.currency} below the optimum"
+        f"{clearing.certificate.gap:.3g} {file.book.currency} below the optimum{most}"
         if clearing.certificate.kind != "recomputed"
         else f"the rule of {clearing.mechanism} was recomputed",
     ]

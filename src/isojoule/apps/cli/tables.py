@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, UJ_PER_J, price_unit
+from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, UJ_PER_J, price_text, price_unit
 from isojoule.market.diffusion_words import missed, summary, told
 from isojoule.market.mechanisms import get
 from isojoule.market.reasons import Reader
@@ -130,6 +130,10 @@ def money_line(reader: Reader) -> str:
     words = f"Gains from trade {c.welfare:.6g} {currency}"
     if c.certificate.kind != "recomputed":
         words += f", proven within {c.certificate.gap:.2g}"
+        left = c.certificate.largest_trade_per_j
+        if c.certificate.kind == "bound" and left == left:
+            told = price_text(left, currency)
+            words += f" (a Joule more between neighbours gains at most {told})"
     elif more := missed(c, currency):
         words += f"; {more}"
     lines = ", ".join(

@@ -245,6 +245,7 @@ def _derive(file: BookFile, clearing: Clearing) -> Document:
             "highest": _per_node(grid, c.certificate.highest),
             "welfare_bound": number(c.certificate.welfare_bound),
             "gap": number(c.certificate.gap),
+            "largest_trade_per_j": or_null(c.certificate.largest_trade_per_j),
             "side": plain({k: v.tolist() for k, v in c.certificate.side.items()}),
             **({"leaves": leaves} if leaves else {}),
         },
@@ -258,9 +259,13 @@ def _by_name(names: Sequence[str]) -> list[int]:
 def _per_node(grid: Grid, values: NDArray[np.float64]) -> Document:
     """A number for each node, null where it is not finite."""
     return {
-        name: number(value) if math.isfinite(value) else None
-        for name, value in zip(grid.node_ids, values.tolist(), strict=True)
+        name: or_null(value) for name, value in zip(grid.node_ids, values.tolist(), strict=True)
     }
+
+
+def or_null(value: float) -> int | float | None:
+    """A number as a document holds it, null where it is not finite."""
+    return number(value) if math.isfinite(value) else None
 
 
 def total_text(energy_j: NDArray[np.float64]) -> str:
@@ -370,6 +375,7 @@ def _read(document: Document, file: BookFile) -> Clearing:
             gap=_number(certificate["gap"]),
             side={k: np.array([_number(v) for v in side[k]]) for k in sorted(side)},
             leaves=read_leaves(certificate.get("leaves", []), book, grid),
+            largest_trade_per_j=or_nan(certificate["largest_trade_per_j"]),
         ),
         state=state,
         trades=read_trades(document["trades"], grid),
@@ -385,6 +391,11 @@ def _taken(book: Book, rows: Document) -> NDArray[np.bool_] | None:
     if not book.indivisible:
         return None
     return np.array([bool(rows[name].get("taken", True)) for name in book.offer_ids])
+
+
+def or_nan(value: Any) -> float:
+    """The number of a document, nan where it is null."""
+    return math.nan if value is None else _number(value)
 
 
 def _number(value: Any) -> float:

@@ -19,7 +19,14 @@ import numpy as np
 
 from isojoule.apps.files.book_files import BookFile
 from isojoule.apps.files.book_folder import BY_COLUMNS, read_folder
-from isojoule.apps.files.clearing_files import check_rule, document_text, plain, total_text
+from isojoule.apps.files.clearing_files import (
+    check_rule,
+    document_text,
+    or_nan,
+    or_null,
+    plain,
+    total_text,
+)
 from isojoule.apps.files.clearing_tables import TABLES, frame_of, read_table, write_table
 from isojoule.apps.files.trade_rows import exact
 from isojoule.apps.results.manifest import file_hash
@@ -187,6 +194,7 @@ def _document(file: BookFile, clearing: Clearing, files: dict[str, str]) -> Docu
             "kind": c.certificate.kind,
             "welfare_bound": number(c.certificate.welfare_bound),
             "gap": number(c.certificate.gap),
+            "largest_trade_per_j": or_null(c.certificate.largest_trade_per_j),
             "side": plain({k: v.tolist() for k, v in c.certificate.side.items()}),
         },
         "files": files,
@@ -294,6 +302,7 @@ def _clearing(path: Path, document: Document, file: BookFile) -> Clearing:
                 key: np.array([_number(v) for v in values], dtype=np.float64)
                 for key, values in certificate["side"].items()
             },
+            largest_trade_per_j=or_nan(certificate["largest_trade_per_j"]),
         ),
         state=document["state"],
         state_before=document["state_before"],

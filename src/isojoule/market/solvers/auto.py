@@ -1,7 +1,7 @@
 """`auto`: the solver by the shape of the problem.
 
 - Where energy moves freely, one price: `closed-form`.
-- Without rings and quadratic losses: `tree`.
+- Without rings: `tree`.
 - Large meshes with a falling curve at every node: `first-order`, or `relaxation` where the flows of
   a moment ago are known.
 - All else: `interior-point`; where a mesh is so large that factors would not fit, `primal-dual`.
@@ -46,7 +46,7 @@ def allocate_auto(book: Book, grid: Grid, start_j: Floats | None = None) -> Allo
     network = network_of(grid, book.network, book.interval.duration_s)
     columns = columns_of(book, network)
     for solver in fitting(network, columns, start_j):
-        out = allocate(book, grid, solver=solver)
+        out = allocate(book, grid, solver=solver, columns=columns)
         if isinstance(out, Allocation) and out.support.closed:
             return out
     return prove(book, grid, allocate(book, grid))
@@ -59,7 +59,7 @@ def fitting(
     burns = below_zero(network, columns.pieces)
     if network.free:
         yield ClosedForm()
-    elif network.treelike and not burns:
+    elif network.forest.whole and not burns:
         yield Tree()
     elif network.tail.size >= LARGE:
         if first_bare(network, columns.node, columns.pieces) < 0:

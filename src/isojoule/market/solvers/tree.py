@@ -28,11 +28,11 @@ class Tree:
     """
 
     name = "tree"
-    summary = "exact, leaf by leaf: grids without rings and without quadratic losses"
+    summary = "exact, leaf by leaf: grids without rings"
     measure = "a part has no balance, or too many offers are linked without limits"
 
     def unfit(self, book: Book, grid: Grid, network: Network, columns: Columns) -> str:
-        """The first link in a ring, with a quadratic loss, or where energy may be burned."""
+        """The first link in a ring, or where energy may be burned."""
         return unfit(grid, network, columns.pieces)
 
     def solve(
@@ -63,6 +63,7 @@ class Tree:
             inject[walk.order],
             capacity_j,
             network.gain,
+            network.limits.loss_per_j,
             network.price,
         )
         dearest = float(np.max(np.abs(pieces.a) + pieces.b, initial=0.0))
@@ -81,9 +82,6 @@ def unfit(grid: Grid, network: Network, pieces: Pieces) -> str:
         inside[network.forest.link[network.forest.link >= 0]] = True
         at = int(np.flatnonzero(open_ & ~inside)[0])
         return f"link {grid.link_ids[at]!r} closes a ring"
-    if not network.treelike:
-        bent = np.flatnonzero((network.limits.loss_per_j > 0.0) & open_)
-        return f"link {grid.link_ids[bent[0]]!r} has a quadratic loss"
     if below_zero(network, pieces):
         dear = np.flatnonzero(~network.plain & open_)
         return (
