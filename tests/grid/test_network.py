@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from isojoule.core.errors import InputError
+from isojoule.core.names import Names
 from isojoule.core.units import NO_LIMIT_UJ
 from isojoule.grid import Grid
 from isojoule.grid.formulation import network_of
@@ -36,6 +37,16 @@ def two(**columns: object) -> Grid:
         {"price_per_j": np.array([math.nan])},
         {"price_per_j": np.array([math.inf])},
         {"owner": ("x", "y")},
+        {"loss_ppb": np.array([math.nan])},
+        {"loss_ppb": np.array([0.02])},
+        {"reactance_ohm": np.array([math.nan])},
+        {"voltage_v": np.array([0.0])},
+        {"voltage_v": np.array([math.inf])},
+        {"x": np.array([0.0, math.inf])},
+        {"y": np.array([0.0])},
+        {"node_voltage_v": np.array([400.0, -1.0])},
+        {"min_voltage_pu": np.array([0.9, 0.0])},
+        {"min_voltage_pu": np.array([0.9, 1.1]), "max_voltage_pu": np.array([1.0, 1.0])},
     ],
     ids=str,
 )
@@ -56,6 +67,41 @@ def test_impossible_ends_and_names_are_refused() -> None:
         grid_of(2, [{"ends": (1, 1)}])
     with pytest.raises(InputError, match="twice"):
         grid_of(3, [{"ends": (0, 1), "id": "x"}, {"ends": (1, 2), "id": "x"}])
+
+
+def test_the_first_link_or_node_that_is_wrong_is_named() -> None:
+    """Ten thousand links, checked as arrays."""
+    n = 10_000
+    ends = np.arange(n, dtype=np.int32)
+    loss = np.zeros(n, np.int64)
+    loss[[7_000, 9_000]] = -1
+    nodes, links = Names.numbered("n", n + 1), Names.numbered("l", n)
+    with pytest.raises(InputError, match="loss is outside") as error:
+        Grid(nodes, links, ends, ends + 1, loss_ppb=loss)
+    assert str(error.value).startswith("link 'l7000': loss is outside")
+    voltage = np.full(n + 1, 400.0)
+    voltage[8_000:] = 0.0
+    with pytest.raises(InputError) as error:
+        Grid(nodes, links, ends, ends + 1, node_voltage_v=voltage)
+    assert error.value.place == "node 'n8000'"
+    double = Names.of([*nodes[:-1], "n17"])
+    with pytest.raises(InputError, match="node 'n17' stands twice"):
+        Grid(double, links, ends, ends + 1)
+    with pytest.raises(InputError, match="link 'x' stands twice"):
+        Grid(nodes, Names.repeated("x", n), ends, ends + 1)
+    with pytest.raises(InputError, match="not whole numbers"):
+        Grid(nodes, links, ends.astype(float), ends + 1)
+    with pytest.raises(InputError, match="link_to has 9999 entries for 10000 links"):
+        Grid(nodes, links, ends, ends[1:])
+
+
+def test_columns_that_are_not_given_are_one_number() -> None:
+    grid = two()
+    assert grid.owner == ("",) and grid.kind == ("link",)
+    assert grid.capacity_w.strides == grid.voltage_v.strides == (0,)
+    # what kernels read lies in a row
+    assert grid.price_per_j.flags.c_contiguous and grid.loss_ppb.flags.c_contiguous
+    assert all(column.flags.c_contiguous for column in grid.limits(1.0))
 
 
 def test_limits_of_an_interval() -> None:

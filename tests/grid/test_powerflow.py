@@ -12,7 +12,7 @@ import pytest
 from isojoule.core.errors import InputError
 from isojoule.grid import Grid
 from isojoule.grid import powerflow as pf
-from isojoule.grid.powerflow import check_ac
+from isojoule.grid.powerflow import AcCheck, check_ac
 from tests.conftest import need
 
 VOLT = 400.0
@@ -248,3 +248,22 @@ def test_four_weeks_of_a_feeder_are_all_solved() -> None:
     found = check_ac(grid, 0, p, 0.1 * p)
     assert found.intervals == 2688
     assert not len(found.failed)
+
+
+def test_stretches_make_no_difference() -> None:
+    """Intervals that come one by one give what all at once give, failures and all."""
+    grid = random_feeder(20, 5)
+    rng = np.random.default_rng(5)
+    p_w, q_var = rng.uniform(-2e3, 4e3, (12, 20)), rng.uniform(-1e3, 1e3, (12, 20))
+    p_w[4] *= 1e4  # cannot be supplied
+    whole = check_ac(grid, 0, p_w, q_var, slack_voltage_pu=1.02)
+    by_parts = AcCheck(grid, 0, slack_voltage_pu=1.02)
+    for rows in (slice(0, 5), slice(5, 5), slice(5, 6), slice(6, 12)):
+        by_parts.add(p_w[rows], q_var[rows])
+    found = by_parts.result()
+    assert found.intervals == 12
+    assert found.failed.tolist() == whole.failed.tolist() == [4]
+    for name in ("voltage_intervals", "overload_intervals"):
+        assert np.array_equal(getattr(found, name), getattr(whole, name))
+    for name in ("lowest_pu", "highest_pu", "highest_loading", "loss_w", "slack_w"):
+        np.testing.assert_allclose(getattr(found, name), getattr(whole, name), rtol=1e-12)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from isojoule.kernels.home_offers import fill_homes, fill_packs
+from isojoule.kernels.home_offers import fill_homes, fill_packs, fill_utility
 from isojoule.valuation.battery import PIECES, BatteryRows, battery_curves
 
 
@@ -51,3 +51,12 @@ def test_loads_take_and_sun_is_given_or_spilled() -> None:
     assert pieces[:3].tolist() == [[0.0, -3.0, 0.0], [2.0, 0.0, 0.0], [5.0, 0.1, 0.2]]
     # spilled = spill0 + spill1 q, unserved = short0 - short1 q
     assert rest.tolist() == [[0, 3, 0], [0, 1, 1], [2, 0, 0], [1, 0, 0]]
+
+
+def test_a_utility_sells_and_buys_without_a_limit() -> None:
+    pieces = np.full((7, 3), np.nan)
+    fill_utility(1, 0.3, 0.1, pieces)
+    inf = np.inf
+    assert pieces[:, 1].tolist() == [-inf, 0, 0.3, 0, 1, 0, 1]
+    assert pieces[:, 2].tolist() == [0, inf, 0.1, 0, 1, 0, 1]
+    assert np.isnan(pieces[:, 0]).all()

@@ -10,7 +10,7 @@ from scipy.optimize import linprog
 
 from isojoule.grid.formulation import network_of
 from isojoule.kernels.prices import fill, marginal_at
-from isojoule.kernels.support import support
+from isojoule.kernels.support import own_bounds, support
 from isojoule.market.allocation import columns_of
 from tests.market.books import (
     SMALL,
@@ -36,7 +36,8 @@ def both(case: Case) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     x = fill(cols.offer, p.lo, p.hi, c.energy_uj * 1e-6)
     flow = c.flow_uj[: net.tail.size] * 1e-6
     low, high = support(
-        cols.node, *p, x, net.tail, net.head, flow, net.capacity_j, net.gain,
+        *own_bounds(cols.node, *p, x, net.nodes, SLACK), net.tail, net.head, flow,
+        net.capacity_j, net.gain,
         net.limits.loss_per_j, net.price, net.start, net.incident, *net.forest, SLACK,
     )  # fmt: skip
     rows, right = [], []

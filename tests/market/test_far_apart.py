@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -19,9 +21,10 @@ def halfway(given: Given) -> Allocation:
     """An outcome that balances and is not the optimum: half of what should move does."""
     network = network_of(given.grid, given.book.network, given.book.interval.duration_s)
     found = optimum(network, columns_of(given.book, network))
-    s = found.solution
-    half = s._replace(x=0.5 * s.x, f=0.5 * s.f, x_side=0 * s.x_side, f_side=0 * s.f_side)
-    wrong = optimum(network, columns_of(given.book, network), None, lambda *_: half)
+    wrong = replace(
+        found, x=0.5 * found.x, side=0 * found.side, offer_x=0.5 * found.offer_x,
+        flow=0.5 * found.flow, sent=0.5 * found.sent,
+    )  # fmt: skip
     out = allocate(given.book, given.grid, found=wrong)
     assert isinstance(out, Allocation)
     return out

@@ -67,6 +67,7 @@ def clearing_of(book: Book, grid: Grid, found: Allocation) -> Clearing:
             welfare_bound=s.welfare + s.gap,
             gap=s.gap,
             leaves=found.leaves,
+            largest_trade_per_j=s.largest_trade_per_j,
         ),
         taken=found.taken,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -10,7 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isojoule.core.errors import InputError, InvariantError
+from isojoule.grid import Grid
+from isojoule.market import Book, Clearing, Refusal
+from isojoule.market.contract import State
 from isojoule.market.mechanisms import get
+from isojoule.market.mechanisms.equilibrium import Equilibrium
 from isojoule.microworld.offers import OfferMaker
 from isojoule.microworld.scenario import Scenario
 from isojoule.microworld.simulate import Record, conversion_loss_uj, simulate
@@ -183,3 +188,29 @@ def test_converters_round_against_the_battery() -> None:
     for stored, received in ((full, 4), (0, -2)):
         with pytest.raises(InvariantError, match="left its bounds"):
             packs.charge(np.array([stored]), np.array([received]), nothing)
+
+
+class FromWhereItEnded(Equilibrium):
+    """An equilibrium that hands on how many intervals it has cleared."""
+
+    seen: ClassVar[list[object]] = []
+
+    def clear_from(
+        self, book: Book, grid: Grid, *, state: State | None, seed: bytes, start: int | None
+    ) -> tuple[Clearing | Refusal, int]:
+        self.seen.append(start)
+        return self.clear(book, grid, state=state, seed=seed), (start or 0) + 1
+
+
+def test_what_a_clearing_offers_as_a_start_goes_on_within_a_stretch() -> None:
+    """R15: the first interval of every stretch starts from nothing."""
+    s = street([{"id": "a", "participant": 0, "node": 1, "kind": LOAD, "power_w": 400.0}])
+    world, rule = World.of(s), FromWhereItEnded()
+    FromWhereItEnded.seen.clear()
+    first, middle = simulate(world, rule, slice(0, 3), world.first())
+    second, _ = simulate(world, rule, slice(3, 4), middle)
+    assert FromWhereItEnded.seen == [None, 1, 2, None]
+    plain = run(s, "equilibrium")
+    for name in ("energy_uj", "payment_nano", "price_per_j", "gap"):
+        both = np.concatenate([getattr(first, name), getattr(second, name)])
+        assert np.array_equal(both, getattr(plain, name))

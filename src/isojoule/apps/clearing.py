@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from isojoule.apps.files.book_doc import book_document
 from isojoule.apps.files.book_files import BookFile, read_book
+from isojoule.apps.files.book_folder import BY_COLUMNS
 from isojoule.apps.files.clearing_files import answer, write_clearing
+from isojoule.apps.files.clearing_folder import write_clearing_folder
 from isojoule.core.errors import InputError
 from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
 from isojoule.grid import Grid
 from isojoule.market import Book, Clearing, Refusal
+from isojoule.market.book_check import check_book
 from isojoule.market.explain import explain
 from isojoule.market.mechanisms import get
 from isojoule.market.solvers import clear_with
@@ -72,6 +74,8 @@ class Cleared:
         """The tables of `isojoule clear`."""
         from isojoule.apps.cli.tables import clearing_text
 
+        if not self.file.book.offers and self.file.book.offer_count:
+            return repr(self)  # offers in columns have no rows to be told
         return clearing_text(self.file, self.clearing)
 
     def _repr_html_(self) -> str:
@@ -83,8 +87,14 @@ class Cleared:
         return answer(self.file, self.clearing)
 
     def write(self, path: Path | str) -> None:
-        """Write the JSON answer; `isojoule verify` checks it."""
-        write_clearing(path, self.file, self.clearing)
+        """Write the JSON answer, or a folder of tables if the book is large or a folder is there.
+
+        `isojoule verify` checks both.
+        """
+        if self.file.files or Path(path).is_dir():
+            write_clearing_folder(path, self.file, self.clearing)
+        else:
+            write_clearing(path, self.file, self.clearing)
 
 
 def clear(
@@ -121,16 +131,18 @@ def clear(
     Raises
     ------
     InputError
-        Bad file, unknown mechanism or solver, or a book without its grid.
+        Bad file or columns, unknown mechanism or solver, or a book without its grid.
     """
     if isinstance(book, Book):
         if grid is None:
             raise InputError("a Book without its grid", remedy="give clear(book, grid)")
-        file = BookFile(book, grid, book_document(book, grid))
+        check_book(book, grid)
+        file = BookFile(book, grid)
     elif grid is not None:
         raise InputError("a grid beside a book file", remedy="leave the grid out")
     else:
-        file = book if isinstance(book, BookFile) else read_book(book)
+        by_columns = mechanism in BY_COLUMNS
+        file = book if isinstance(book, BookFile) else read_book(book, columns=by_columns)
     rule = get(mechanism, **parameters)
     outcome = clear_with(rule, file.book, file.grid, solver, state=state, seed=seed)
     return outcome if isinstance(outcome, Refusal) else Cleared(file, outcome)

@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 
 from isojoule.apps.clearing import Cleared
-from isojoule.apps.files.book_doc import book_document
 from isojoule.apps.files.book_files import BookFile
 from isojoule.apps.files.session_files import read_messages
 from isojoule.apps.files.transcript import transcript_lines, write_transcript
@@ -72,7 +71,7 @@ class Played:
         if found.outcome is None or found.book is None or isinstance(found.outcome, Refusal):
             return found.outcome if isinstance(found.outcome, Refusal) else None
         grid = found.opened.grid
-        return Cleared(BookFile(found.book, grid, book_document(found.book, grid)), found.outcome)
+        return Cleared(BookFile(found.book, grid), found.outcome)
 
 
 def play_session(messages: Path | str | Iterable[SessionMessage]) -> Played:

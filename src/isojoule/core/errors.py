@@ -6,6 +6,7 @@ Three kinds of fault are told apart:
   result does not hold). The command line prints them and ends with exit status 2.
 - an answer that is a "no": a `Refusal` value (see `isojoule.market.contract`), never raised.
 - our fault: `InvariantError`. It is a bug; please report it.
+- nobody's fault: `Interrupted`, a `KeyboardInterrupt` that says what is kept.
 
 Examples
 --------
@@ -67,3 +68,7 @@ class VerificationError(IsojouleError):
 
 class InvariantError(IsojouleError):
     """Something that can never happen did. A bug in Isojoule, not in the input."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """The user ended long work that can go on later; the message says how."""

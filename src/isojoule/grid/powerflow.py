@@ -187,29 +187,73 @@ def check_ac(
     >>> found.loss_w.round(1).tolist()
     [51.3, 210.7]
     """
-    shape = (len(p_w), grid.node_count)
-    _check_input(grid, slack_node, p_w, q_var, shape)
-    seen = reached(grid, slack_node)
-    alive = seen[grid.link_from]
-    standing_w = np.where(alive, grid.standing_loss_w, 0.0)
-    iron_w = np.bincount(grid.link_from, standing_w, grid.node_count)
-    drawing = seen & (p_w.any(0) | q_var.any(0) | (iron_w > 0))
-    drawing[slack_node] = False  # passes no link
-    loads = np.flatnonzero(drawing)
-    model = AcModel(grid, slack_node, slack_voltage_pu, loads)
-    tally = _Tally(grid, slack_node, model.r_ohm, shape[0])
-    step = max(1, CHUNK_CELLS // (grid.node_count + grid.link_count))
-    for first in range(0, shape[0], step):
-        rows = slice(first, min(first + step, shape[0]))
-        solved = model.solve(p_w[rows, loads] + iron_w[loads], q_var[rows, loads])
-        tally.add(first, solved, p_w[rows, slack_node] + iron_w[slack_node])
-    return tally.result(np.flatnonzero(~seen).astype(np.int32), alive, float(standing_w.sum()))
+    _check_input(grid, p_w, q_var)
+    check = AcCheck(grid, slack_node, slack_voltage_pu=slack_voltage_pu, drawing=_some(p_w, q_var))
+    check.add(p_w, q_var)
+    return check.result()
+
+
+class AcCheck:
+    """The AC power flow of intervals that come in stretches, each of as many as fit into memory.
+
+    Parameters
+    ----------
+    grid, slack_node, slack_voltage_pu
+        As in `check_ac`.
+    drawing
+        Which nodes may ever draw or feed in, shape (nodes,); None: all.
+
+    Raises
+    ------
+    InputError
+        See `check_ac`.
+    """
+
+    def __init__(
+        self,
+        grid: Grid,
+        slack_node: int,
+        *,
+        slack_voltage_pu: float = 1.0,
+        drawing: NDArray[np.bool_] | None = None,
+    ) -> None:
+        if not 0 <= slack_node < grid.node_count:
+            raise InputError("the slack node is not in the grid", remedy="name an existing node")
+        self.grid, self.slack_node = grid, slack_node
+        self.seen = reached(grid, slack_node)
+        self.alive = self.seen[grid.link_from]
+        self.standing_w = np.where(self.alive, grid.standing_loss_w, 0.0)
+        self.iron_w = np.bincount(grid.link_from, self.standing_w, grid.node_count)
+        some = self.seen if drawing is None else self.seen & (drawing | (self.iron_w > 0))
+        some = some & (np.arange(grid.node_count) != slack_node)  # passes no link
+        self.loads = np.flatnonzero(some)
+        self.model = AcModel(grid, slack_node, slack_voltage_pu, self.loads)
+        self.tally = _Tally(grid, slack_node, self.model.r_ohm)
+
+    def add(self, p_w: Floats, q_var: Floats) -> None:
+        """Solve and count more intervals; powers as in `check_ac`."""
+        grid, loads, slack = self.grid, self.loads, self.slack_node
+        _check_input(grid, p_w, q_var)
+        step = max(1, CHUNK_CELLS // (grid.node_count + grid.link_count))
+        for first in range(0, len(p_w), step):
+            rows = slice(first, min(first + step, len(p_w)))
+            solved = self.model.solve(p_w[rows, loads] + self.iron_w[loads], q_var[rows, loads])
+            self.tally.add(solved, p_w[rows, slack] + self.iron_w[slack])
+
+    def result(self) -> AcResult:
+        """What was found in all intervals so far."""
+        islands = np.flatnonzero(~self.seen).astype(np.int32)
+        return self.tally.result(islands, self.alive, float(self.standing_w.sum()))
+
+
+def _some(p_w: Floats, q_var: Floats) -> NDArray[np.bool_]:
+    return np.asarray(np.any(p_w, axis=0) | np.any(q_var, axis=0))
 
 
 class _Tally:
     """Extremes and counts, gathered chunk by chunk."""
 
-    def __init__(self, grid: Grid, slack_node: int, r_ohm: Floats, intervals: int) -> None:
+    def __init__(self, grid: Grid, slack_node: int, r_ohm: Floats) -> None:
         nodes, links = grid.node_count, grid.link_count
         self.r_ohm = r_ohm
         self.out = grid.link_from == slack_node
@@ -223,13 +267,18 @@ class _Tally:
         self.highest_pu = np.full(nodes, -np.inf)
         self.overload_intervals = np.zeros(links, np.int64)
         self.highest_loading = np.zeros(links)
-        self.loss_w = np.full(intervals, np.nan)
-        self.slack_w = np.full(intervals, np.nan)
+        self.intervals = 0
+        self.loss_w: list[Floats] = []
+        self.slack_w: list[Floats] = []
 
-    def add(self, first: int, solved: Solved, at_slack_w: Floats) -> None:
-        """Count one chunk that starts at row `first`."""
-        self.failed.append(first + np.flatnonzero(~solved.good))
-        rows = first + np.flatnonzero(solved.good)
+    def add(self, solved: Solved, at_slack_w: Floats) -> None:
+        """Count one chunk."""
+        rows = np.flatnonzero(solved.good)
+        self.failed.append(self.intervals + np.flatnonzero(~solved.good))
+        self.intervals += solved.good.size
+        loss_w, slack_w = np.full((2, solved.good.size), np.nan)
+        self.loss_w.append(loss_w)
+        self.slack_w.append(slack_w)
         if not len(rows):
             return
         u_pu = solved.u_pu
@@ -242,9 +291,9 @@ class _Tally:
         self.overload_intervals += (loading > 1 + TOLERANCE).sum(0)
         np.maximum(self.highest_loading, loading.max(0), out=self.highest_loading)
         # By the current, not by the difference of both ends: that would cancel digits.
-        self.loss_w[rows] = 3 * current**2 @ self.r_ohm
+        loss_w[rows] = 3 * current**2 @ self.r_ohm
         leaving_w = solved.from_w[:, self.out].sum(1) + solved.to_w[:, self.back].sum(1)
-        self.slack_w[rows] = at_slack_w[solved.good] + leaving_w
+        slack_w[rows] = at_slack_w[solved.good] + leaving_w
 
     def result(self, islands: Index, alive: NDArray[np.bool_], standing_loss_w: float) -> AcResult:
         """What was counted; islands count nowhere."""
@@ -255,7 +304,7 @@ class _Tally:
         self.highest_pu[unseen] = np.nan
         self.highest_loading[~alive] = np.nan
         return AcResult(
-            intervals=len(self.loss_w),
+            intervals=self.intervals,
             failed=np.concatenate([np.zeros(0, np.int64), *self.failed]),
             islands=islands,
             voltage_intervals=self.voltage_intervals,
@@ -263,8 +312,8 @@ class _Tally:
             highest_pu=self.highest_pu,
             overload_intervals=self.overload_intervals,
             highest_loading=self.highest_loading,
-            loss_w=self.loss_w,
-            slack_w=self.slack_w,
+            loss_w=np.concatenate([np.zeros(0), *self.loss_w]),
+            slack_w=np.concatenate([np.zeros(0), *self.slack_w]),
             standing_loss_w=standing_loss_w,
         )
 
@@ -280,11 +329,8 @@ def _limit(limits: Floats | None, nodes: int, absent: float) -> Floats:
     return np.where(np.isnan(limits), absent, limits)
 
 
-def _check_input(
-    grid: Grid, slack_node: int, p_w: Floats, q_var: Floats, shape: tuple[int, int]
-) -> None:
-    if not 0 <= slack_node < grid.node_count:
-        raise InputError("the slack node is not in the grid", remedy="name an existing node")
+def _check_input(grid: Grid, p_w: Floats, q_var: Floats) -> None:
+    shape = (len(p_w), grid.node_count)
     for what, power in (("p_w", p_w), ("q_var", q_var)):
         if power.shape != shape:
             raise InputError(f"{what} has shape {power.shape}, not {shape}")

@@ -15,36 +15,47 @@ Ints = NDArray[np.int64]
 
 
 @kernel
-def burns(tail: Ints, head: Ints, ppb: Ints, r: Floats, start: Ints, incident: Ints, flow: Floats,
-          price: Floats, free: float, small: float, offer: Ints, lo: Floats, hi: Floats,
-          x: Floats) -> bool:  # fmt: skip
+def burns(tail: Ints, head: Ints, ppb: Ints, r: Floats, start: Ints, incident: Ints, whole: bool,
+          flow: Floats, price: Floats, offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats,
+          x: Floats, no_price: float, small: float) -> bool:  # fmt: skip
     """Whether a link that loses energy may lie in a circle, or an offer buys and sells.
 
-    That pays only where a price is `free` or less, so only links that are used from there count.
-    Nodes that nothing comes to, or nothing leaves, are taken away until there are none; what is
-    left has all circles in it, and what leads from one to another.
+    That pays only where a price is 0 or less, so only links that are used from there count. Nodes
+    that nothing comes to, or nothing leaves, are taken away until there are none; what is left has
+    all circles in it, and what leads from one to another.
 
     Parameters
     ----------
-    tail, head, ppb, r, start, incident
-        Links: ends, losses, and which meet at a node.
+    tail, head, ppb, r, start, incident, whole
+        Links: ends, losses, which meet at a node, and whether the open ones are a forest: then
+        nothing runs in circles.
     flow, price
         Of each link, signed, J; of each node, money per J.
-    free, small
-        A price that counts as 0, and a quantity that does, J.
-    offer, lo, hi, x
-        Of pieces, in the order of their offers: offer, bounds, and where they stand, J.
+    offer, lo, hi, a, b, x
+        Of pieces, in the order of their offers: offer, bounds, worths, and where they stand, J.
+    no_price
+        A price below this share of the dearest worth counts as 0.
+    small
+        What is below this share of the largest flow does not run.
     """
-    any_free = False
+    dearest = 0.0
+    for i in range(a.size):
+        dearest = max(dearest, abs(a[i]) + b[i])
+    free = no_price * dearest
+    cheap = False
     for v in range(price.size):
-        if price[v] <= free:
-            any_free = True
-            break
-    if not any_free:
+        cheap = cheap or price[v] <= free
+    if not cheap:
         return False
-    return _loops(offer, lo, hi, x, small) or _circles(
-        tail, head, ppb, r, start, incident, flow, price, free, small
-    )
+    largest = 0.0
+    for e in range(flow.size):
+        largest = max(largest, abs(flow[e]))
+    small *= 1.0 + largest
+    if _loops(offer, lo, hi, x, small):
+        return True
+    if whole:
+        return False
+    return _circles(tail, head, ppb, r, start, incident, flow, price, free, small)
 
 
 @kernel
@@ -107,7 +118,7 @@ def _circles(tail: Ints, head: Ints, ppb: Ints, r: Floats, start: Ints, incident
                 gone[other] = True
                 stack[count] = other
                 count += 1
-    for e in range(links):  # noqa: SIM110  (kernels know no generators)
-        if used[e] and (ppb[e] > 0 or r[e] > 0.0):
-            return True
-    return False
+    lossy = False
+    for e in range(links):
+        lossy = lossy or (used[e] and (ppb[e] > 0 or r[e] > 0.0))
+    return lossy

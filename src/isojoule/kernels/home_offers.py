@@ -51,6 +51,16 @@ def fill_homes(wanted_uj: Ints, plain: Ints, worth_in: Floats, worth_out: Floats
 
 
 @kernel
+def fill_utility(first: int, sells_at: float, buys_at: float, pieces: Floats) -> None:
+    """The utility's two prices, without a limit; `pieces` as for `fill_homes`."""
+    for p in range(first, first + 2):
+        pieces[0, p] = pieces[1, p] = pieces[3, p] = pieces[5, p] = 0.0
+        pieces[4, p] = pieces[6, p] = 1.0
+    pieces[0, first], pieces[2, first] = -np.inf, sells_at
+    pieces[1, first + 1], pieces[2, first + 1] = np.inf, buys_at
+
+
+@kernel
 def fill_packs(stored_uj: Ints, committed_uj: Ints, fresh: Floats, packs: Floats, first: Ints,
                pieces: Floats) -> None:  # fmt: skip
     """Batteries: five pieces each.

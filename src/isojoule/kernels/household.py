@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,93 @@ from isojoule.kernels.prices import demand_at
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Index = NDArray[np.int32]
+
+
+@kernel
+def meters(participant: Index, node: Index) -> tuple[Ints, int]:
+    """Meter of each offer, one a participant and node, numbered in that order; and how many."""
+    key = np.empty(node.size, np.int64)
+    width = 1
+    for i in range(node.size):
+        width = max(width, node[i] + 1)
+    for i in range(node.size):
+        key[i] = np.int64(participant[i]) * width + node[i]
+    meter = np.empty(node.size, np.int64)
+    count = 0
+    last = np.int64(0)
+    for i in np.argsort(key):
+        if count == 0 or key[i] != last:
+            last = key[i]
+            count += 1
+        meter[i] = count - 1
+    return meter, count
+
+
+@kernel
+def pieces_by_meter(meter: Ints, meters: int, piece_offer: Index, without: int
+                    ) -> tuple[Ints, Ints, Ints]:  # fmt: skip
+    """The pieces of each meter but those of one offer, in their order.
+
+    Returns
+    -------
+    of_piece : meter of each piece
+    start, order : pieces of meter m are order[start[m]:start[m+1]]
+    """
+    of_piece = np.empty(piece_offer.size, np.int64)
+    start = np.zeros(meters + 1, np.int64)
+    for i in range(piece_offer.size):
+        of_piece[i] = meter[piece_offer[i]]
+        if piece_offer[i] != without:
+            start[of_piece[i] + 1] += 1
+    for m in range(meters):
+        start[m + 1] += start[m]
+    order = np.empty(start[meters], np.int64)
+    at = start[:meters].copy()
+    for i in range(piece_offer.size):
+        if piece_offer[i] != without:
+            order[at[of_piece[i]]] = i
+            at[of_piece[i]] += 1
+    return of_piece, start, order
+
+
+@kernel
+def serve_own_home(piece_offer: Index, on_curve: Bools, offers: int, lo: Floats, hi: Floats,
+                   a: Floats, b: Floats, c0: Floats, k: Floats, buys_at: float, sells_at: float
+                   ) -> Floats:  # fmt: skip
+    """Pieces with batteries that serve their own household.
+
+    On the curve of a battery the bid becomes a price just above the utility's buying price, the
+    ask one just below its selling price, if a round trip pays; else the piece is shut. The
+    efficiency of the round trip is the ratio of bid to ask at no trade. A full battery has no
+    bid, an empty one no ask: nothing to compare, nothing to lose.
+
+    Returns
+    -------
+    (4, pieces): new lo, hi, a and b.
+    """
+    ask = np.full(offers, math.nan)
+    bid = np.full(offers, math.nan)
+    for i in range(lo.size):
+        if on_curve[i]:
+            level = a[i] + b[i] * max(c0[i], 0.0) ** k[i]
+            if lo[i] <= 0.0 and hi[i] == 0.0:
+                ask[piece_offer[i]] = level
+            if hi[i] > 0.0:
+                bid[piece_offer[i]] = level
+    out = np.empty((4, lo.size))
+    third = (sells_at - buys_at) / 3
+    for i in range(lo.size):
+        out[0, i], out[1, i], out[2, i], out[3, i] = lo[i], hi[i], a[i], b[i]
+        if on_curve[i] and hi[i] > lo[i]:
+            trip = bid[piece_offer[i]] / ask[piece_offer[i]]
+            if not math.isfinite(trip) or trip * sells_at > buys_at:
+                out[2, i] = buys_at + third if hi[i] > 0.0 else sells_at - third
+                out[3, i] = 0.0
+            else:
+                out[0, i] = out[1, i] = 0.0
+    return out
 
 
 @kernel

@@ -244,25 +244,24 @@ def within(node: Ints, lo: Floats, hi: Floats, tail: Ints, capacity: Floats, par
 
 @kernel
 def with_standing(lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Floats, c1: Floats, k: Floats,
-                  drawn_j: Floats, times: float) -> tuple[
-        Floats, Floats, Floats, Floats, Floats, Floats, Floats]:  # fmt: skip
-    """The pieces with a load for each standing loss behind them, (P + standing,).
+                  drawn_j: Floats, times: float) -> Floats:  # fmt: skip
+    """The pieces, a row each column, with a load for each standing loss behind them.
 
-    Such a load is worth `times` the dearest piece (1 if all are worth nothing).
+    Such a load is worth `times` the dearest piece (1 if all are worth nothing). Shape
+    (7, P + standing).
     """
-    count, more = lo.size, drawn_j.size
-    size = count + more
-    low, high, flat, fall = np.zeros(size), np.empty(size), np.empty(size), np.zeros(size)
-    first, slope, power = np.ones(size), np.zeros(size), np.ones(size)
+    count = lo.size
+    out = np.zeros((7, count + drawn_j.size))
     dearest = 0.0
     for i in range(count):
-        low[i], high[i], flat[i], fall[i] = lo[i], hi[i], a[i], b[i]
-        first[i], slope[i], power[i] = c0[i], c1[i], k[i]
-        size_at = b[i] * abs(c0[i]) ** k[i] if b[i] != 0.0 else 0.0
-        dearest = max(dearest, abs(a[i]) + size_at)
+        out[0, i], out[1, i], out[2, i], out[3, i] = lo[i], hi[i], a[i], b[i]
+        out[4, i], out[5, i], out[6, i] = c0[i], c1[i], k[i]
+        bent = b[i] * abs(c0[i]) ** k[i] if b[i] != 0.0 else 0.0
+        dearest = max(dearest, abs(a[i]) + bent)
     if dearest == 0.0:
         dearest = 1.0
-    for j in range(more):
-        high[count + j] = drawn_j[j]
-        flat[count + j] = times * dearest
-    return low, high, flat, fall, first, slope, power
+    for j in range(drawn_j.size):
+        out[1, count + j] = drawn_j[j]
+        out[2, count + j] = times * dearest
+        out[4, count + j] = out[6, count + j] = 1.0
+    return out

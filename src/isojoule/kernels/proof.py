@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.kernels.compile import inline, kernel
+from isojoule.kernels.pairwise import largest_trade
 from isojoule.kernels.prepare import reach
 from isojoule.kernels.prices import best_profit, demand_at, integral_between
-from isojoule.kernels.support import support
+from isojoule.kernels.support import own_bounds, support
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -50,6 +51,8 @@ class Proof(NamedTuple):
         The same by the price, 0 where there is none.
     size
         All worths without sign.
+    trade
+        What the largest trade left between neighbours would gain, money per J.
     """
 
     lowest: Floats
@@ -61,6 +64,7 @@ class Proof(NamedTuple):
     price_gap: float
     price_dust: float
     size: float
+    trade: float
 
 
 @inline
@@ -72,9 +76,9 @@ def is_closed(welfare: float, gap: float, dust: float) -> bool:
 @inline
 def between(low: float, high: float) -> float:
     """The price rule (M7): the midpoint, or the finite end, or nan."""
-    if low > -math.inf:
-        return 0.5 * (low + high) if high < math.inf else low
-    return high if high < math.inf else math.nan
+    if abs(low) < math.inf:
+        return 0.5 * (low + high) if abs(high) < math.inf else low
+    return high if abs(high) < math.inf else math.nan
 
 
 @inline
@@ -117,6 +121,29 @@ def stand(offer: Ints, lo: Floats, hi: Floats, energy_uj: Ints, standing_uj: Int
     return x, largest
 
 
+@kernel
+def same_kinks(lo: Floats, hi: Floats, x: Floats, flow: Floats, capacity: Floats, one: float,
+               other: float) -> bool:  # fmt: skip
+    """Whether the same pieces and links stand at a bound with two measures of dust.
+
+    The comparisons are those of `isojoule.kernels.support`, so then it finds the same prices.
+    """
+    for i in range(x.size):
+        if (x[i] < hi[i] - one) != (x[i] < hi[i] - other):
+            return False
+        if (x[i] > lo[i] + one) != (x[i] > lo[i] + other):
+            return False
+    for e in range(flow.size):
+        sent = abs(flow[e])
+        if (sent > one) != (sent > other) or (sent <= one) != (sent <= other):
+            return False
+        if (sent < capacity[e] - one) != (sent < capacity[e] - other):
+            return False
+        if (capacity[e] - one > 0.0) != (capacity[e] - other > 0.0):  # the way back
+            return False
+    return True
+
+
 @inline
 def _size_at(price: float, low: float, high: float) -> float:
     """What a price counts where dust is measured: no more than the supporting prices."""
@@ -153,8 +180,11 @@ def gaps(node: Ints, offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, 
     welfare = welfare_lost = size = size_lost = 0.0
     one = one_lost = two = two_lost = 0.0
     one_dust = two_dust = 0.0
-    for v in range(first.size):  # what is no number proves nothing
-        if not abs(first[v]) < math.inf:
+    one_size, two_size = np.empty(first.size), np.empty(first.size)
+    for v in range(first.size):
+        one_size[v] = _size_at(first[v], low[v], high[v])
+        two_size[v] = _size_at(second[v], low[v], high[v])
+        if not abs(first[v]) < math.inf:  # what is no number proves nothing
             one = math.nan
         if not abs(second[v]) < math.inf:
             two = math.nan
@@ -193,18 +223,18 @@ def gaps(node: Ints, offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, 
             i += 1
         while done < o:  # legs of what is taken whole have no piece: their energies are given
             v = offer_node[done]
-            one_dust += DUST_J * _size_at(first[v], low[v], high[v])
-            two_dust += DUST_J * _size_at(second[v], low[v], high[v])
+            one_dust += DUST_J * one_size[v]
+            two_dust += DUST_J * two_size[v]
             done += 1
         v = offer_node[o]
         amount = min(2.0 * room, DUST_J)
-        one_dust += amount * max(dearest, _size_at(first[v], low[v], high[v]))
-        two_dust += amount * max(dearest, _size_at(second[v], low[v], high[v]))
+        one_dust += amount * max(dearest, one_size[v])
+        two_dust += amount * max(dearest, two_size[v])
         done = o + 1
     while done < offer_node.size:
         v = offer_node[done]
-        one_dust += DUST_J * _size_at(first[v], low[v], high[v])
-        two_dust += DUST_J * _size_at(second[v], low[v], high[v])
+        one_dust += DUST_J * one_size[v]
+        two_dust += DUST_J * two_size[v]
         done += 1
     for e in range(tail.size):
         u, w, f = tail[e], head[e], flow[e]
@@ -225,10 +255,8 @@ def gaps(node: Ints, offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, 
             welfare -= term
             size_lost += _lost(size, term)
             size += term
-        one_dust += DUST_J * max(_size_at(first[u], low[u], high[u]),
-                                 _size_at(first[w], low[w], high[w]))  # fmt: skip
-        two_dust += DUST_J * max(_size_at(second[u], low[u], high[u]),
-                                 _size_at(second[w], low[w], high[w]))  # fmt: skip
+        one_dust += DUST_J * max(one_size[u], one_size[w])
+        two_dust += DUST_J * max(two_size[u], two_size[w])
     return (welfare + welfare_lost, size + size_lost, one + one_lost, one_dust, two + two_lost,
             two_dust)  # fmt: skip
 
@@ -252,7 +280,7 @@ def proof(node: Ints, offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats,
           gain: Floats, r: Floats, price: Floats, start: Ints, incident: Ints, order: Ints,
           up: Ints, link: Ints, whole: bool, flow_uj: Ints, loss_uj: Ints, dual: Floats,
           reach_j: float) -> tuple[
-              Floats, Floats, Floats, float, float, float, float, float, float]:  # fmt: skip
+              Floats, Floats, Floats, float, float, float, float, float, float, float]:  # fmt: skip
     """Supporting prices of an allocation, and what they and the duals prove; see `Proof`.
 
     Parameters
@@ -282,7 +310,7 @@ def proof(node: Ints, offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats,
     nodes = start.size - 1
     known, none = np.empty(nodes), np.empty(0)
     out = (none, none, none, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    moved = 0.0
+    moved, trade = 0.0, 0.0
     for i in range(x.size):
         moved = max(moved, abs(x[i]))
     for e in range(tail.size):
@@ -291,14 +319,23 @@ def proof(node: Ints, offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats,
     # there is shows in whether the prices prove the optimum. Beside an offer that is many powers
     # of ten larger than all that moves, its dust would hide them: then what moves is the measure
     count = len(WIDENINGS)
+    tried, tries = np.empty(2 * count), 0
     for attempt in range(2 * count):
         if attempt == count and not moved < largest:
             break  # the same again
         measure = largest if attempt < count else moved
         slack = WIDENINGS[attempt % count] * (NEAR_J + NEAR_SHARE * measure)
+        again = False
+        for t in range(tries):
+            again = again or same_kinks(lo, hi, x, flow, capacity, tried[t], slack)
+        if again:
+            continue  # nothing stands at a kink now that did not before: the same prices
+        tried[tries] = slack
+        tries += 1
+        bid, ask, scale = own_bounds(node, lo, hi, a, b, c0, c1, k, x, nodes, slack)
         lowest, highest = support(
-            node, lo, hi, a, b, c0, c1, k, x, tail, head, flow, capacity, gain, r, price, start,
-            incident, order, up, link, whole, slack,
+            bid, ask, scale, tail, head, flow, capacity, gain, r, price, start, incident, order,
+            up, link, whole, slack,
         )  # fmt: skip
         middle = np.empty(nodes)
         for v in range(nodes):
@@ -311,6 +348,9 @@ def proof(node: Ints, offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats,
         closed = is_closed(welfare, price_gap, price_dust)
         if closed or attempt == 0:
             out = (lowest, highest, middle, welfare, gap, dust, price_gap, price_dust, size)
+            trade = largest_trade(
+                bid, ask, scale, tail, head, flow, capacity, gain, r, price, slack
+            )  # fmt: skip
         if closed:
             break
-    return out
+    return out + (trade,)  # noqa: RUF005, what the compiler knows

@@ -6,9 +6,9 @@ give, along the links (a generalised shortest path). What links alone would boun
 lossy link no price is below 0, or the link would gain by burning energy in a circle) is left out:
 nothing runs in circles, and negative prices occur.
 
-Two sweeps over a forest, to the roots and back, lead each bound along the forest to every node.
-Where all links are in the forest and no price is below 0 that is all: the way back along a link
-bounds nothing more. Else a queue relaxes until nothing changes.
+Where the links are a forest, two sweeps, to the roots and back, lead every bound to every node.
+While no price is below 0 that is all: the way back along a link bounds nothing more. Where there
+are rings, or prices below 0, a queue relaxes until nothing changes.
 """
 
 from __future__ import annotations
@@ -62,33 +62,27 @@ def _there(low_v: float, high_v: float, low_u: float, high_u: float, f: float, c
 
 
 @kernel
-def support(node: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Floats, c1: Floats,
-            k: Floats, x: Floats, tail: Ints, head: Ints, flow: Floats, capacity: Floats,
-            gain: Floats, r: Floats, price: Floats, start: Ints, incident: Ints, order: Ints,
-            up: Ints, link: Ints, whole: bool,
-            slack: float) -> tuple[Floats, Floats]:  # fmt: skip
-    """Least and greatest nodal prices that support where pieces and links stand.
+def own_bounds(node: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Floats, c1: Floats,
+               k: Floats, x: Floats, nodes: int,
+               slack: float) -> tuple[Floats, Floats, float]:  # fmt: skip
+    """What the offers at each node bid for one more Joule, and ask for one.
 
     Parameters
     ----------
     node, lo, hi, a, b, c0, c1, k, x
         Pieces and where they stand, J.
-    tail, head, flow, capacity, gain, r, price, start, incident
-        Links: signed flow at the sender, J; gain = 1 - proportional loss.
-    order, up, link, whole
-        A forest of the open links (see `isojoule.kernels.incidence.walk`), and whether it has
-        all of them.
+    nodes
+        How many there are.
     slack
         A quantity nearer to a bound than this, J, counts as at the bound.
 
     Returns
     -------
-    lowest, highest : (nodes,), money per J; -inf and inf where nothing bounds.
+    bid, ask : (nodes,), money per J; -inf and inf where there is none
+    scale : the dearest of these worths, without sign; nan if one is no number
     """
-    nodes = start.size - 1
-    low = np.full(nodes, -math.inf)
-    high = np.full(nodes, math.inf)
-    scale = 1e-300
+    bid, ask = np.full(nodes, -math.inf), np.full(nodes, math.inf)
+    scale, number = 1e-300, True
     for i in range(lo.size):
         room_up = x[i] < hi[i] - slack
         room_down = x[i] > lo[i] + slack
@@ -96,13 +90,61 @@ def support(node: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Floats
             continue
         v = node[i]
         m = marginal_at(a[i], b[i], c0[i], c1[i], k[i], x[i])
+        number = number and m == m
         scale = max(scale, abs(m))
-        if room_up and m > low[v]:
-            low[v] = m
-        if room_down and m < high[v]:
-            high[v] = m
-    small = DIGITS * scale
+        if room_up and m > bid[v]:
+            bid[v] = m
+        if room_down and m < ask[v]:
+            ask[v] = m
+    return bid, ask, scale if number else math.nan
 
+
+@kernel
+def support(bid: Floats, ask: Floats, scale: float, tail: Ints, head: Ints, flow: Floats,
+            capacity: Floats, gain: Floats, r: Floats, price: Floats, start: Ints, incident: Ints,
+            order: Ints, up: Ints, link: Ints, whole: bool,
+            slack: float) -> tuple[Floats, Floats]:  # fmt: skip
+    """Least and greatest nodal prices that support where pieces and links stand.
+
+    Parameters
+    ----------
+    bid, ask, scale, slack
+        See `own_bounds`.
+    tail, head, flow, capacity, gain, r, price, start, incident
+        Links: signed flow at the sender, J; gain = 1 - proportional loss.
+    order, up, link, whole
+        A forest of the open links (see `isojoule.kernels.incidence.walk`), and whether it has
+        all of them.
+
+    Returns
+    -------
+    lowest, highest : (nodes,), money per J; -inf and inf where nothing bounds.
+    """
+    nodes = start.size - 1
+    low, high = bid.copy(), ask.copy()
+    small = DIGITS * scale if scale == scale else 0.0
+
+    if not whole:
+        _settle(tail, head, flow, capacity, gain, r, price, start, incident, low, high, slack,
+                small)  # fmt: skip
+    else:
+        _sweep(tail, flow, capacity, gain, r, price, order, up, link, low, high, slack, small)
+        if _below_zero(low, high):
+            low, high = bid.copy(), ask.copy()
+            _settle(tail, head, flow, capacity, gain, r, price, start, incident, low, high, slack,
+                    small)  # fmt: skip
+    for v in range(nodes):
+        if low[v] > high[v]:  # rounding: they are one price
+            low[v] = high[v] = 0.5 * (low[v] + high[v])
+    return low, high
+
+
+@kernel
+def _sweep(tail: Ints, flow: Floats, capacity: Floats, gain: Floats, r: Floats, price: Floats,
+           order: Ints, up: Ints, link: Ints, low: Floats, high: Floats, slack: float,
+           small: float) -> None:  # fmt: skip
+    """Lead the bounds to the roots of the forest, and back to every node."""
+    nodes = order.size
     for at in range(nodes - 1, -1, -1):
         v = order[at]
         u = up[v]
@@ -119,30 +161,26 @@ def support(node: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Floats
             f = flow[e] if tail[e] == u else -flow[e]
             low[v], high[v] = _there(low[u], high[u], low[v], high[v], f, capacity[e], gain[e],
                                      r[e], price[e], slack, small)  # fmt: skip
-    burning = False
-    for v in range(nodes):
-        if high[v] < 0.0 or -math.inf < low[v] < 0.0:
-            burning = True
-    if not whole or burning:
-        _settle(tail, head, flow, capacity, gain, r, price, start, incident, order, low, high,
-                slack, small)  # fmt: skip
-    for v in range(nodes):
-        if low[v] > high[v]:  # rounding: they are one price
-            low[v] = high[v] = 0.5 * (low[v] + high[v])
-    return low, high
+
+
+@kernel
+def _below_zero(low: Floats, high: Floats) -> bool:
+    below = False
+    for v in range(low.size):
+        below = below or high[v] < 0.0 or -math.inf < low[v] < 0.0
+    return below
 
 
 @kernel
 def _settle(tail: Ints, head: Ints, flow: Floats, capacity: Floats, gain: Floats, r: Floats,
-            price: Floats, start: Ints, incident: Ints, order: Ints, low: Floats, high: Floats,
+            price: Floats, start: Ints, incident: Ints, low: Floats, high: Floats,
             slack: float, small: float) -> None:  # fmt: skip
-    """Relax, first every node in the order of the forest, until no bound changes."""
+    """Relax, first every node, until no bound changes."""
     nodes = start.size - 1
     queue = np.empty(nodes + 1, np.int64)
     queued = np.zeros(nodes, np.bool_)
     first, count = 0, 0
-    for at in range(nodes):
-        v = order[at]
+    for v in range(nodes):
         if low[v] > -math.inf or high[v] < math.inf:
             queue[count] = v
             queued[v] = True

@@ -186,7 +186,7 @@ def solve_tree(walk: Walk, program: TreeProgram, tolerance: float,
     low, high = np.full(nodes, -math.inf), np.full(nodes, math.inf)
     bent = False
     for i in range(pieces):
-        if program.hi[i] > program.lo[i] and _bent(program, i):
+        if program.hi[i] > program.lo[i] and _bent(program.b[i], program.c1[i], program.k[i]):
             bent = True
     for e in range(links):
         bent = bent or (program.loss_per_j[e] > 0.0 and program.capacity[e] > 0.0)
@@ -205,7 +205,7 @@ def solve_tree(walk: Walk, program: TreeProgram, tolerance: float,
             continue
         settled = True
         if bent:
-            settled = _settle(walk, program, tolerance, price, near, wide)
+            settled = _settle(program, tolerance, price, near, wide)
             settled = _settle_links(walk, program, drawn, level, around) and settled
             window = max(FINER * window, FINER * WINDOW)
             if window < 1.0:
@@ -233,11 +233,12 @@ def _settle_links(walk: Walk, program: TreeProgram, drawn: Floats, level: Floats
                   around: Floats) -> bool:  # fmt: skip
     """Choose where links with a quadratic loss are followed closely. Whether they were."""
     settled = True
-    for p in range(walk.order.size):
-        e = walk.link[p]
-        if e < 0 or program.loss_per_j[e] == 0.0:
+    link, gains, losses, limits = walk.link, program.gain, program.loss_per_j, program.capacity
+    for p in range(link.size):
+        e = link[p]
+        if e < 0 or losses[e] == 0.0:
             continue
-        gain, r, capacity = program.gain[e], program.loss_per_j[e], program.capacity[e]
+        gain, r, capacity = gains[e], losses[e], limits[e]
         taken = drawn[p]
         behind = (gain - r * taken) * taken if taken > 0.0 else -sent_for(-taken, gain, r)
         moved = abs(behind - level[p])
@@ -253,25 +254,27 @@ def _settle_links(walk: Walk, program: TreeProgram, drawn: Floats, level: Floats
 
 
 @inline
-def _bent(program: TreeProgram, i: int) -> bool:
-    """Whether the piece is a curve and no straight line."""
-    return bool(program.b[i] > 0.0 and program.c1[i] > 0.0 and program.k[i] != 1.0)
+def _bent(b: float, c1: float, k: float) -> bool:
+    """Whether a piece is a curve and no straight line."""
+    return b > 0.0 and c1 > 0.0 and k != 1.0
 
 
 @inline
-def _settle(walk: Walk, program: TreeProgram, tolerance: float, price: Floats, near: Floats,
+def _settle(program: TreeProgram, tolerance: float, price: Floats, near: Floats,
             wide: Floats) -> bool:  # fmt: skip
     """Draw the next chords around where curves stand at the prices. Whether the last ones fit."""
     at, want = np.empty(MOST_POINTS), np.empty(MOST_POINTS)
     settled = True
-    for p in range(walk.order.size):
+    first = program.first
+    all_lo, all_hi, all_a, all_b = program.lo, program.hi, program.a, program.b
+    all_c0, all_c1, all_k = program.c0, program.c1, program.k
+    for p in range(first.size - 1):
         lam = price[p]
-        for i in range(program.first[p], program.first[p + 1]):
-            lo, hi = program.lo[i], program.hi[i]
-            if not hi > lo or not _bent(program, i):
+        for i in range(first[p], first[p + 1]):
+            lo, hi, a, b = all_lo[i], all_hi[i], all_a[i], all_b[i]
+            c0, c1, k = all_c0[i], all_c1[i], all_k[i]
+            if not hi > lo or not _bent(b, c1, k):
                 continue
-            a, b, c0 = program.a[i], program.b[i], program.c0[i]
-            c1, k = program.c1[i], program.k[i]
             end = draw(lo, hi, a, b, c0, c1, k, near[i], wide[i], at, want, 0)
             j = 0
             while j < end and at[j] > lam:

@@ -59,6 +59,8 @@ class Support:
     `closed` says whether the gap is no more than rounding (see `isojoule.market.dust`); `size` is
     the sum of all worths without sign, by which digits of the welfare are measured. `by_prices`
     says whether the prices themselves, as duals, would close the gap; None: not known.
+    `largest_trade_per_j` is what one more Joule between neighbours would still gain at most (see
+    `isojoule.kernels.pairwise`), money per J; nan where more than links decides what may flow.
     """
 
     lowest: Floats
@@ -69,6 +71,7 @@ class Support:
     closed: bool
     size: float = 0.0
     by_prices: bool | None = None
+    largest_trade_per_j: float = math.nan
 
 
 class Worths(NamedTuple):
@@ -168,6 +171,7 @@ def allocate(
     reach_j: float = 0.0,
     found: Optimum | None = None,
     solver: Solver | LinkSolver | None = None,
+    columns: Columns | None = None,
 ) -> Allocation | NotSolved:
     """The welfare optimum of a book of divisible offers on copperplate or transport.
 
@@ -182,9 +186,11 @@ def allocate(
         The optimum in floats, if it is known.
     solver
         Finds it, if it is not; see `isojoule.market.optimum.optimum`.
+    columns
+        Of the book, if they are known.
     """
     network = network_of(grid, book.network, book.interval.duration_s)
-    plain = columns = columns_of(book, network)
+    plain = columns = columns_of(book, network) if columns is None else columns
     count = columns.offer_node.size
     inject: Floats | None = None
     if legs.node.size:
@@ -240,7 +246,8 @@ def _worths(book: Book, grid: Grid, network: Network, found: Optimum, legs: Legs
     near = np.where(back, network.head[link], network.tail[link])
     far = np.where(back, network.tail[link], network.head[link])
     arrives = (network.gain[link] - network.limits.loss_per_j[link] * sent) * sent
-    over = np.bincount(far, arrives, n) - np.bincount(near, sent, n)
+    over = np.zeros(n)  # of nothing, `bincount` makes integers
+    over += np.bincount(far, arrives, n) - np.bincount(near, sent, n)
     over -= np.bincount(c.node, found.x, n)
     over -= np.bincount(network.node_of[legs.node], legs.energy_uj / UJ_PER_J, n)
     return Worths(offer_value, link_cost, math.fsum((found.price * over).tolist()))
@@ -305,7 +312,7 @@ def supporting_prices(
     return Support(
         network.spread(found.lowest), network.spread(found.highest), network.spread(found.price),
         found.welfare, found.gap, is_closed(found.welfare, found.gap, found.dust), found.size,
-        is_closed(found.welfare, found.price_gap, found.price_dust),
+        is_closed(found.welfare, found.price_gap, found.price_dust), found.trade,
     )  # fmt: skip
 
 

@@ -161,7 +161,7 @@ def _parts(grid: Grid, offer_node: Ends) -> Iterator[Part]:
         part = _some_links(
             grid,
             links,
-            tuple(grid.node_ids[v] for v in nodes),
+            tuple(grid.node_ids[v] for v in nodes.tolist()),
             tail.astype(np.int32),
             head.astype(np.int32),
         )

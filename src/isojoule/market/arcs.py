@@ -156,11 +156,6 @@ def _with_disposal(
     return s._replace(x=s.x[:size], x_side=s.x_side[:size])
 
 
-def no_price(pieces: Pieces) -> float:
-    """A price that counts as 0, money per J."""
-    return NO_PRICE * float(np.max(np.abs(pieces.a) + pieces.b, initial=0.0))
-
-
 def _shut(
     network: Network, columns: Columns, bounds: _Bounds, solution: Solution
 ) -> _Bounds | None:
@@ -171,7 +166,7 @@ def _shut(
     battery, the smaller side.
     """
     p = columns.pieces
-    free = no_price(p)
+    free = NO_PRICE * float(np.max(np.abs(p.a) + p.b, initial=0.0))
     if not np.any(solution.price <= free):
         return None
     small = SMALL * (1.0 + float(np.max(np.abs(solution.f), initial=0.0)))

@@ -2,12 +2,14 @@
 
 Two ways in: `Book.from_offers` for people and files (offers as rows, brought into canonical
 order, so that no result depends on the order of the input), and the constructor itself for
-simulations, which fill the columns directly.
+simulations, which fill the columns directly. Names may be a tuple of strings or, where they are
+many, `isojoule.core.names.Names`. Columns from outside are looked at by
+`isojoule.market.book_check.check_book`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -64,8 +66,8 @@ class Book:
     currency: str
     interval: Interval
     network: str
-    participants: tuple[str, ...]
-    offer_ids: tuple[str, ...]
+    participants: Sequence[str]
+    offer_ids: Sequence[str]
     offer_participant: NDArray[np.int32]
     offer_node: NDArray[np.int32]
     offer_kind: NDArray[np.uint8]

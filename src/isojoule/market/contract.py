@@ -14,6 +14,7 @@ The rules:
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import nan
 from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -154,6 +155,9 @@ class Certificate:
         `welfare_bound` less the welfare reached, money.
     side
         Duals of what else binds, by name: the links of `dc`, the voltages of `lindistflow`.
+    largest_trade_per_j
+        What one more Joule between neighbours would still gain at most, money per J; nan where
+        the rule seeks no optimum, or more than links decides what may flow.
     leaves
         Where offers are indivisible: parts of all choices, each with prices that bound it, which
         together cover every choice. Empty: `duals` bound all of them.
@@ -170,6 +174,7 @@ class Certificate:
     gap: float
     side: dict[str, Floats] = field(default_factory=dict)
     leaves: tuple[Leaf, ...] = ()
+    largest_trade_per_j: float = nan
     by_prices: bool | None = None
 
 
@@ -294,6 +299,21 @@ class Mechanism(Protocol):
         self, book: Book, grid: Grid, *, state: State | None = None, seed: bytes = b""
     ) -> Clearing | Refusal:
         """Clear the book on the grid."""
+        ...
+
+
+@runtime_checkable
+class Warm(Mechanism, Protocol):
+    """A mechanism whose solver can start from where it ended in the interval before.
+
+    What it starts from is a hint that saves time: the clearing holds by its own certificate, and
+    may differ from that of `clear` by no more than that leaves open.
+    """
+
+    def clear_from(
+        self, book: Book, grid: Grid, *, state: State | None, seed: bytes, start: Any
+    ) -> tuple[Clearing | Refusal, Any]:
+        """The clearing, and what the next interval may start from; `start` None: from nothing."""
         ...
 
 

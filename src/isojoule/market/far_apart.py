@@ -13,12 +13,14 @@ Spec: docs/spec/solvers.md, E10.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from isojoule.core.units import price_text
 from isojoule.grid import Grid
 from isojoule.grid.formulation import Network, network_of
 from isojoule.market.allocation import Allocation, NotSolved, allocate, columns_of, lifted
@@ -86,9 +88,15 @@ def proved(book: Book, grid: Grid, found: Allocation) -> bool:
 def unproved(book: Book, found: Allocation) -> str:
     """How far from proved an outcome is, in words."""
     s = found.support
-    return (
+    words = (
         f"is only proved to lie within {s.gap:.1e} {book.currency} of the optimum, at a welfare "
         f"of {s.welfare:.6g}"
+    )
+    if math.isnan(s.largest_trade_per_j):
+        return words
+    return (
+        f"{words}, and a Joule more between neighbours gains up to "
+        f"{price_text(s.largest_trade_per_j, book.currency)}"
     )
 
 

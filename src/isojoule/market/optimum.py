@@ -17,7 +17,7 @@ The integers come from `isojoule.kernels.whole`.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, TypeGuard, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,12 +31,12 @@ from isojoule.kernels.prepare import Survey, within
 from isojoule.kernels.whole import at_bounds, on_links, to_whole, within_bounds
 from isojoule.market.arcs import (
     ACCEPTED,
+    NO_PRICE,
     SMALL,
     TOLERANCE,
     Solver,
     disposed,
     maximise_flow,
-    no_price,
     solve_on_arcs,
     with_disposal,
 )
@@ -76,7 +76,6 @@ class LinkSolution(NamedTuple):
     residual: float
 
 
-@runtime_checkable
 class LinkSolver(Protocol):
     """A solver that works on links."""
 
@@ -97,6 +96,11 @@ class LinkSolver(Protocol):
             What is given at each node, J.
         """
         ...
+
+
+def works_on_links(solver: Solver | LinkSolver | None) -> TypeGuard[LinkSolver]:
+    """Which kind of solver it is."""
+    return hasattr(solver, "solve_links")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -160,10 +164,12 @@ def optimum(
             joined.node, p.lo, p.hi, network.tail, capacity_j, network.part, known.alive,
             known.fallback,
         )  # fmt: skip
-    if isinstance(solver, LinkSolver):
+    if works_on_links(solver):
         found = _on_links(network, joined, lo, hi, capacity_j, given, solver)
     else:
-        found = _on_arcs(network, joined, lo, hi, capacity_j, given, solver or maximise_flow)
+        found = _on_arcs(
+            network, joined, lo, hi, capacity_j, given, cast(Solver, solver or maximise_flow)
+        )
     if fallback is None:
         return found
     alive = known.alive[network.part]
@@ -186,15 +192,14 @@ def _on_links(
         if second.residual < ACCEPTED and not disposed(second.x, size):
             s = second._replace(x=second.x[:size])
     x, side, offer_x = within_bounds(s.x, lo, hi, columns.offer, columns.offer_node.size)
-    sent = np.abs(s.flow)
-    small = SMALL * (1.0 + float(np.max(sent, initial=0.0)))
     limits = network.limits
     if s.residual < ACCEPTED and burns(
         network.tail, network.head, limits.loss_ppb, limits.loss_per_j, network.start,
-        network.incident, s.flow, s.price, no_price(p), small, columns.offer, lo, hi, x,
+        network.incident, network.forest.whole, s.flow, s.price, columns.offer, lo, hi, p.a, p.b, x,
+        NO_PRICE, SMALL,
     ):  # fmt: skip
         return _on_arcs(network, columns, lo, hi, capacity_j, inject, maximise_flow)
-    flow = s.flow
+    flow, sent = s.flow, np.abs(s.flow)
     if network.rings and s.residual < ACCEPTED:
         arcs = as_arcs(network, pieces, network.arc_lo, network.arc_hi, s)
         flow, sent = _net(network, least_norm(network, arcs))

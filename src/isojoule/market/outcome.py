@@ -46,6 +46,7 @@ def clearing_named(
             gap=s.gap,
             side=found.side,
             leaves=found.leaves,
+            largest_trade_per_j=s.largest_trade_per_j,
             by_prices=s.by_prices,
         ),
         taken=found.taken,

@@ -154,7 +154,7 @@ class Reader:
     def walls(self) -> dict[int, list[Full]]:
         """Full links around each region, in the order of the links' names."""
         walls: dict[int, list[Full]] = {}
-        for e in sorted(np.flatnonzero(self.full), key=lambda e: self.grid.link_ids[e]):
+        for e in sorted(np.flatnonzero(self.full).tolist(), key=lambda e: self.grid.link_ids[e]):
             tail, head = int(self.grid.link_from[e]), int(self.grid.link_to[e])
             if self.clearing.flow_uj[e] < 0:
                 tail, head = head, tail

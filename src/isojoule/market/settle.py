@@ -7,10 +7,11 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from isojoule.core.names import not_empty
 from isojoule.core.units import NANO_PER_UNIT, NO_LIMIT_UJ, UJ_PER_J
 from isojoule.grid import Grid
 from isojoule.grid.formulation import Network, network_of
-from isojoule.kernels.settle import link_payments, money_moved, offer_payments, rents
+from isojoule.kernels.settle import money_moved, nodal
 from isojoule.market.book import Book
 
 MOST_MONEY = 4e9
@@ -59,19 +60,17 @@ def nodal_payments(book: Book, grid: Grid, flows: Flows, price: Floats) -> Paid:
     what is sent at the near price: its own price times flow, congestion rent and loss rent. For
     links without an owner these are lines of the operator, who also pays for standing losses.
     """
-    offers = offer_payments(price, book.offer_node, flows.energy_uj)
-    ends = (price, grid.link_from, grid.link_to, owned_links(grid), flows.flow_uj, flows.loss_uj)
-    links, iron = link_payments(*ends, flows.standing_uj)
-    surplus = int(offers.sum()) + int(links.sum())
-    full, used, out = 0, 0, np.zeros((3, grid.link_count))
-    if book.network == "transport":
-        network = network_of(grid, "transport", book.interval.duration_s)
-        loss_per_j = network.limits.loss_per_j
-        full, used = rents(*ends, grid.price_per_j, loss_per_j, capacity_uj(network), out)
+    network = network_of(grid, "transport", book.interval.duration_s)
+    rents = np.zeros((3, grid.link_count if book.network == "transport" else 0))
+    offers, links, surplus, iron, full, used = nodal(
+        price, book.offer_node, flows.energy_uj, grid.link_from, grid.link_to, owned_links(grid),
+        flows.flow_uj, flows.loss_uj, flows.standing_uj, grid.price_per_j,
+        network.limits.loss_per_j, capacity_uj(network), rents,
+    )  # fmt: skip
     lines = {
-        "congestion_rent": _nano(float(np.add.reduce(out[0, :full]))),
-        "loss_rent": _nano(float(np.add.reduce(out[1, :used]))),
-        "carriage": _nano(float(np.add.reduce(out[2, :used]))),
+        "congestion_rent": _nano(float(np.add.reduce(rents[0, :full]))),
+        "loss_rent": _nano(float(np.add.reduce(rents[1, :used]))),
+        "carriage": _nano(float(np.add.reduce(rents[2, :used]))),
         "standing_loss": -iron,
     }
     lines["rounding"] = surplus - sum(lines.values())
@@ -82,7 +81,7 @@ def owned_links(grid: Grid) -> NDArray[np.bool_]:
     """Which links somebody owns, kept with the grid once made."""
     kept: NDArray[np.bool_] | None = grid.__dict__.get("_owned_links")
     if kept is None:
-        kept = np.array([bool(name) for name in grid.owner], dtype=bool)
+        kept = not_empty(grid.owner)
         grid.__dict__["_owned_links"] = kept
     return kept
 

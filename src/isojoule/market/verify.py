@@ -15,7 +15,7 @@ Curve values may differ in the last place between machines, so 4 is checked with
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,7 @@ from isojoule.market.allocation import (
     supporting_prices,
 )
 from isojoule.market.book import Book
-from isojoule.market.contract import Clearing, Mechanism, Refusal
+from isojoule.market.contract import Certificate, Clearing, Mechanism, Refusal
 from isojoule.market.integer.check import proved, rest_in
 from isojoule.market.integer.units import NO_LEGS
 from isojoule.market.mechanisms import get
@@ -83,6 +83,9 @@ def check_clearing(book: Book, grid: Grid, clearing: Clearing) -> None:
     audit = getattr(mechanism, "audit", None)
     if audit is not None:
         audit(book, grid, clearing)
+        if not math.isnan(clearing.certificate.largest_trade_per_j):
+            found = support_in(book, grid, clearing)
+            check_trade_left(clearing.certificate, found.largest_trade_per_j, 0.0)
         return
     again = mechanism.clear(book, grid, state=clearing.state_before, seed=clearing.seed)
     if isinstance(again, Refusal):
@@ -106,6 +109,8 @@ def check_fits(mechanism: Mechanism, book: Book, clearing: Clearing) -> None:
         raise VerificationError(
             f"{name} does not give a certificate of this kind", place="certificate.kind"
         )
+    if book.network in SIDED and not math.isnan(clearing.certificate.largest_trade_per_j):
+        raise VerificationError("is not told here", place="certificate.largest_trade_per_j")
     if clearing.certificate.side and book.network not in SIDED:
         raise VerificationError(f"{book.network} has no other duals", place="certificate.side")
 
@@ -137,6 +142,7 @@ def check_same(book: Book, grid: Grid, clearing: Clearing, again: Clearing) -> N
     scale = float(np.max(np.abs(other[np.isfinite(other)]), initial=0.0))
     near = _same(one, other) | (np.abs(one - other) <= MARGIN * scale)
     _no(~near, grid.node_ids, "node", "has another price than the rule gives")
+    check_trade_left(clearing.certificate, again.certificate.largest_trade_per_j, scale)
     if not abs(clearing.welfare - again.welfare) <= MARGIN * abs(again.welfare) + 1e-12:
         raise VerificationError(
             f"is {clearing.welfare!r}, the rule gives {again.welfare!r}", place="welfare"
@@ -230,10 +236,7 @@ def check_prices(
     elif book.network == "dc":
         found = support_of_meshed(book, grid, clearing)
     else:
-        found = supporting_prices(
-            book, grid, clearing.energy_uj, clearing.flow_uj, clearing.loss_uj,
-            clearing.standing_uj, c.duals,
-        )  # fmt: skip
+        found = support_in(book, grid, clearing)
     _no(
         ~_same(clearing.price_per_j, price_rule(c.lowest, c.highest)) & (book.network != "dc"),
         grid.node_ids,
@@ -252,6 +255,7 @@ def check_prices(
         _no(~(near | (stored == true)), grid.node_ids, "node", what)
     check_welfare(clearing, found)
     if book.indivisible:
+        check_trade_left(c, found.largest_trade_per_j, scale)
         if c.kind != "bound":
             raise VerificationError("a choice is proved by a bound", place="certificate.kind")
         return
@@ -264,6 +268,23 @@ def check_prices(
         raise VerificationError(
             f"the duals leave a gap of {found.gap:.3e}: the clearing is not the optimum",
             place="certificate",
+        )
+    check_trade_left(c, found.largest_trade_per_j, scale)
+
+
+def support_in(book: Book, grid: Grid, clearing: Clearing) -> Support:
+    """Prices and gap of a clearing of divisible offers that only links bind."""
+    flows = (clearing.energy_uj, clearing.flow_uj, clearing.loss_uj, clearing.standing_uj)
+    return supporting_prices(book, grid, *flows, clearing.certificate.duals)
+
+
+def check_trade_left(certificate: Certificate, gains: float, scale: float) -> None:
+    """The largest trade left between neighbours gains what the curves give (C11)."""
+    told = certificate.largest_trade_per_j
+    near = abs(told - gains) <= MARGIN * (scale + abs(gains))
+    if not (near or (math.isnan(told) and math.isnan(gains))):
+        raise VerificationError(
+            f"is {told!r}, the curves give {gains!r}", place="certificate.largest_trade_per_j"
         )
 
 
@@ -345,6 +366,6 @@ def _same(a: Floats, b: Floats) -> NDArray[np.bool_]:
     return np.asarray((a == b) | (np.isnan(a) & np.isnan(b)))
 
 
-def _no(bad: NDArray[np.bool_], names: tuple[str, ...], what: str, message: str) -> None:
+def _no(bad: NDArray[np.bool_], names: Sequence[str], what: str, message: str) -> None:
     if bad.any():
         raise VerificationError(message, place=f"{what} {names[int(np.flatnonzero(bad)[0])]!r}")

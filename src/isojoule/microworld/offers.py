@@ -8,16 +8,16 @@ are filled in.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.core.interval import Interval
 from isojoule.core.units import UJ_PER_J
-from isojoule.kernels.home_offers import fill_homes, fill_packs
+from isojoule.kernels.home_offers import fill_homes, fill_packs, fill_utility
 from isojoule.market import Book
 from isojoule.microworld.scenario import DeviceKind, Scenario
 from isojoule.valuation import KINDS
@@ -29,6 +29,8 @@ Ints = NDArray[np.int64]
 UTILITY = "utility"
 """Name of the participant, and of its offer, that sells and buys at the utility's node."""
 MONTH_S = 30 * 86400.0
+FILLED = ("interval", "pieces", "spill0", "spill1", "short0", "short1")
+"""Fields of a book that an interval fills in."""
 
 
 class _Fixed(NamedTuple):
@@ -42,6 +44,8 @@ class _Fixed(NamedTuple):
     nothing_uj: Ints
     ones: Floats
     lost_share: Floats
+    book: dict[str, Any]
+    """Fields of the book that are not `FILLED`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,12 +161,9 @@ class OfferMaker:
                 table,
             )
         if s.has_utility:
-            u = self.first_piece[-1]
-            table[:3, u] = -np.inf, 0.0, s.sells_at_per_j[row]
-            table[:3, u + 1] = 0.0, np.inf, s.buys_at_per_j[row]
-            table[4, u : u + 2] = table[6, u : u + 2] = 1.0
-        return replace(
-            self.template,
+            fill_utility(self.first_piece[-1], s.sells_at_per_j[row], s.buys_at_per_j[row], table)
+        return Book(
+            **fixed.book,
             interval=Interval(int(s.times_s[row]), float(s.interval_s)),
             pieces=Pieces(*table),
             spill0=rest[0],
@@ -190,4 +191,7 @@ class OfferMaker:
             nothing_uj=np.zeros(i.size, np.int64),
             ones=np.ones(i.size),
             lost_share=1.0 - self.keep_per_interval,
+            book={
+                f.name: getattr(self.template, f.name) for f in fields(Book) if f.name not in FILLED
+            },
         )

@@ -26,6 +26,7 @@ from isojoule.grid.formulation import network_of
 from isojoule.market import Book, Clearing, Mechanism, Refusal
 from isojoule.market.allocation import supporting_prices
 from isojoule.market.book import NETWORKS
+from isojoule.market.contract import Warm
 from isojoule.market.settle import capacity_uj
 from isojoule.microworld.offers import OfferMaker
 from isojoule.microworld.world import Opened, State, World
@@ -120,6 +121,9 @@ def simulate(
 ) -> tuple[Record, State]:
     """Run consecutive intervals of a scenario from a given state; returns the state after them.
 
+    A mechanism may have a method `clear_from` (see `isojoule.market.contract.Warm`): then each
+    interval starts from what the one before offers, and the first one from nothing.
+
     Raises
     ------
     InputError
@@ -131,7 +135,6 @@ def simulate(
     count, offers, batteries = last - first, maker.template.offer_count, maker.batteries.size
     links, nodes = s.grid.link_count, s.grid.node_count
     wanted = maker.energies_uj(slice(first, last))
-    limit = limits_uj(maker)
     record = Record(
         time_s=s.times_s[first:last].astype(np.int64),
         wanted_uj=wanted,
@@ -158,17 +161,26 @@ def simulate(
         closed=np.ones(count, bool),
     )
     state = start
+    follows = mechanism if isinstance(mechanism, Warm) else None
+    begin: Any = None
     for at in range(count):
         opened = world.open(first + at, wanted[at], state)
-        clearing = mechanism.clear(opened.book, s.grid, state=state.market, seed=seed)
+        clearing: Clearing | Refusal
+        if follows is None:
+            clearing = mechanism.clear(opened.book, s.grid, state=state.market, seed=seed)
+        else:
+            clearing, begin = follows.clear_from(
+                opened.book, s.grid, state=state.market, seed=seed, start=begin
+            )
         if isinstance(clearing, Refusal):
             when = Interval(int(s.times_s[first + at]), 1.0).start_text()
             raise InputError(f"interval {when}: {clearing}", remedy="choose another mechanism")
         state = world.close(opened, clearing.energy_uj[maker.batteries], clearing.state)
         closed = proven_by_prices(opened.book, s.grid, clearing)
-        _write(record, at, opened, state, clearing, limit, closed)
+        _write(record, at, opened, state, clearing, closed)
         if progress is not None:
             progress(1)
+    record.full[:] = np.abs(record.flow_uj) >= limits_uj(maker)
     check_record(maker, record)
     return record, state
 
@@ -209,7 +221,6 @@ def _write(
     opened: Opened,
     state: State,
     clearing: Clearing,
-    limit: Ints,
     closed: bool,
 ) -> None:
     record.decay_uj[at] = opened.decay_uj
@@ -223,7 +234,6 @@ def _write(
     record.payment_nano[at] = clearing.payment_nano
     record.flow_uj[at] = clearing.flow_uj
     record.loss_uj[at] = clearing.loss_uj
-    record.full[at] = np.abs(clearing.flow_uj) >= limit
     record.standing_uj[at] = clearing.standing_uj
     record.operator_nano[at] = clearing.surplus_nano
     record.congestion_nano[at] = line_of(clearing.operator, "congestion_rent")

@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from isojoule.apps.files.book_doc import book_document
 from isojoule.apps.files.book_files import BookFile
 from isojoule.core.interval import Interval
 from isojoule.grid import Grid
@@ -53,7 +52,7 @@ class Sample:
     @cached_property
     def file(self) -> BookFile:
         """Book, grid and normal form."""
-        return BookFile(self.book, self.grid, book_document(self.book, self.grid))
+        return BookFile(self.book, self.grid)
 
     def __repr__(self) -> str:
         lines = [f"Sample on {self.network}, nodes {', '.join(self.grid.node_ids)}"]

@@ -45,7 +45,11 @@ def test_a_full_battery_lets_energy_pass(solver: str) -> None:
 
 @pytest.mark.parametrize("kind", ["path", "tree", "mesh", "islands", "parallel"])
 def test_batteries_everywhere(kind: str) -> None:
-    """`first-order` solves every grid with a falling curve at each node, whatever its links."""
+    """`first-order` solves grids with a falling curve at each node, whatever their links.
+
+    At steep ends one of many may be too hard: then it says how far it came (E2).
+    """
+    given_up = 0
     for seed in range(12):
         case = random_case(7000 + seed, SMALL, kind)
         rnd = Random(seed)
@@ -57,9 +61,10 @@ def test_batteries_everywhere(kind: str) -> None:
             offers.append(offer(f"b{v}", v, b))
         book = book_of(case.grid, offers)
         node = book.offer_node[book.piece_offer].astype(np.int64)
-        fits = bool(np.all(main_pieces(case.grid.node_count, node, book.pieces) >= 0))
-        solved = outcome(Given(case.grid, book), "first-order")
-        assert solved is not None or not fits
+        fits = bool(np.all(main_pieces(case.grid.node_count, node, *book.pieces) >= 0))
+        solved = outcome(Given(case.grid, book), "first-order", may_give_up=True)
+        given_up += fits and solved is None
+    assert given_up <= 1
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -119,7 +124,8 @@ def test_unlimited_trade_is_refused() -> None:
 def test_too_few_steps_are_told_with_the_gap(monkeypatch: pytest.MonkeyPatch) -> None:
     from isojoule.market.solvers import first_order, primal_dual
 
-    book, grid = WALLS.book, WALLS.grid
+    hard = BOOKS["geometric, k mixed"]
+    book, grid = hard.book, hard.grid
     monkeypatch.setattr(primal_dual, "MOST_STEPS", 7)
     monkeypatch.setattr(first_order, "MOST_STEPS", 1)
     for solver in ("primal-dual", "first-order"):

@@ -60,17 +60,18 @@ class Commands(TyperGroup):
             deep = InputError("the input is nested too deeply", remedy="write it flatter")
             report(deep, as_json=bool(ctx.meta.get(JSON)))
             raise typer.Exit(BAD_INPUT) from None
-        except KeyboardInterrupt:
-            print("isojoule: interrupted", file=sys.stderr)
+        except KeyboardInterrupt as error:
+            print(f"isojoule: {str(error) or 'interrupted'}", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None
 
 
 def report(error: IsojouleError, *, as_json: bool) -> None:
     """Print an error for people on stderr, and with `--json` as a document on stdout."""
     if as_json:
-        kinds = {InputError: "input", VerificationError: "verification", Refused: "refusal"}
+        kinds = ((InputError, "input"), (VerificationError, "verification"), (Refused, "refusal"))
+        kind = next(name for of, name in kinds if isinstance(error, of))
         keys = {key: getattr(error, key, "") for key in ("message", "place", "remedy")}
-        print(json.dumps({"error": {"kind": kinds[type(error)], **keys}}, ensure_ascii=False))
+        print(json.dumps({"error": {"kind": kind, **keys}}, ensure_ascii=False))
     print(f"isojoule: {error}", file=sys.stderr)
 
 

@@ -17,7 +17,6 @@ from isojoule.apps.cli.mechanism_tables import (
     show_offers,
 )
 from isojoule.apps.cli.offer_words import offers_told
-from isojoule.apps.files.book_doc import book_document
 from isojoule.apps.files.book_files import BookFile
 from isojoule.apps.files.clearing_files import answer
 from isojoule.apps.mechanism_cards import WORDS
@@ -63,7 +62,7 @@ def _finite(value: float) -> Any:
 
 def _world(found: Replay, world: World) -> Document:
     """Who gets, pays and gains what in a world, and the operator's account."""
-    file = BookFile(world.book, world.grid, book_document(world.book, world.grid))
+    file = BookFile(world.book, world.grid)
     told = answer(file, world.clearing)
     truth = Truth(found.witness.file.book, found.witness.file.grid)
     honest = {*truth.book.participants, *(o for o in truth.grid.owner if o)}

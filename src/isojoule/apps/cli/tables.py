@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, UJ_PER_J, price_unit
+from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, UJ_PER_J, price_text, price_unit
 from isojoule.market.diffusion_words import missed, summary, told
 from isojoule.market.mechanisms import get
 from isojoule.market.reasons import Reader
@@ -111,7 +111,7 @@ def show_clearing(file: BookFile, clearing: Clearing, console: Console | None = 
                 each,
             )
         _print(console, matched, len(c.matches), "trades")
-    console.print(escape(_money(reader)))
+    console.print(escape(money_line(reader)))
     for line in summary(reader):
         console.print(escape(line))
 
@@ -124,12 +124,16 @@ def clearing_text(file: BookFile, clearing: Clearing, width: int = 100) -> str:
     return "\n".join(line.rstrip() for line in printed.get().splitlines())
 
 
-def _money(reader: Reader) -> str:
+def money_line(reader: Reader) -> str:
     """What all gain together, how sure that is the most, and the operator's account."""
     c, currency = reader.clearing, reader.book.currency
     words = f"Gains from trade {c.welfare:.6g} {currency}"
     if c.certificate.kind != "recomputed":
         words += f", proven within {c.certificate.gap:.2g}"
+        left = c.certificate.largest_trade_per_j
+        if c.certificate.kind == "bound" and left == left:
+            told = price_text(left, currency)
+            words += f" (a Joule more between neighbours gains at most {told})"
     elif more := missed(c, currency):
         words += f"; {more}"
     lines = ", ".join(

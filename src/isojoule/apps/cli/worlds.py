@@ -100,13 +100,21 @@ def run(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed for all chance.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="Begin anew instead of going on with an interrupted run."),
+    ] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Write the tables as CSV, too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a scenario, with the savings audit and the report."""
+    """Run a scenario, with the savings audit and the report.
+
+    If it is interrupted, the same command goes on from what was finished.
+    """
     from isojoule.apps.cli.books import read_settings
     from isojoule.apps.results.run import run_scenario
     from isojoule.apps.results.show import print_run, progress_bar
+    from isojoule.apps.results.workers import cores
 
     with progress_bar(not as_json) as report:
         result = run_scenario(
@@ -118,7 +126,8 @@ def run(
             parameters=read_settings(settings or []),
             seed=seed,
             out=out,
-            workers=2,
+            workers=cores(),
+            fresh=fresh,
             report=report,
         )
     written = result.to_csv() if csv else []

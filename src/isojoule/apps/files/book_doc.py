@@ -8,6 +8,7 @@ its digest, do not depend on the order or the units of the input. It is itself a
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from isojoule.core.canonical import number
@@ -38,7 +39,7 @@ def book_document(book: Book, grid: Grid) -> Document:
     }
 
 
-def _order(names: tuple[str, ...]) -> list[int]:
+def _order(names: Sequence[str]) -> list[int]:
     return sorted(range(len(names)), key=lambda i: names[i])
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,17 +47,55 @@ LINK_KINDS = ("line", "transformer", "link")
 _CURRENCY = re.compile("[A-Z]{3,5}")
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+class Head(NamedTuple):
+    """What a book says beside its lists."""
+
+    currency: str
+    interval: Interval
+    network: str
+
+
+@dataclass(frozen=True, eq=False)
 class BookFile:
-    """A book that has been read: the book, its grid, and their normal form."""
+    """A book that has been read: the book, its grid, and their normal form.
+
+    Attributes
+    ----------
+    book, grid
+        What it holds.
+    files
+        Where it was read by columns: its files, and the SHA-256 of each as it was read.
+    """
 
     book: Book
     grid: Grid
-    doc: dict[str, Any]
+    files: dict[Path, str] = field(default_factory=dict)
+
+    @cached_property
+    def doc(self) -> dict[str, Any]:
+        """The normal form, as one document.
+
+        Raises
+        ------
+        InputError
+            The book has no offers as rows: it is large.
+        """
+        if self.book.offer_count and not self.book.offers:
+            raise InputError(
+                f"{self.book.offer_count} offers in columns are not written as one document",
+                remedy="write the answer as a folder: --out FOLDER/",
+            )
+        return book_document(self.book, self.grid)
 
 
-def read_book(path: Path | str) -> BookFile:
+def read_book(path: Path | str, *, columns: bool = True) -> BookFile:
     """Read a book file (YAML, or JSON by its suffix), or a book folder.
+
+    Parameters
+    ----------
+    columns
+        Whether large tables may be read by columns; the book then has no offers as rows, which few
+        mechanisms can do without (`isojoule.apps.files.book_folder.BY_COLUMNS`).
 
     Raises
     ------
@@ -65,9 +104,9 @@ def read_book(path: Path | str) -> BookFile:
     """
     path = Path(path)
     if path.is_dir():
-        from isojoule.apps.files.book_tables import read_book_folder
+        from isojoule.apps.files.book_folder import read_folder
 
-        return book_from_item(read_book_folder(path))
+        return read_folder(path, columns=columns)
     return book_from_item(read_items(path))
 
 
@@ -84,6 +123,30 @@ def book_from_doc(doc: dict[str, Any], *, place: str = "book") -> BookFile:
 def book_from_item(item: Item) -> BookFile:
     """Read a book from a tree of items."""
     found = fields(item, "a book", BOOK_KEYS, [k for k in BOOK_KEYS if k not in _OPTIONAL])
+    head = head_of(found)
+    currency = head.currency
+    node_items = _unique(rows(found["nodes"], "nodes"), "node")
+    places = {node: entry.place for node, entry in node_items}
+    link_items = _unique(rows(found["links"], "links") if "links" in found else [], "link")
+    grid = _grid(node_items, link_items, currency, places)
+    offers = _offers(rows(found["offers"], "offers"), currency, places)
+    book = Book.from_offers(
+        offers, grid, interval=head.interval, currency=currency, network=head.network
+    )
+    return BookFile(book, grid)
+
+
+_OPTIONAL = ("network", "links")
+
+
+def head_of(found: dict[str, Item]) -> Head:
+    """Version, currency, interval and network of a book.
+
+    Raises
+    ------
+    InputError
+        Anything wrong.
+    """
     version = found["isojoule"]
     if version.value != 1 or isinstance(version.value, bool):
         raise InputError(
@@ -102,16 +165,7 @@ def book_from_item(item: Item) -> BookFile:
     if "network" in found:
         network = choice(found["network"], "network", BOOK_NETWORKS)
     interval = _interval(found["interval"])
-    node_items = _unique(rows(found["nodes"], "nodes"), "node")
-    places = {node: entry.place for node, entry in node_items}
-    link_items = _unique(rows(found["links"], "links") if "links" in found else [], "link")
-    grid = _grid(node_items, link_items, currency, places)
-    offers = _offers(rows(found["offers"], "offers"), currency, places)
-    book = Book.from_offers(offers, grid, interval=interval, currency=currency, network=network)
-    return BookFile(book, grid, book_document(book, grid))
-
-
-_OPTIONAL = ("network", "links")
+    return Head(currency, interval, network)
 
 
 def _interval(item: Item) -> Interval:
@@ -158,10 +212,10 @@ def _grid(
     columns = {key: np.full(len(nodes), np.nan) for key in NODE_KEYS[1:]}
     for i, (own, item) in enumerate(nodes):
         if isinstance(item.value, dict):
-            for key, value in _node(own, item).items():
+            for key, value in node_values(own, item).items():
                 columns[key][i] = value
     given = {k: None if np.isnan(c).all() else c for k, c in columns.items()}
-    table = [_link(own, item, currency, places) for own, item in links]
+    table = [link_values(own, item, currency, places) for own, item in links]
     position = {node: i for i, (node, _) in enumerate(nodes)}
 
     def column(key: str, default: float, kind: type = np.float64) -> Any:
@@ -189,7 +243,8 @@ def _grid(
     )
 
 
-def _node(own: str, item: Item) -> dict[str, float]:
+def node_values(own: str, item: Item) -> dict[str, float]:
+    """What a node's mapping says, in SI."""
     found = fields(item, f"the node {own!r}", NODE_KEYS, ("id",))
     values: dict[str, float] = {}
     if "voltage" in found:
@@ -209,7 +264,8 @@ def _node(own: str, item: Item) -> dict[str, float]:
     return values
 
 
-def _link(own: str, item: Item, currency: str, nodes: dict[str, str]) -> dict[str, Any]:
+def link_values(own: str, item: Item, currency: str, nodes: dict[str, str]) -> dict[str, Any]:
+    """What a link's mapping says, in SI, losses in parts of 1e-9; `nodes` as in `read_offer`."""
     found = fields(item, f"the link {own!r}", LINK_KEYS, ("id", "from", "to"))
     values: dict[str, Any] = {end: known_node(found[end], nodes) for end in ("from", "to")}
     if values["from"] == values["to"]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,12 @@ def answer(book: BookFile, clearing: Clearing) -> Document:
 
 def answer_text(document: Document) -> str:
     """The answer as a file holds it: one key a line at the top, numbers in canonical form."""
-    lines = [f"{json.dumps(key)}: {_rows(document[key])}" for key in KEYS if key in document]
+    return document_text(document, KEYS)
+
+
+def document_text(document: Document, keys: Sequence[str]) -> str:
+    """A document with one of its keys a line, in this order."""
+    lines = [f"{json.dumps(key)}: {_rows(document[key])}" for key in keys if key in document]
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
@@ -137,7 +143,7 @@ def _from_doc(document: Any, place: str) -> tuple[BookFile, Clearing]:
         raise VerificationError(str(error), place=_at(place, "book")) from None
     try:
         clearing = _read(document, book)
-        _check_rule(clearing)
+        check_rule(clearing)
         derived = _derive(book, clearing)
     except VerificationError as error:
         raise VerificationError(error.message, place=_at(place, error.place)) from None
@@ -153,7 +159,7 @@ def _from_doc(document: Any, place: str) -> tuple[BookFile, Clearing]:
     return book, clearing
 
 
-def _check_rule(clearing: Clearing) -> None:
+def check_rule(clearing: Clearing) -> None:
     """The mechanism is known here, takes these parameters, and proves itself in this way."""
     try:
         rule = get(clearing.mechanism, **clearing.parameters)
@@ -227,11 +233,11 @@ def _derive(file: BookFile, clearing: Clearing) -> Document:
         ],
         "links": [_link(grid, c, i) for i in _by_name(grid.link_ids)],
         "prices": _per_node(grid, c.price_per_j),
-        "spilled_j": _total(book.spilled_j(c.energy_uj)),
-        "unserved_j": _total(book.unserved_j(c.energy_uj)),
-        "state_before": _plain(c.state_before),
-        "state": _plain(c.state),
-        "notes": _plain(c.notes),
+        "spilled_j": total_text(book.spilled_j(c.energy_uj)),
+        "unserved_j": total_text(book.unserved_j(c.energy_uj)),
+        "state_before": plain(c.state_before),
+        "state": plain(c.state),
+        "notes": plain(c.notes),
         "certificate": {
             "kind": c.certificate.kind,
             "duals": _per_node(grid, c.certificate.duals),
@@ -239,27 +245,32 @@ def _derive(file: BookFile, clearing: Clearing) -> Document:
             "highest": _per_node(grid, c.certificate.highest),
             "welfare_bound": number(c.certificate.welfare_bound),
             "gap": number(c.certificate.gap),
-            "side": _plain({k: v.tolist() for k, v in c.certificate.side.items()}),
+            "largest_trade_per_j": or_null(c.certificate.largest_trade_per_j),
+            "side": plain({k: v.tolist() for k, v in c.certificate.side.items()}),
             **({"leaves": leaves} if leaves else {}),
         },
     }
 
 
-def _by_name(names: tuple[str, ...]) -> list[int]:
+def _by_name(names: Sequence[str]) -> list[int]:
     return sorted(range(len(names)), key=lambda i: names[i])
 
 
 def _per_node(grid: Grid, values: NDArray[np.float64]) -> Document:
     """A number for each node, null where it is not finite."""
     return {
-        name: number(value) if math.isfinite(value) else None
-        for name, value in zip(grid.node_ids, values.tolist(), strict=True)
+        name: or_null(value) for name, value in zip(grid.node_ids, values.tolist(), strict=True)
     }
 
 
-def _total(energy_j: NDArray[np.float64]) -> str:
+def or_null(value: float) -> int | float | None:
+    """A number as a document holds it, null where it is not finite."""
+    return number(value) if math.isfinite(value) else None
+
+
+def total_text(energy_j: NDArray[np.float64]) -> str:
     """Sum of energies in exact microjoules, each rounded to the nearest."""
-    return joules_text(sum(round(e) for e in (energy_j * UJ_PER_J).tolist()))
+    return joules_text(int(np.rint(energy_j * UJ_PER_J).astype(np.int64).sum()))
 
 
 def _link(grid: Grid, c: Clearing, i: int) -> Document:
@@ -277,12 +288,12 @@ def _link(grid: Grid, c: Clearing, i: int) -> Document:
     return row
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Notes with every number as a document holds it."""
     if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
+        return {key: plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     return number(value) if isinstance(value, float) else value
 
 
@@ -321,7 +332,7 @@ def _read(document: Document, file: BookFile) -> Clearing:
     links = {row["id"]: row for row in document["links"]}
     certificate = document["certificate"]
 
-    def column(names: tuple[str, ...], rows: Document, key: str, digits: int) -> NDArray[np.int64]:
+    def column(names: Sequence[str], rows: Document, key: str, digits: int) -> NDArray[np.int64]:
         values = [exact(rows[name].get(key, "0"), digits, f"{name}.{key}") for name in names]
         return np.array(values, dtype=np.int64)
 
@@ -364,6 +375,7 @@ def _read(document: Document, file: BookFile) -> Clearing:
             gap=_number(certificate["gap"]),
             side={k: np.array([_number(v) for v in side[k]]) for k in sorted(side)},
             leaves=read_leaves(certificate.get("leaves", []), book, grid),
+            largest_trade_per_j=or_nan(certificate["largest_trade_per_j"]),
         ),
         state=state,
         trades=read_trades(document["trades"], grid),
@@ -379,6 +391,11 @@ def _taken(book: Book, rows: Document) -> NDArray[np.bool_] | None:
     if not book.indivisible:
         return None
     return np.array([bool(rows[name].get("taken", True)) for name in book.offer_ids])
+
+
+def or_nan(value: Any) -> float:
+    """The number of a document, nan where it is null."""
+    return math.nan if value is None else _number(value)
 
 
 def _number(value: Any) -> float:

@@ -204,12 +204,12 @@ def drawn(grid: Grid, utility: int) -> Drawn:
     """What is drawn of a grid."""
     nowhere = np.full(grid.node_count, np.nan)
     return Drawn(
-        nodes=grid.node_ids,
-        links=grid.link_ids,
+        nodes=tuple(grid.node_ids),
+        links=tuple(grid.link_ids),
         link_from=grid.link_from.astype(np.int64),
         link_to=grid.link_to.astype(np.int64),
         capacity_w=grid.capacity_w,
-        kind=grid.kind,
+        kind=tuple(grid.kind),
         x=nowhere if grid.x is None else grid.x,
         y=nowhere if grid.y is None else grid.y,
         utility=utility,

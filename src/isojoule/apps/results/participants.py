@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from isojoule.apps.results.machine_tables import Work
+from isojoule.apps.results.worlds import part_rows, parts_of
 from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
-from isojoule.microworld.offers import UTILITY, OfferMaker
+from isojoule.microworld.offers import OfferMaker
 from isojoule.microworld.scenario import DeviceKind, Scenario
 
+Ints = NDArray[np.int64]
 Works = dict[tuple[str, str], Work]
 """What became of the Orders, by world and period."""
 Starts = dict[tuple[str, str], list[int]]
 """Energy in the batteries at the start, microjoules, by world and period."""
-
-
-_NOTHING = {
-    world: {"payment_nano": 0, "bought_uj": 0, "sold_uj": 0} for world in ("market", "baseline")
-}
 
 
 def participants(
@@ -34,45 +33,27 @@ def participants(
     batteries hold more at the end; and the network fee, shared in proportion to the energy that a
     participant buys.
     """
-    found: dict[str, dict[str, dict[str, Any]]] = {}
     local: dict[str, float] = {}
-    for world in ("market", "baseline"):
-        frame = (
-            pl.scan_parquet(folder / world / "devices" / "*.parquet")
-            .filter(pl.col("participant") != UTILITY)
-            .group_by("period", "time_s", "participant")
-            .agg(pl.col("energy_uj").sum(), pl.col("payment_nano").sum())
-            .group_by("period", "participant")
-            .agg(
-                pl.col("payment_nano").sum(),
-                pl.col("energy_uj").clip(lower_bound=0).sum().alias("bought_uj"),
-                (-pl.col("energy_uj").clip(upper_bound=0)).sum().alias("sold_uj"),
-            )
-            .collect()
-        )
-        for row in frame.iter_rows(named=True):
-            person = found.setdefault(row["participant"], {})
-            person.setdefault(row["period"], {})[world] = row
+    sums = {
+        (world, p.name): part
+        for world in ("market", "baseline")
+        for p, part in zip(scenario.periods, device_sums(folder / world, scenario), strict=True)
+    }
     earned = _link_owners(folder, scenario)
-    unserved = unserved_j(folder, scenario)
+    unserved = unserved_j(scenario, sums)
     kept = stored_worth(folder, scenario, start_uj)
     if scenario.network_fee_per_j > 0:
         local = _local_trade(folder)
-    bought_all: dict[str, int] = {}
-    for person in found.values():
-        for period, worlds in person.items():
-            bought_all[period] = bought_all.get(period, 0) + worlds["market"]["bought_uj"]
     people = []
-    for name in scenario.participants:
+    for index, name in enumerate(scenario.participants):
         periods = {}
         for p in scenario.periods:
-            # who owns no device may still own links, or order work
-            worlds = found.get(name, {}).get(p.name, _NOTHING)
-            share = worlds["market"]["bought_uj"] / max(bought_all[p.name], 1)
+            market_sums = sums["market", p.name]
+            share = int(market_sums.bought_uj[index]) / max(int(market_sums.bought_uj.sum()), 1)
             fee = scenario.network_fee_per_j * local.get(p.name, 0.0) * share
             paid = {
                 world: (
-                    worlds[world]["payment_nano"]
+                    int(sums[world, p.name].payment_nano[index])
                     + earned.get((world, p.name, name), 0)
                     + works[world, p.name].paid_nano.get(name, 0)
                 )
@@ -87,13 +68,51 @@ def participants(
                 "market_cost": market,
                 "baseline_cost": baseline,
                 "saving": baseline - market,
-                "bought_uj": worlds["market"]["bought_uj"],
-                "sold_uj": worlds["market"]["sold_uj"],
+                "bought_uj": int(market_sums.bought_uj[index]),
+                "sold_uj": int(market_sums.sold_uj[index]),
                 "unserved_market_j": unserved.get(("market", p.name, name), 0.0),
                 "unserved_baseline_j": unserved.get(("baseline", p.name, name), 0.0),
             }
         people.append({"participant": name, "periods": periods})
     return people
+
+
+class DeviceSums(NamedTuple):
+    """Sums over a period, per participant, and per device what it received in all, microjoules."""
+
+    payment_nano: Ints
+    bought_uj: Ints
+    sold_uj: Ints
+    served_uj: Ints
+
+
+def device_sums(world: Path, scenario: Scenario) -> list[DeviceSums]:
+    """What devices did in each period of a world, summed part by part.
+
+    A participant buys or sells what its devices net in an interval.
+    """
+    d = scenario.devices
+    people = len(scenario.participants)
+    number, found = 0, []
+    for period in scenario.periods:
+        paid, bought, sold = np.zeros((3, people), np.int64)
+        served = np.zeros(d.count, np.int64)
+        for _ in range(parts_of(scenario, period)):
+            path = world / "devices" / f"part-{number:05}.parquet"
+            frame = pl.read_parquet(path, columns=["energy_uj", "payment_nano"])
+            shape = (-1, d.count + int(scenario.has_utility))
+            energy = frame["energy_uj"].to_numpy().reshape(shape)[:, : d.count]
+            payment = frame["payment_nano"].to_numpy().reshape(shape)[:, : d.count].sum(0)
+            net = np.zeros((len(energy), people), np.int64)
+            for device, owner in enumerate(d.participant.tolist()):
+                net[:, owner] += energy[:, device]
+            np.add.at(paid, d.participant, payment)
+            bought += np.maximum(net, 0).sum(0)
+            sold += np.maximum(-net, 0).sum(0)
+            served += np.maximum(energy, 0).sum(0)
+            number += 1
+        found.append(DeviceSums(paid, bought, sold, served))
+    return found
 
 
 def _link_owners(folder: Path, scenario: Scenario) -> dict[tuple[str, str, str], int]:
@@ -163,27 +182,24 @@ def stored_worth(
     return worth
 
 
-def unserved_j(folder: Path, scenario: Scenario) -> dict[tuple[str, str, str], float]:
+def unserved_j(
+    scenario: Scenario, sums: Mapping[tuple[str, str], DeviceSums]
+) -> dict[tuple[str, str, str], float]:
     """Need that was not served, J, by world, period and participant; what is 0 is left out."""
     maker = OfferMaker.of(scenario)
     d = scenario.devices
     short: dict[tuple[str, str, str], float] = {}
     for period in scenario.periods:
-        wanted = np.maximum(maker.energies_uj(scenario.rows(period)), 0).sum(0)
+        wanted = np.zeros(d.count, np.int64)
+        for number in range(parts_of(scenario, period)):
+            rows = part_rows(scenario, period, number)
+            wanted += np.maximum(maker.energies_uj(rows), 0).sum(0)
         for world in ("market", "baseline"):
-            got = (
-                pl.scan_parquet(folder / world / "devices" / "*.parquet")
-                .filter((pl.col("period") == period.name) & (pl.col("energy_uj") > 0))
-                .group_by("device")
-                .agg(pl.col("energy_uj").sum())
-                .collect()
-            )
-            served = dict(got.iter_rows())
-            for i in np.flatnonzero((d.kind == DeviceKind.LOAD) & (wanted > 0)):
-                missing = int(wanted[i]) - int(served.get(d.ids[i], 0))
-                if missing > 0:
-                    key = (world, period.name, scenario.participants[int(d.participant[i])])
-                    short[key] = short.get(key, 0.0) + missing / UJ_PER_J
+            served = sums[world, period.name].served_uj
+            for i in np.flatnonzero((d.kind == DeviceKind.LOAD) & (wanted > served)):
+                key = (world, period.name, scenario.participants[int(d.participant[i])])
+                missing = int(wanted[i]) - int(served[i])
+                short[key] = short.get(key, 0.0) + missing / UJ_PER_J
     return short
 
 

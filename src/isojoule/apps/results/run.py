@@ -2,21 +2,16 @@
 
 What comes in: a scenario's folder or name, and options. What goes out: a folder
 `runs/<id>/` with Parquet tables, `summary.json`, `report.html`, a copy of the inputs and a
-`manifest.json` of hashes. The folder appears whole or not at all. The id follows from inputs and
+`manifest.json` of hashes. The folder appears whole or not at all; what an interrupted run had
+finished is kept beside it (`isojoule.apps.results.unfinished`). The id follows from inputs and
 options, so the same run has the same id, and the same bytes.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import shutil
-import signal
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
 from pathlib import Path
-from queue import Empty
 from typing import Any
 
 from isojoule.apps.results.manifest import (
@@ -26,12 +21,17 @@ from isojoule.apps.results.manifest import (
     versions,
     write_manifest,
 )
+from isojoule.apps.results.periods import cut_periods
 from isojoule.apps.results.store import Run
 from isojoule.apps.results.summary import write_summary
-from isojoule.apps.results.worlds import Job, Outcome, parts_of, run_job
+from isojoule.apps.results.unfinished import Workplace, kept_intervals, unfinished
+from isojoule.apps.results.workers import here, in_processes
+from isojoule.apps.results.worlds import Job, Outcome, parts_of
 from isojoule.core.errors import InputError
-from isojoule.microworld.scenario import Period, Scenario
+from isojoule.microworld.scenario import Scenario
 
+FEW = 400
+"""Fewer intervals than this are not worth the start of a process."""
 Report = Callable[[str, int, int], None]
 """Called with a stage, intervals done, and intervals expected (0 if unknown)."""
 
@@ -47,9 +47,12 @@ def run_scenario(
     seed: int = 0,
     out: str | Path | None = None,
     workers: int = 1,
+    fresh: bool = False,
     report: Report | None = None,
 ) -> Run:
     """Run a scenario and its baseline.
+
+    If it is interrupted, what is finished stays, and the same call goes on from there.
 
     Parameters
     ----------
@@ -67,6 +70,8 @@ def run_scenario(
     workers
         Processes; the result does not depend on it. More than one start this program's main
         module anew, so a script that asks for them needs `if __name__ == "__main__":`.
+    fresh
+        Begin anew, whatever an interrupted run left.
     report
         Progress, see `Report`.
 
@@ -77,7 +82,10 @@ def run_scenario(
     Raises
     ------
     InputError
-        Bad scenario or options, or the mechanism refuses.
+        Bad scenario or options, or the mechanism refuses; or an interrupted run is left, and its
+        inputs changed since.
+    Interrupted
+        By Ctrl-C, after something was finished; says where it is kept.
     """
     from isojoule.apps.files.scenario_files import bundled, read_scenario
     from isojoule.market.mechanisms import get
@@ -124,20 +132,14 @@ def run_scenario(
             place=str(final),
             remedy="give --out a folder that does not exist",
         )
-    made = final.with_name(f".{final.name}.part")
-    shutil.rmtree(made, ignore_errors=True)
-    made.mkdir(parents=True)
-    try:
+    with unfinished(final, identity, fresh=fresh) as place:
+        made = place.run
         copy_inputs(folder, made / "scenario")
-        outcomes = _simulate(cut, chosen, parameters or {}, made, seed, workers, options, tell)
+        outcomes = _simulate(cut, chosen, parameters or {}, place, seed, workers, options, tell)
         tell("auditing", 0, 0)
         write_summary(made, cut, run, outcomes, identity, shown_command(name, identity, mechanism))
         tell("writing the report", 0, 0)
         _write_report(made, identity, run)
-        shutil.rmtree(final, ignore_errors=True)
-        made.rename(final)
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
     return Run(final)
 
 
@@ -153,67 +155,11 @@ def shown_command(name: str, identity: dict[str, Any], mechanism: str | None) ->
     return " ".join([*words, "--seed", str(identity["seed"])])
 
 
-def cut_periods(
-    scenario: Scenario, start: str | None, end: str | None, days: float | None
-) -> Scenario:
-    """The scenario with its periods cut to what was asked for.
-
-    Raises
-    ------
-    InputError
-        Nothing is left, or a time cannot be read.
-    """
-    first = _moment(start, scenario, "--from") if start else None
-    last = _moment(end, scenario, "--to") if end else None
-    if days is not None and not 0 < days < 1e6:
-        raise InputError(f"--days {days} is no length", remedy="give a number of days above 0")
-    step = scenario.interval_s
-    periods = []
-    for p in scenario.periods:
-        a = max(p.start_s, first) if first is not None else p.start_s
-        b = min(p.end_s, last) if last is not None else p.end_s
-        a = p.start_s + -(-(a - p.start_s) // step) * step
-        if days is not None:
-            b = min(b, a + max(1, round(days * 86400 / step)) * step)
-        b = p.start_s + (b - p.start_s) // step * step
-        if a < b:
-            periods.append(Period(p.name, a, b))
-    if not periods:
-        raise InputError(
-            "no interval of the scenario lies in that time",
-            place="--from / --to",
-            remedy="the scenario covers "
-            + ", ".join(f"{_text(p.start_s)} to {_text(p.end_s)}" for p in scenario.periods),
-        )
-    return dataclasses.replace(scenario, periods=tuple(periods))
-
-
-def _text(seconds: int) -> str:
-    from isojoule.core.interval import Interval
-
-    return Interval(seconds, 1.0).start_text()
-
-
-def _moment(text: str, scenario: Scenario, place: str) -> int:
-    from datetime import datetime
-    from zoneinfo import ZoneInfo
-
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        raise InputError(
-            f"{text!r} is not a date or time", place=place, remedy="write it as 2016-07-11"
-        ) from None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=ZoneInfo(scenario.timezone))
-    return int(when.timestamp())
-
-
 def _simulate(
     scenario: Scenario,
     mechanism: str,
     parameters: dict[str, Any],
-    folder: Path,
+    place: Workplace,
     seed: int,
     workers: int,
     arguments: dict[str, Any],
@@ -226,94 +172,23 @@ def _simulate(
     ):
         part = 0
         for number, period in enumerate(scenario.periods):
-            jobs.append(Job(world, chosen, own, number, part, folder / world, seed))
+            jobs.append(Job(world, chosen, own, number, part, place.run / world, seed))
             part += parts_of(scenario, period)
     intervals = sum(scenario.rows(p).stop - scenario.rows(p).start for p in scenario.periods)
     rounds = 2 if scenario.cyclic_tolerance is not None else 1
     total = 2 * rounds * intervals
-    if workers <= 1 or total < 400:
-        done = 0
-
-        def count(step: int) -> None:
-            nonlocal done
-            done += step
-            tell("simulating", done, max(total, done))
-
-        return [run_job(scenario, job, count) for job in jobs]
-    return _in_processes(folder / "scenario", arguments, jobs, workers, total, tell)
-
-
-_shared: dict[str, Any] = {}
-
-
-def _begin(inputs: Path, arguments: dict[str, Any], queue: Any) -> None:
-    """Read the scenario in the worker: what is handed to a new process must be small.
-
-    A process that dies at its start never reads it, and would leave us waiting.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted, and ends us
-    from isojoule.apps.files.scenario_files import read_scenario
-
-    scenario = cut_periods(
-        read_scenario(inputs), arguments.get("from"), arguments.get("to"), arguments.get("days")
-    )
-    _shared.update(scenario=scenario, queue=queue)
-
-
-def _work(job: Job) -> Outcome:
-    pending = 0
+    done = kept_intervals(place.progress)
+    tell("simulating", done, max(total, done))
 
     def count(step: int) -> None:
-        nonlocal pending
-        pending += step
-        if pending >= 48:
-            _shared["queue"].put(pending)
-            pending = 0
+        nonlocal done
+        done += step
+        tell("simulating", done, max(total, done))
 
-    return run_job(_shared["scenario"], job, count)
-
-
-def _in_processes(
-    inputs: Path,
-    arguments: dict[str, Any],
-    jobs: list[Job],
-    workers: int,
-    total: int,
-    tell: Report,
-) -> list[Outcome]:
-    """All jobs in worker processes; the longest (the market's) first."""
-    context = get_context("spawn")
-    queue = context.Queue()
-    done = 0
-    tell("starting workers", 0, total)
-    with ProcessPoolExecutor(
-        max_workers=workers,
-        mp_context=context,
-        initializer=_begin,
-        initargs=(inputs, arguments, queue),
-    ) as pool:
-        futures = [pool.submit(_work, job) for job in jobs]
-        try:
-            waiting = set(futures)
-            while waiting:
-                try:
-                    done += queue.get(timeout=0.1)
-                    tell("simulating", done, max(total, done))
-                except Empty:
-                    pass
-                for future in [f for f in waiting if f.done()]:
-                    future.result()
-                    waiting.discard(future)
-        except BrokenProcessPool:
-            raise InputError(
-                "a worker process ended at once",
-                place="workers",
-                remedy='put the call under `if __name__ == "__main__":`, or run with workers=1',
-            ) from None
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return [future.result() for future in futures]
+    workers = min(workers, len(jobs))
+    if workers <= 1 or total < FEW:
+        return here(scenario, jobs, place.progress, count)
+    return in_processes(place.run / "scenario", arguments, jobs, place.progress, workers, count)
 
 
 def _write_report(folder: Path, identity: dict[str, Any], run: str) -> None:

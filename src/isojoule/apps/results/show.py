@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 from rich.console import Console
@@ -15,6 +16,8 @@ from isojoule.apps.results.store import Run
 from isojoule.core.units import J_PER_KWH
 
 A_CENT = 0.005
+SOON_S = 1.0
+"""Before this a speed says little."""
 
 
 @contextmanager
@@ -33,12 +36,48 @@ def progress_bar(on: bool = True) -> Iterator[Report]:
         transient=True,
     ) as bar:
         task = bar.add_task("starting", total=None, count="")
+        pace = Pace()
 
         def report(stage: str, done: int, total: int) -> None:
-            count = f"{done:,} of {total:,} intervals" if total else ""
+            count = pace.text(stage, done, total, monotonic())
             bar.update(task, description=stage, completed=done, total=total or None, count=count)
 
         yield report
+
+
+class Pace:
+    """How fast a stage goes on, and how long it still takes.
+
+    What was done before the stage was first heard of, by a run that was interrupted, does not
+    count as speed.
+    """
+
+    def __init__(self) -> None:
+        self.stage, self.first, self.begun_s = "", 0, 0.0
+
+    def text(self, stage: str, done: int, total: int, now_s: float) -> str:
+        """Where a stage is, at a time of any clock, s.
+
+        >>> pace = Pace()
+        >>> pace.text("simulating", 1000, 4000, 10.0)
+        '1,000 of 4,000 intervals'
+        >>> pace.text("simulating", 2000, 4000, 12.0)
+        '2,000 of 4,000 intervals, 500/s, 4 s left'
+        """
+        if stage != self.stage:
+            self.stage, self.first = stage, done
+        if done == self.first:  # workers may still be starting
+            self.begun_s = now_s
+        if not total:
+            return ""
+        where = f"{done:,} of {total:,} intervals"
+        passed_s = now_s - self.begun_s
+        if done == self.first or passed_s < SOON_S:
+            return where
+        rate = (done - self.first) / passed_s
+        left_s = (total - done) / rate
+        left = f"{left_s:,.0f} s" if left_s < 120 else f"{left_s / 60:,.0f} min"
+        return f"{where}, {rate:,.0f}/s, {left} left"
 
 
 def print_run(run: Run, console: Console | None = None) -> None:

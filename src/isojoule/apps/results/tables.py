@@ -9,13 +9,15 @@ stand in the names.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from isojoule.apps.results.checkpoint import HALF
 from isojoule.apps.results.machine_tables import machine_frames
 from isojoule.microworld.offers import OfferMaker
 from isojoule.microworld.scenario import DeviceKind, Scenario
@@ -43,16 +45,61 @@ def part_frames(
     return frames
 
 
-def write_part(folder: Path, number: int, frames: dict[str, pl.DataFrame]) -> None:
-    """Write one part of each table below `folder`."""
+def write_part(folder: Path, number: int, frames: dict[str, pl.DataFrame]) -> list[Path]:
+    """Write one part of each table below `folder`, each file whole or not at all.
+
+    What an earlier round left as this part in other tables is taken away.
+    """
+    written = []
     for name, frame in frames.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
-        frame.write_parquet(
-            folder / name / f"part-{number:05}.parquet", compression="zstd", statistics=False
-        )
+        path = _part(folder, name, number)
+        half = path.with_name(path.name + HALF)
+        frame.write_parquet(half, compression="zstd", statistics=False)
+        half.replace(path)
+        written.append(path)
+    for path in folder.glob(f"*/part-{number:05}.parquet"):
+        if path not in written:
+            path.unlink()
+            if not any(path.parent.iterdir()):
+                path.parent.rmdir()
+    return written
 
 
-def _names(values: tuple[str, ...], count: int) -> pl.Series:
+class Facts(NamedTuple):
+    """What the outcome of a job needs of one part.
+
+    Attributes
+    ----------
+    energy_uj
+        Received, (intervals, offers).
+    loss_uj
+        Lost in the links, (intervals,).
+    unproven
+        Intervals whose prices do not prove the optimum.
+    """
+
+    energy_uj: Ints
+    loss_uj: Ints
+    unproven: int
+
+
+def part_facts(folder: Path, number: int) -> Facts:
+    """Read what the outcome needs from a part that was written."""
+    table = pl.read_parquet(_part(folder, "intervals", number), columns=["loss_uj", "proven"])
+    energy = pl.read_parquet(_part(folder, "devices", number), columns=["energy_uj"])
+    return Facts(
+        energy["energy_uj"].to_numpy().reshape(table.height, -1),
+        table["loss_uj"].to_numpy(),
+        int((~table["proven"]).sum()),
+    )
+
+
+def _part(folder: Path, table: str, number: int) -> Path:
+    return folder / table / f"part-{number:05}.parquet"
+
+
+def _names(values: Sequence[str], count: int) -> pl.Series:
     """The names, once per interval."""
     codes = np.tile(np.arange(len(values), dtype=np.uint32), count)
     return pl.Series(list(values), dtype=pl.String).gather(codes)

@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.apps.results.manifest import check_manifest
-from isojoule.apps.results.power import merge
+from isojoule.apps.results.periods import cut_periods
+from isojoule.apps.results.power import PowerCheck, merge
 from isojoule.apps.results.summary import NAME, head, headline, summarise
 from isojoule.apps.results.verify_tables import check_files, check_tables, read_record
-from isojoule.apps.results.worlds import CHUNK, check_power, world_of
+from isojoule.apps.results.worlds import part_rows, parts_of, world_of
 from isojoule.core.errors import InvariantError, VerificationError
 from isojoule.core.interval import Interval
 from isojoule.market.allocation import supporting_prices
@@ -31,6 +32,7 @@ from isojoule.market.contract import Certificate, Clearing, Refusal
 from isojoule.market.mechanisms import get
 from isojoule.market.settle import nodal_payments
 from isojoule.market.verify import MARGIN, check_physics
+from isojoule.microworld.carried import as_stored
 from isojoule.microworld.offers import OfferMaker
 from isojoule.microworld.scenario import Period, Scenario
 from isojoule.microworld.simulate import Record, check_record, limits_uj, line_of
@@ -49,7 +51,6 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
         At the first thing that does not hold; names file, interval and place.
     """
     from isojoule.apps.files.scenario_files import read_scenario
-    from isojoule.apps.results.run import cut_periods
 
     tell = report or (lambda stage, done, total: None)
     folder = Path(folder)
@@ -76,35 +77,35 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
         part = 0
         for period, entry in zip(scenario.periods, summary["periods"], strict=True):
             start = _start(scenario, clockwork, entry, world)
-            state, parts = clockwork.at(start), []
-            rows = scenario.rows(period)
-            for first in range(rows.start, rows.stop, CHUNK):
-                last = min(first + CHUNK, rows.stop)
-                record = read_record(
-                    maker, folder / world, part, slice(first, last), state.stored_uj
-                )
-                state = _check_intervals(
-                    clockwork, mechanism, record, first, state, folder / world, seed
-                )
-                expected |= check_tables(
-                    maker, record, folder / world, part, period.name, prices=world == "market"
-                )
-                parts.append(record)
-                part += 1
-                checked += last - first
-                tell("checking intervals", checked, total)
+            state, unproven = clockwork.at(start), 0
+            with PowerCheck(scenario) as check:
+                for number in range(parts_of(scenario, period)):
+                    rows = part_rows(scenario, period, number)
+                    record = read_record(maker, folder / world, part, rows, state.stored_uj)
+                    state = as_stored(
+                        _check_intervals(
+                            clockwork, mechanism, record, rows.start, state, folder / world, seed
+                        )
+                    )
+                    expected |= check_tables(
+                        maker, record, folder / world, part, period.name, prices=world == "market"
+                    )
+                    unproven += record.unproven
+                    lost[world].append(record.loss_uj.sum(1))
+                    check.add_once(number, record.energy_uj)
+                    part += 1
+                    checked += rows.stop - rows.start
+                    tell("checking intervals", checked, total)
+                power[world].append(check.result())
             facts[world, period.name] = {
                 "rounds": entry[f"rounds_{world}"],
-                "unproven": sum(record.unproven for record in parts),
+                "unproven": unproven,
                 "cyclic": _check_cycle(
                     scenario, maker, period, start, state.stored_uj, entry, world
                 ),
                 "stored_change_uj": int(state.stored_uj.sum() - start.sum()),
                 "start_uj": [int(v) for v in start],
             }
-            energies = np.concatenate([r.energy_uj[:, : scenario.devices.count] for r in parts])
-            power[world].append(check_power(scenario, energies / (1e6 * scenario.interval_s)))
-            lost[world].append(np.concatenate([r.loss_uj.sum(1) for r in parts]))
     check_files(folder, expected)
     tell("checking the summary", 0, 0)
     again = {**head(scenario, manifest, manifest["run"]), **summarise(folder, scenario, facts)}

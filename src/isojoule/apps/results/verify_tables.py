@@ -7,6 +7,7 @@ the same, to the last row.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ def _record(maker: OfferMaker, world: Path, part: int, rows: slice, start_uj: In
     count, offers = times.size, maker.template.offer_count
     links, nodes = s.grid.link_count, s.grid.node_count
 
-    def read(table: str, name: str, names: tuple[str, ...]) -> pl.DataFrame:
+    def read(table: str, name: str, names: Sequence[str]) -> pl.DataFrame:
         path = world / table / f"part-{part:05}.parquet"
         frame = _read(path)
         if frame.height != count * len(names):

@@ -2,29 +2,33 @@
 
 A period that must be cyclic is repeated, each time from where it ended, until every battery
 ends where it started (within the scenario's tolerance); the last round is what is written.
+
+No more than one part is held in memory. Every part is written as soon as it is simulated, and the
+next round writes over it; only a period of a single part waits for its last round.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isojoule.grid.powerflow import AcResult, check_ac
-from isojoule.market import Mechanism
+from isojoule.apps.results.checkpoint import Checkpoint, load, save
+from isojoule.apps.results.power import PowerCheck
+from isojoule.grid.powerflow import AcResult
 from isojoule.market.mechanisms import get
+from isojoule.microworld.carried import as_stored
 from isojoule.microworld.scenario import Period, Scenario
 from isojoule.microworld.simulate import Record, simulate
-from isojoule.microworld.world import State, World
+from isojoule.microworld.world import World
 
 CHUNK = 672
 """Intervals in one part."""
 Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 Progress = Callable[[int], None]
 
 
@@ -39,6 +43,11 @@ class Job:
     first_part: int
     folder: Path
     seed: int
+
+    @property
+    def name(self) -> str:
+        """Name of the job's checkpoint."""
+        return f"{self.world}-{self.period}"
 
 
 @dataclass(frozen=True)
@@ -58,53 +67,125 @@ class Outcome:
     """None off the grid: there is no slack node."""
 
 
-def run_job(scenario: Scenario, job: Job, progress: Progress | None) -> Outcome:
-    """Simulate, write the parts, check the power flow."""
-    from isojoule.apps.results.tables import part_frames, write_part
+def run_job(
+    scenario: Scenario, job: Job, progress: Progress | None, kept: Path | None = None
+) -> Outcome:
+    """Simulate, write the parts, check the power flow.
 
-    seed = job.seed.to_bytes(8, "big", signed=True)
-    world = world_of(scenario, job.mechanism, seed)
-    maker = world.maker
-    mechanism = get(job.mechanism, **job.parameters)
+    Parameters
+    ----------
+    progress
+        Called with the number of intervals done since it was last called.
+    kept
+        Folder of checkpoints, if the job may be interrupted and go on.
+    """
+    from isojoule.apps.results.tables import part_facts
+
     period = scenario.periods[job.period]
-    start = world.first()
-    rounds = 0
-    cyclic = scenario.cyclic_tolerance is None
-    records: list[Record] = []
-    if scenario.cyclic_tolerance is not None:
-        capacity = np.rint(scenario.devices.capacity_j[maker.batteries] * 1e6)
-        while rounds < scenario.max_rounds and not cyclic:
-            rounds += 1
-            records = list(_chunks(world, mechanism, period, start, seed, progress))
-            end = records[-1].end_uj
-            off = np.abs(end - start.stored_uj) / capacity
-            cyclic = bool(np.all(off <= scenario.cyclic_tolerance))
-            if not cyclic and rounds < scenario.max_rounds:
-                start = world.at(end)
-    else:
-        rounds = 1
-    first = last = start.stored_uj
-    power: list[Floats] = []
-    lost: list[Ints] = []
-    unproven = 0
-    stream = records or _chunks(world, mechanism, period, start, seed, progress)
-    for number, record in enumerate(stream):
-        frames = part_frames(maker, record, period.name, prices=job.world == "market")
-        write_part(job.folder, job.first_part + number, frames)
-        unproven += record.unproven
-        lost.append(record.loss_uj.sum(1))
-        power.append(record.energy_uj[:, : scenario.devices.count] / (1e6 * scenario.interval_s))
-        last = record.end_uj
+    with PowerCheck(scenario) as power:
+        last = _Rounds(scenario, job, progress, kept, power).run()
+        loss, unproven = [], 0
+        for number in range(parts_of(scenario, period)):
+            facts = part_facts(job.folder, job.first_part + number)
+            loss.append(facts.loss_uj)
+            unproven += facts.unproven
+            power.add_once(number, facts.energy_uj)
+        found = power.result()
     return Outcome(
         job=job,
-        rounds=rounds,
-        cyclic=cyclic,
-        stored_change_uj=int(last.sum() - first.sum()),
-        start_uj=first,
-        loss_uj=np.concatenate(lost),
+        rounds=last.round,
+        cyclic=last.cyclic,
+        stored_change_uj=int(last.state.stored_uj.sum() - last.start.stored_uj.sum()),
+        start_uj=last.start.stored_uj,
+        loss_uj=np.concatenate(loss),
         unproven=unproven,
-        ac=check_power(scenario, np.concatenate(power)),
+        ac=found,
     )
+
+
+class _Rounds:
+    """The rounds of one job, from its checkpoint to the end."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        job: Job,
+        progress: Progress | None,
+        kept: Path | None,
+        power: PowerCheck,
+    ) -> None:
+        seed = job.seed.to_bytes(8, "big", signed=True)
+        self.scenario, self.job, self.progress, self.power = scenario, job, progress, power
+        self.seed = seed
+        self.world = world_of(scenario, job.mechanism, seed)
+        self.mechanism = get(job.mechanism, **job.parameters)
+        self.period = scenario.periods[job.period]
+        self.file = None if kept is None else kept / f"{job.name}.json"
+        self.once = scenario.cyclic_tolerance is None
+        self.count = parts_of(scenario, self.period)
+        self.held: Record | None = None
+
+    def run(self) -> Checkpoint:
+        """Simulate what is left; returns the last checkpoint."""
+        at = None if self.file is None else load(self.file, self.job.folder.parent)
+        if at is None:
+            first = self.world.first()
+            at = Checkpoint(first, first)
+        while not at.closed:
+            for number in range(at.parts, self.count):
+                at = self._part(at, number)
+                if number + 1 < self.count:
+                    self._save(at)
+            at = self._turn(at)
+            self._save(at)
+        return at
+
+    def _part(self, at: Checkpoint, number: int) -> Checkpoint:
+        rows = part_rows(self.scenario, self.period, number)
+        record, state = simulate(
+            self.world, self.mechanism, rows, at.state, seed=self.seed, progress=self.progress
+        )
+        done = replace(
+            at,
+            state=as_stored(state),
+            parts=number + 1,
+            intervals=at.intervals + rows.stop - rows.start,
+        )
+        if not self.once and self.count == 1:
+            self.held = record
+            return done
+        return self._write(done, record, number)
+
+    def _write(self, at: Checkpoint, record: Record, number: int) -> Checkpoint:
+        from isojoule.apps.results.tables import part_frames, write_part
+
+        job = self.job
+        frames = part_frames(
+            self.world.maker, record, self.period.name, prices=job.world == "market"
+        )
+        written = write_part(job.folder, job.first_part + number, frames)
+        if self.once:  # what is written is what stays
+            self.power.add_once(number, record.energy_uj)
+        return at.with_files(job.folder.parent, written)
+
+    def _turn(self, at: Checkpoint) -> Checkpoint:
+        """The end of a round: the end of the job, or the beginning of the next round."""
+        tolerance = self.scenario.cyclic_tolerance
+        cyclic = True
+        if tolerance is not None:
+            capacity = np.rint(self.scenario.devices.capacity_j[self.world.maker.batteries] * 1e6)
+            off = np.abs(at.state.stored_uj - at.start.stored_uj) / capacity
+            cyclic = bool(np.all(off <= tolerance))
+        if not cyclic and at.round < self.scenario.max_rounds:
+            start = self.world.at(at.state.stored_uj)
+            return Checkpoint(start, start, round=at.round + 1, intervals=at.intervals)
+        if self.held is not None:
+            at = self._write(at, self.held, 0)
+        return replace(at, closed=True, cyclic=cyclic)
+
+    def _save(self, at: Checkpoint) -> None:
+        if self.file is not None:
+            save(self.file, at)
 
 
 def world_of(scenario: Scenario, mechanism: str, seed: bytes) -> World:
@@ -119,39 +200,8 @@ def parts_of(scenario: Scenario, period: Period) -> int:
     return -(-count // CHUNK)
 
 
-def _chunks(
-    world: World,
-    mechanism: Mechanism,
-    period: Period,
-    state: State,
-    seed: bytes,
-    progress: Progress | None,
-) -> Iterator[Record]:
-    rows = world.maker.scenario.rows(period)
-    for first in range(rows.start, rows.stop, CHUNK):
-        last = min(first + CHUNK, rows.stop)
-        record, state = simulate(
-            world, mechanism, slice(first, last), state, seed=seed, progress=progress
-        )
-        yield record
-
-
-def check_power(scenario: Scenario, device_power_w: Floats) -> AcResult | None:
-    """AC power flow of what the devices received, W, (intervals, devices); None off the grid."""
-    if not scenario.has_utility:
-        return None
-    d = scenario.devices
-    to_q = np.sqrt(1.0 - d.factor**2) / d.factor
-    shape = (device_power_w.shape[0], scenario.grid.node_count)
-    p_w, q_var = np.zeros(shape), np.zeros(shape)
-    for device in range(d.count):
-        node = int(d.node[device])
-        p_w[:, node] += device_power_w[:, device]
-        q_var[:, node] += device_power_w[:, device] * to_q[device]
-    return check_ac(
-        scenario.grid,
-        scenario.utility_node,
-        p_w,
-        q_var,
-        slack_voltage_pu=scenario.slack_voltage_pu,
-    )
+def part_rows(scenario: Scenario, period: Period, number: int) -> slice:
+    """Rows of the time axis that lie in one part of a period."""
+    rows = scenario.rows(period)
+    first = rows.start + number * CHUNK
+    return slice(first, min(first + CHUNK, rows.stop))

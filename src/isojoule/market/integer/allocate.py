@@ -298,7 +298,16 @@ class Search:
             taken=taken,
             duals=proof.duals,
             leaves=proof.leaves,
-            support=Support(s.lowest, s.highest, s.price, welfare, gap, False, best.scale),
+            support=Support(
+                s.lowest,
+                s.highest,
+                s.price,
+                welfare,
+                gap,
+                False,
+                best.scale,
+                largest_trade_per_j=s.largest_trade_per_j,
+            ),
             bound=max(bound, value),
         )
 

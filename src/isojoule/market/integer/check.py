@@ -120,7 +120,10 @@ def proved(book: Book, grid: Grid, clearing: Clearing) -> Support:
     welfare = s.welfare + rest.worth
     gap = max(max(bounds) - served - welfare, 0.0)
     size = s.size + math.fsum(np.abs(units.worth).tolist())
-    return Support(s.lowest, s.highest, s.price, welfare, gap, False, size)
+    trade = s.largest_trade_per_j
+    return Support(
+        s.lowest, s.highest, s.price, welfare, gap, False, size, largest_trade_per_j=trade
+    )
 
 
 def _fixed(units: Units, leaf: Leaf, number: int) -> Fixed:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.core.errors import VerificationError
+from isojoule.core.names import not_empty
 from isojoule.core.units import NANO_PER_UNIT
 from isojoule.grid import Grid
 from isojoule.grid.formulation import Network, network_of
@@ -138,7 +139,7 @@ def _again(
 def _check_sums(book: Book, grid: Grid, c: Clearing) -> None:
     """Owners of links get its price, the lines add up: integers, exactly."""
     carried = payments(grid.price_per_j, -np.abs(c.flow_uj))
-    owned = np.array([bool(name) for name in grid.owner], dtype=bool)
+    owned = not_empty(grid.owner)
     wrong = np.flatnonzero(c.link_payment_nano != np.where(owned, carried, 0))
     if wrong.size:
         raise VerificationError(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.core.chance import rank
+from isojoule.core.names import not_empty
 from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
 from isojoule.grid import Grid
 from isojoule.grid.formulation import Network
@@ -210,7 +211,7 @@ def settle(grid: Grid, columns: Columns, outcome: Outcome, offers: int) -> Money
     whole = np.ceil(paid * NANO_PER_UNIT - EXACT_NANO).astype(np.int64)
     links = np.zeros(grid.link_count, np.int64)
     carried = payments(grid.price_per_j, -np.abs(o.flow_uj))  # owners are rounded down
-    owned = np.array([bool(name) for name in grid.owner], dtype=bool)
+    owned = not_empty(grid.owner)
     links[owned] = carried[owned]
     lines = {
         "carriage": -int(carried[~owned].sum()),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from isojoule.core.units import UJ_PER_J
 from isojoule.grid import Grid
-from isojoule.market.allocation import NotSolved
+from isojoule.market.allocation import Allocation, NotSolved
 from isojoule.market.book import NETWORKS, Book
 from isojoule.market.contract import Claim, Clearing, Refusal, State, Traits
 from isojoule.market.outcome import clearing_of
@@ -88,6 +89,24 @@ class Equilibrium:
         if refusal is not None:
             return refusal
         found = allocate_auto(book, grid) if solver == AUTO else allocate_by(book, grid, solver)
+        return self._clearing(book, grid, state, seed, found)
+
+    def clear_from(
+        self, book: Book, grid: Grid, *, state: State | None, seed: bytes, start: Any
+    ) -> tuple[Clearing | Refusal, Any]:
+        """Clear the book from the flows of the interval before. See `isojoule.market.contract`."""
+        refusal = self.refuses(book)
+        if refusal is not None:
+            return refusal, None
+        clearing = self._clearing(book, grid, state, seed, allocate_auto(book, grid, start))
+        if isinstance(clearing, Refusal):
+            return clearing, None
+        return clearing, clearing.flow_uj / UJ_PER_J
+
+    def _clearing(
+        self, book: Book, grid: Grid, state: State | None, seed: bytes,
+        found: Allocation | NotSolved,
+    ) -> Clearing | Refusal:  # fmt: skip
         if isinstance(found, NotSolved):
             return Refusal(self.name, found.reason, found.remedy)
         s = found.support

@@ -13,7 +13,7 @@ from isojoule.core.units import UJ_PER_J
 from isojoule.grid import Grid
 from isojoule.grid.formulation import Network, network_of
 from isojoule.kernels.commit import commit, losses
-from isojoule.kernels.household import behind_the_meter
+from isojoule.kernels.household import behind_the_meter, meters, pieces_by_meter, serve_own_home
 from isojoule.kernels.money import payments
 from isojoule.kernels.prices import fill
 from isojoule.market.allocation import (
@@ -173,57 +173,30 @@ def tariff_of(book: Book) -> Tariff | str:
     utilities = np.flatnonzero(book.offer_kind == UTILITY)
     if utilities.size != 1:
         return f"the book has {utilities.size} utilities, the baseline needs one"
-    mine = book.piece_offer == utilities[0]
-    p = book.pieces
-    sells, buys = p.a[mine & (p.lo < 0)], p.a[mine & (p.hi > 0)]
+    offer, p = int(utilities[0]), book.pieces
+    mine = slice(*np.searchsorted(book.piece_offer, [offer, offer + 1]))
+    sells, buys = p.a[mine][p.lo[mine] < 0], p.a[mine][p.hi[mine] > 0]
     if sells.size != 1 or buys.size != 1:
         return "the utility does not both sell and buy"
-    return Tariff(int(utilities[0]), float(buys[0]), float(sells[0]))
+    return Tariff(offer, float(buys[0]), float(sells[0]))
 
 
 def baseline_pieces(book: Book, tariff: Tariff) -> Pieces:
-    """The book's pieces with batteries that serve their own household.
-
-    On the curve of a battery the bid becomes a price just above the utility's buying price, the
-    ask one just below its selling price, if a round trip pays; else the piece is shut. The
-    efficiency of the round trip is the ratio of bid to ask at no trade.
-    """
+    """The book's pieces with batteries that serve their own household, where that pays."""
     p = book.pieces
-    span = tariff.sells_at - tariff.buys_at
-    level = p.a + p.b * np.maximum(p.c0, 0.0) ** p.k
-    on = book.on_curve & (p.hi > p.lo)
-    ask = np.full(book.offer_count, np.nan)
-    bid = np.full(book.offer_count, np.nan)
-    ask[book.piece_offer[book.on_curve & (p.lo <= 0) & (p.hi == 0)]] = level[
-        book.on_curve & (p.lo <= 0) & (p.hi == 0)
-    ]
-    buying = book.on_curve & (p.hi > 0)
-    bid[book.piece_offer[buying]] = level[buying]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        trip = bid / ask
-    # a full battery has no bid, an empty one no ask: nothing to compare, nothing to lose
-    pays = np.where(np.isfinite(trip), trip * tariff.sells_at > tariff.buys_at, True)
-    use = on & pays[book.piece_offer]
-    shut = on & ~use
-    worth = np.where(p.hi > 0, tariff.buys_at + span / 3, tariff.sells_at - span / 3)
-    return p._replace(
-        lo=np.where(shut, 0.0, p.lo),
-        hi=np.where(shut, 0.0, p.hi),
-        a=np.where(use, worth, p.a),
-        b=np.where(use, 0.0, p.b),
-    )
+    lo, hi, a, b = serve_own_home(
+        book.piece_offer, book.on_curve, book.offer_count, p.lo, p.hi, p.a, p.b, p.c0, p.k,
+        tariff.buys_at, tariff.sells_at,
+    )  # fmt: skip
+    return p._replace(lo=lo, hi=hi, a=a, b=b)
 
 
 def alone(book: Book, tariff: Tariff) -> Floats:
     """Where each piece stands when each household trades with the utility alone, J."""
-    of_offer, meters = meters_of(book)
-    meter = of_offer[book.piece_offer]
-    mine = book.piece_offer == tariff.offer
-    order = np.argsort(meter, kind="stable")
-    order = order[~mine[order]]
-    start = np.searchsorted(meter[order], np.arange(meters + 1)).astype(np.int64)
+    of_offer, count = meters_of(book)
+    meter, start, order = pieces_by_meter(of_offer, count, book.piece_offer, tariff.offer)
     p = baseline_pieces(book, tariff)
-    return behind_the_meter(meters, meter, start, order, *p, tariff.buys_at, tariff.sells_at)
+    return behind_the_meter(count, meter, start, order, *p, tariff.buys_at, tariff.sells_at)
 
 
 def to_uj(book: Book, columns: Columns, x: Floats) -> Ints:
@@ -311,9 +284,7 @@ def _without_prices(grid: Grid) -> Grid:
 
 def meters_of(book: Book) -> tuple[Ints, int]:
     """Meter of each offer (one a participant and node), and how many there are."""
-    key = book.offer_participant.astype(np.int64) * (int(book.offer_node.max(initial=0)) + 1)
-    _, meter = np.unique(key + book.offer_node, return_inverse=True)
-    return meter.astype(np.int64), int(meter.max(initial=-1)) + 1
+    return meters(book.offer_participant, book.offer_node)
 
 
 def _clearing(
@@ -322,8 +293,8 @@ def _clearing(
 ) -> Clearing:  # fmt: skip
     """Payments and prices that the rule attaches to these energies and flows."""
     nodes = grid.node_count
-    meter, meters = meters_of(book)
-    net = np.zeros(meters, np.int64)
+    meter, count = meters_of(book)
+    net = np.zeros(count, np.int64)
     np.add.at(net, meter, energy)
     meter_price = np.where(net > 0, tariff.sells_at, tariff.buys_at)
     paid = payments(meter_price[meter], energy)
@@ -331,11 +302,11 @@ def _clearing(
     bill = int(payments(np.array([tariff.sells_at]), np.array([lost], np.int64))[0])
     paid[tariff.offer] = 0
     paid[tariff.offer] = -int(paid.sum()) - bill
-    node = np.zeros(meters, np.int64)
+    node = np.zeros(count, np.int64)
     node[meter] = book.offer_node
     of_utility = meter[tariff.offer]
     low, high = np.full(nodes, np.inf), np.full(nodes, -np.inf)
-    home = np.arange(meters) != of_utility
+    home = np.arange(count) != of_utility
     np.minimum.at(low, node[home], meter_price[home])
     np.maximum.at(high, node[home], meter_price[home])
     price = np.where(low == high, low, np.nan)

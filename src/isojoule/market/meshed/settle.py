@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from isojoule.core.names import not_empty
 from isojoule.grid import Grid
 from isojoule.kernels.money import payments
 from isojoule.market.book import Book
@@ -34,7 +35,7 @@ def row_payments(
         Of the certificate: the duals of the links' limits.
     """
     offers = payments(price[book.offer_node], flows.energy_uj)
-    owned = np.array([bool(name) for name in grid.owner], dtype=bool)
+    owned = not_empty(grid.owner)
     rent = payments(-side[SIDE], flows.flow_uj)  # as if each were paid to an owner
     links = np.where(owned, rent, 0)
     surplus = int(offers.sum()) + int(links.sum())

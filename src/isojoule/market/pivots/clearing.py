@@ -153,8 +153,8 @@ def shares(
     for i in np.flatnonzero(size):
         at_offers.setdefault(book.participants[book.offer_participant[i]], []).append(int(i))
     at_links: dict[str, list[int]] = {}
-    for e in np.flatnonzero(found.flow_uj):
-        at_links.setdefault(grid.owner[e], []).append(int(e))
+    for e in np.flatnonzero(found.flow_uj).tolist():
+        at_links.setdefault(grid.owner[e], []).append(e)
     for name, nano in of.items():
         mine, carry = at_offers.get(name, []), at_links.get(name, [])
         parts = split(

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.core.errors import InvariantError
+from isojoule.core.names import not_empty
 from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
 from isojoule.grid import Grid
 from isojoule.grid.formulation import network_of
@@ -48,7 +49,7 @@ def feeder_payments(
     near = price[np.where(forward, grid.link_from, grid.link_to)]
     far = price[np.where(forward, grid.link_to, grid.link_from)]
     used = sent > 0
-    owned = np.array([bool(name) for name in grid.owner], dtype=bool)
+    owned = not_empty(grid.owner)
     links = np.zeros(grid.link_count, np.int64)
     mine = np.flatnonzero(owned & used)
     beside = (duals.reactive * reactive - by_voltage)[mine]

@@ -46,7 +46,7 @@ def allocate_auto(book: Book, grid: Grid, start_j: Floats | None = None) -> Allo
     network = network_of(grid, book.network, book.interval.duration_s)
     columns = columns_of(book, network)
     for solver in fitting(network, columns, start_j):
-        out = allocate(book, grid, solver=solver)
+        out = allocate(book, grid, solver=solver, columns=columns)
         if isinstance(out, Allocation) and out.support.closed:
             return out
     return prove(book, grid, allocate(book, grid))

@@ -1,0 +1,64 @@
+"""The part of a scenario that a run was asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from isojoule.core.errors import InputError
+from isojoule.microworld.scenario import Period, Scenario
+
+
+def cut_periods(
+    scenario: Scenario, start: str | None, end: str | None, days: float | None
+) -> Scenario:
+    """The scenario with its periods cut to what was asked for.
+
+    Raises
+    ------
+    InputError
+        Nothing is left, or a time cannot be read.
+    """
+    first = _moment(start, scenario, "--from") if start else None
+    last = _moment(end, scenario, "--to") if end else None
+    if days is not None and not 0 < days < 1e6:
+        raise InputError(f"--days {days} is no length", remedy="give a number of days above 0")
+    step = scenario.interval_s
+    periods = []
+    for p in scenario.periods:
+        a = max(p.start_s, first) if first is not None else p.start_s
+        b = min(p.end_s, last) if last is not None else p.end_s
+        a = p.start_s + -(-(a - p.start_s) // step) * step
+        if days is not None:
+            b = min(b, a + max(1, round(days * 86400 / step)) * step)
+        b = p.start_s + (b - p.start_s) // step * step
+        if a < b:
+            periods.append(Period(p.name, a, b))
+    if not periods:
+        raise InputError(
+            "no interval of the scenario lies in that time",
+            place="--from / --to",
+            remedy="the scenario covers "
+            + ", ".join(f"{_text(p.start_s)} to {_text(p.end_s)}" for p in scenario.periods),
+        )
+    return dataclasses.replace(scenario, periods=tuple(periods))
+
+
+def _text(seconds: int) -> str:
+    from isojoule.core.interval import Interval
+
+    return Interval(seconds, 1.0).start_text()
+
+
+def _moment(text: str, scenario: Scenario, place: str) -> int:
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(
+            f"{text!r} is not a date or time", place=place, remedy="write it as 2016-07-11"
+        ) from None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=ZoneInfo(scenario.timezone))
+    return int(when.timestamp())
