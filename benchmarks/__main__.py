@@ -22,8 +22,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         told = machine()
         for name in given.only or subjects.NAMES:
             _measure(name, given, told)
-    if given.folder:
+            if given.folder:  # each, so that what is measured is kept if a later one fails
+                page.write(given.folder)
+    elif given.folder:
         page.write(given.folder)
+    if given.folder:
         print(f"written: {given.folder / page.PAGE}")
 
 
