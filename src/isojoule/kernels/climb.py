@@ -289,6 +289,7 @@ def _climb(
             stuck = stuck + 1 if still and look.gap <= look.off else 0
             if stuck >= 3:
                 break
+        bar = max(bar, 1e-300)  # a goal of nothing is never reached
         count = min(_next_look(ahead, seen / bar, worst / bar), most - done)
         seen = worst
         ahead = _sweeps(mesh, steps, now, before, state, count, each)

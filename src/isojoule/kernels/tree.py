@@ -51,13 +51,13 @@ HAIR = 4e-13
 ROUNDS = 60
 """Most times that chords are drawn anew."""
 FINER = 0.0625
-"""Chords become so much shorter where the answer stayed on them;"""
-WIDER = 4.0
-"""where it did not, they reach so many times farther than it went."""
+"""The first step of a ladder becomes so much shorter in each round. Its further ones reach wherever
+the answer may still go."""
 WINDOW = 0.02
 """Share of a price around which it is looked for after the first round; later less."""
-CLOSE = 1e-5
-"""Links with a quadratic loss are followed at points as near as this share of their capacity."""
+CLOSE = 1e-6
+"""What links with a quadratic loss carry stands still if it moves by no more than this share of the
+largest flow: what is left is of the order of its square."""
 NARROW = 1e-13
 """A distance in energy that counts as none, as a share of the piece."""
 
@@ -231,26 +231,26 @@ def _inside(low: Floats, high: Floats, price: Floats) -> bool:
 @inline
 def _settle_links(walk: Walk, program: TreeProgram, drawn: Floats, level: Floats,
                   around: Floats) -> bool:  # fmt: skip
-    """Choose where links with a quadratic loss are followed closely. Whether they were."""
-    settled = True
+    """Choose where links with a quadratic loss are followed closely. Whether they stand still."""
     link, gains, losses, limits = walk.link, program.gain, program.loss_per_j, program.capacity
+    most = largest = 0.0
     for p in range(link.size):
         e = link[p]
         if e < 0 or losses[e] == 0.0:
             continue
-        gain, r, capacity = gains[e], losses[e], limits[e]
-        taken = drawn[p]
+        gain, r, taken = gains[e], losses[e], drawn[p]
         behind = (gain - r * taken) * taken if taken > 0.0 else -sent_for(-taken, gain, r)
-        moved = abs(behind - level[p])
-        fine = CLOSE * capacity
-        if not (moved <= around[p] and around[p] <= 2.0 * fine):
-            settled = False
-        level[p] = behind
+        largest = max(largest, abs(behind))
         if around[p] < math.inf:
-            around[p] = max(WIDER * moved, fine)
+            most = max(most, abs(behind - level[p]))
+            around[p] *= FINER
         else:
-            around[p] = 0.25 * abs(behind) + 1e-3 * capacity
-    return settled
+            most = math.inf
+            around[p] = 0.25 * abs(behind) + 1e-3 * limits[e]
+        level[p] = behind
+    for p in range(link.size):
+        around[p] = max(around[p], CLOSE * largest)
+    return most <= CLOSE * largest
 
 
 @inline
@@ -286,13 +286,10 @@ def _settle(program: TreeProgram, tolerance: float, price: Floats, near: Floats,
             off = abs(marginal_at(a, b, c0, c1, k, chord) - lam) if lo < curve < hi else math.inf
             if not (miss <= NARROW * (hi - lo) or off <= tolerance):
                 settled = False
-            moved = abs(curve - near[i])
-            if not wide[i] < math.inf:
-                wide[i] = (hi - lo) / 8.0
-            elif moved > wide[i]:
-                wide[i] = min(WIDER * moved, hi - lo)
+            if wide[i] < math.inf:
+                wide[i] = max(FINER * wide[i], NARROW * (hi - lo))
             else:
-                wide[i] = max(FINER * wide[i], 4.0 * miss, NARROW * (hi - lo))
+                wide[i] = (hi - lo) / 8.0
             near[i] = curve
     return settled
 

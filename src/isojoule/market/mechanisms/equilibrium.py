@@ -27,8 +27,8 @@ class Equilibrium:
 
     Other names: locational marginal pricing, competitive equilibrium, Walrasian equilibrium.
 
-    Ties: where offers are worth the same and lie behind the same prices, the interior point
-    shares between them; the outcome does not depend on the order of the input.
+    Ties: where offers are worth the same and lie behind the same prices, the solver shares between
+    them (docs/spec/solvers.md); the outcome does not depend on the order of the input.
 
     Sources: Samuelson 1952 (Am. Econ. Rev. 42:283); Bohn, Caramanis, Schweppe 1984 (RAND J.
     Econ. 15:360).

@@ -6,7 +6,7 @@
   a moment ago are known.
 - All else: `interior-point`; where a mesh is so large that factors would not fit, `primal-dual`.
 
-What the chosen one leaves open is solved by the interior point. Spec: docs/spec/solvers.md, E12.
+What the chosen one leaves open is solved by the interior point. Spec: docs/spec/solvers.md, E13.
 """
 
 from __future__ import annotations
