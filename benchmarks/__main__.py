@@ -20,10 +20,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         given.folder = page.ROOT
     if not given.page:
         told = machine()
-        for name in given.only or subjects.names():
+        for name in given.only or subjects.NAMES:
             _measure(name, given, told)
-    if given.folder:
+            if given.folder:  # each, so that what is measured is kept if a later one fails
+                page.write(given.folder)
+    elif given.folder:
         page.write(given.folder)
+    if given.folder:
         print(f"written: {given.folder / page.PAGE}")
 
 
@@ -44,8 +47,8 @@ def _measure(name: str, given: argparse.Namespace, told: dict[str, str]) -> None
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
-        "--only", action="append", choices=subjects.names(), metavar="SUBJECT",
-        help=f"measure this alone; may be given again: {', '.join(subjects.names())}",
+        "--only", action="append", choices=subjects.NAMES, metavar="SUBJECT",
+        help=f"measure this alone; may be given again: {', '.join(subjects.NAMES)}",
     )  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="small books, in seconds")
     parser.add_argument("--page", action="store_true", help="measure nothing, write the page again")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks.graphs import Shape
 from isojoule.core.interval import Interval
+from isojoule.core.names import Names
 from isojoule.core.units import PPB
 from isojoule.grid import Grid
 from isojoule.market import Book
@@ -40,8 +41,8 @@ def batteries(
 ) -> tuple[Book, Grid]:
     """A book of batteries on this shape; `k` for all, or one for each node."""
     grid = Grid(
-        _names("n", shape.nodes),
-        _names("l", shape.links),
+        Names.numbered("n", shape.nodes),
+        Names.numbered("l", shape.links),
         shape.tail,
         shape.head,
         capacity_w=np.full(shape.links, capacity_j / DURATION_S),
@@ -50,7 +51,7 @@ def batteries(
     stored_j = np.random.default_rng(seed).uniform(0.0, FULL_J, shape.nodes)
     zero = np.zeros(shape.nodes)
     every = np.arange(shape.nodes, dtype=np.int32)
-    names = _names("p", shape.nodes)
+    names = Names.numbered("p", shape.nodes)
     book = Book(
         currency="EUR",
         interval=Interval(0, DURATION_S),
@@ -94,7 +95,3 @@ def _pieces(stored_j: Floats, k: Floats) -> Pieces:
         one / FULL_J,
         k,
     )
-
-
-def _names(letter: str, count: int) -> tuple[str, ...]:
-    return tuple(f"{letter}{i}" for i in range(count))

@@ -68,15 +68,15 @@ def fits(name: str, book: Book, grid: Grid) -> bool:
     return not get(name).unfit(book, grid, network, columns_of(book, network))
 
 
-def clearing(book: Book, grid: Grid) -> Clearing:
-    """The whole clearing.
+def clearing(book: Book, grid: Grid, start: Floats | None = None) -> Clearing:
+    """The whole clearing, from the flows of the interval before, J, if there are some.
 
     Raises
     ------
     RuntimeError
         The book is refused.
     """
-    found = Equilibrium().clear(book, grid)
+    found, _ = Equilibrium().clear_from(book, grid, state=None, seed=b"", start=start)
     if isinstance(found, Refusal):
         raise RuntimeError(str(found))
     return found

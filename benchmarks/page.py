@@ -29,7 +29,7 @@ gained.
 
 def read(folder: Path = ROOT) -> dict[str, Data]:
     """Stored results of all subjects that have some, in the order of the page."""
-    files = {name: folder / RESULTS / f"{name}.json" for name in subjects.names()}
+    files = {name: folder / RESULTS / f"{name}.json" for name in subjects.NAMES}
     return {
         name: json.loads(file.read_text(encoding="utf-8"))
         for name, file in files.items()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, TypeGuard, cast, runtime_checkable
 
@@ -19,8 +18,6 @@ Say = Callable[[str], None]
 
 NAMES = ("solve", "sweep", "peers", "growth", "neighbourhood", "large", "year")
 """In the order of the page."""
-_PARTS = {"large": ("memory", "large_book")}
-"""Programs that a subject runs."""
 
 
 class Subject(Protocol):
@@ -38,15 +35,6 @@ class Drawn(Subject, Protocol):
     """One that draws."""
 
     def pictures(self, data: Data, folder: Path) -> None: ...
-
-
-def names() -> list[str]:
-    """All subjects that are there."""
-    return [name for name in NAMES if all(map(_there, (name, *_PARTS.get(name, ()))))]
-
-
-def _there(module: str) -> bool:
-    return find_spec(f"benchmarks.{module}") is not None
 
 
 def get(name: str) -> Subject:

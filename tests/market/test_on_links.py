@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from isojoule.grid import Grid
 from isojoule.grid.formulation import Network, network_of
-from isojoule.market import Book
+from isojoule.market import Book, Clearing
 from isojoule.market.allocation import Allocation, allocate
 from isojoule.market.columns import columns_of
+from isojoule.market.mechanisms.equilibrium import Equilibrium
 from isojoule.market.optimum import LinkSolution, optimum
 from isojoule.valuation import Load, Utility
 from isojoule.valuation.curve import Pieces
@@ -200,3 +201,15 @@ def test_trade_without_limit_is_named_by_its_offer() -> None:
     found = allocate(book, grid, solver=Far())
     assert not isinstance(found, Allocation)
     assert "'cheap'" in found.reason
+
+
+@pytest.mark.parametrize("solver", ["auto", "tree"])
+def test_a_tree_is_cleared_without_arcs(solver: str) -> None:
+    book, grid = line(capacity_w=1.0)
+    network = network_of(grid, "transport", 1.0)
+    found = Equilibrium().clear(book, grid, solver=solver)
+    assert isinstance(found, Clearing)
+    assert found.flow_uj.tolist() == [1_000_000]
+    assert found.certificate.by_prices
+    assert [name for name in ARCS if name in network.__dict__] == []
+    assert network.arcs == network.arc_link.size == 2

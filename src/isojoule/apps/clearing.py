@@ -16,7 +16,7 @@ from isojoule.core.errors import InputError
 from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
 from isojoule.grid import Grid
 from isojoule.market import Book, Clearing, Refusal
-from isojoule.market.book_check import check_book
+from isojoule.market.check_book import check_book
 from isojoule.market.explain import explain
 from isojoule.market.mechanisms import get
 from isojoule.market.solvers import clear_with
@@ -131,7 +131,8 @@ def clear(
     Raises
     ------
     InputError
-        Bad file or columns, unknown mechanism or solver, or a book without its grid.
+        Bad file, unknown mechanism or solver, a book without its grid, or with columns that are
+        wrong (see `isojoule.market.check_book`).
     """
     if isinstance(book, Book):
         if grid is None:

@@ -107,6 +107,11 @@ class Network:
         return out
 
     @cached_property
+    def arcs(self) -> int:
+        """Number of arcs, told without making them."""
+        return 2 * self.tail.size - int(np.count_nonzero(self.plain))
+
+    @cached_property
     def arc_link(self) -> Ints:
         """Link of each arc: all links, then those that need an arc for the way back."""
         every = np.arange(self.tail.size)

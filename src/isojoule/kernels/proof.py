@@ -121,27 +121,10 @@ def stand(offer: Ints, lo: Floats, hi: Floats, energy_uj: Ints, standing_uj: Int
     return x, largest
 
 
-@kernel
-def same_kinks(lo: Floats, hi: Floats, x: Floats, flow: Floats, capacity: Floats, one: float,
-               other: float) -> bool:  # fmt: skip
-    """Whether the same pieces and links stand at a bound with two measures of dust.
-
-    The comparisons are those of `isojoule.kernels.support`, so then it finds the same prices.
-    """
-    for i in range(x.size):
-        if (x[i] < hi[i] - one) != (x[i] < hi[i] - other):
-            return False
-        if (x[i] > lo[i] + one) != (x[i] > lo[i] + other):
-            return False
-    for e in range(flow.size):
-        sent = abs(flow[e])
-        if (sent > one) != (sent > other) or (sent <= one) != (sent <= other):
-            return False
-        if (sent < capacity[e] - one) != (sent < capacity[e] - other):
-            return False
-        if (capacity[e] - one > 0.0) != (capacity[e] - other > 0.0):  # the way back
-            return False
-    return True
+@inline
+def _same(one: Floats, other: Floats) -> bool:
+    """Whether two columns of prices are the same."""
+    return one.size == other.size and bool(np.all(one == other))
 
 
 @inline
@@ -319,24 +302,20 @@ def proof(node: Ints, offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats,
     # there is shows in whether the prices prove the optimum. Beside an offer that is many powers
     # of ten larger than all that moves, its dust would hide them: then what moves is the measure
     count = len(WIDENINGS)
-    tried, tries = np.empty(2 * count), 0
+    last_low, last_high = none, none
     for attempt in range(2 * count):
         if attempt == count and not moved < largest:
             break  # the same again
         measure = largest if attempt < count else moved
         slack = WIDENINGS[attempt % count] * (NEAR_J + NEAR_SHARE * measure)
-        again = False
-        for t in range(tries):
-            again = again or same_kinks(lo, hi, x, flow, capacity, tried[t], slack)
-        if again:
-            continue  # nothing stands at a kink now that did not before: the same prices
-        tried[tries] = slack
-        tries += 1
         bid, ask, scale = own_bounds(node, lo, hi, a, b, c0, c1, k, x, nodes, slack)
         lowest, highest = support(
             bid, ask, scale, tail, head, flow, capacity, gain, r, price, start, incident, order,
             up, link, whole, slack,
         )  # fmt: skip
+        if _same(lowest, last_low) and _same(highest, last_high):
+            continue  # and they prove as little
+        last_low, last_high = lowest, highest
         middle = np.empty(nodes)
         for v in range(nodes):
             middle[v] = between(lowest[v], highest[v])

@@ -8,7 +8,8 @@ nothing runs in circles, and negative prices occur.
 
 Where the links are a forest, two sweeps, to the roots and back, lead every bound to every node.
 While no price is below 0 that is all: the way back along a link bounds nothing more. Where there
-are rings, or prices below 0, a queue relaxes until nothing changes.
+are rings, or prices below 0, a queue relaxes until nothing changes. Where the offers at a node
+leave it one price, links cannot move that: only nodes whose price is open are walked to.
 """
 
 from __future__ import annotations
@@ -148,7 +149,7 @@ def _sweep(tail: Ints, flow: Floats, capacity: Floats, gain: Floats, r: Floats, 
     for at in range(nodes - 1, -1, -1):
         v = order[at]
         u = up[v]
-        if u >= 0 and (low[v] > -math.inf or high[v] < math.inf):
+        if u >= 0 and low[u] < high[u] and (low[v] > -math.inf or high[v] < math.inf):
             e = link[v]
             f = flow[e] if tail[e] == v else -flow[e]
             low[u], high[u] = _there(low[v], high[v], low[u], high[u], f, capacity[e], gain[e],
@@ -156,7 +157,7 @@ def _sweep(tail: Ints, flow: Floats, capacity: Floats, gain: Floats, r: Floats, 
     for at in range(nodes):
         v = order[at]
         u = up[v]
-        if u >= 0 and (low[u] > -math.inf or high[u] < math.inf):
+        if u >= 0 and low[v] < high[v] and (low[u] > -math.inf or high[u] < math.inf):
             e = link[v]
             f = flow[e] if tail[e] == u else -flow[e]
             low[v], high[v] = _there(low[u], high[u], low[v], high[v], f, capacity[e], gain[e],
@@ -179,9 +180,14 @@ def _settle(tail: Ints, head: Ints, flow: Floats, capacity: Floats, gain: Floats
     nodes = start.size - 1
     queue = np.empty(nodes + 1, np.int64)
     queued = np.zeros(nodes, np.bool_)
+    wanted = np.zeros(nodes, np.bool_)  # beside a node whose price is open
+    for v in range(nodes):
+        if low[v] < high[v]:
+            for p in range(start[v], start[v + 1]):
+                wanted[tail[incident[p]] + head[incident[p]] - v] = True
     first, count = 0, 0
     for v in range(nodes):
-        if low[v] > -math.inf or high[v] < math.inf:
+        if wanted[v] and (low[v] > -math.inf or high[v] < math.inf):
             queue[count] = v
             queued[v] = True
             count += 1
@@ -196,6 +202,8 @@ def _settle(tail: Ints, head: Ints, flow: Floats, capacity: Floats, gain: Floats
         for p in range(start[v], start[v + 1]):
             e = incident[p]
             u = tail[e] + head[e] - v
+            if not low[u] < high[u]:
+                continue
             f = flow[e] if tail[e] == v else -flow[e]
             new_low, new_high = _there(low[v], high[v], low[u], high[u], f, capacity[e], gain[e],
                                        r[e], price[e], slack, small)  # fmt: skip

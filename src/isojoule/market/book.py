@@ -4,7 +4,7 @@ Two ways in: `Book.from_offers` for people and files (offers as rows, brought in
 order, so that no result depends on the order of the input), and the constructor itself for
 simulations, which fill the columns directly. Names may be a tuple of strings or, where they are
 many, `isojoule.core.names.Names`. Columns from outside are looked at by
-`isojoule.market.book_check.check_book`.
+`isojoule.market.check_book.check_book`.
 """
 
 from __future__ import annotations

@@ -12,14 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.grid.formulation import Network
-from isojoule.market.optimum import Columns
+from isojoule.kernels.proof import DUST_J as DUST_J
+from isojoule.kernels.proof import is_closed
+from isojoule.market.columns import Columns
 from isojoule.valuation.curve import Pieces
 
 Floats = NDArray[np.float64]
-
-GAP_SHARE = 1e-7
-GAP_LEAST = 1e-8
-DUST_J = 2e-6
 
 
 def proven(welfare: float, gap: float, rounding: float) -> bool:
@@ -27,7 +25,7 @@ def proven(welfare: float, gap: float, rounding: float) -> bool:
 
     That is 1e-7 of the welfare, or ten nano-units if that is more.
     """
-    return gap <= max(GAP_SHARE * abs(welfare), GAP_LEAST) + rounding
+    return is_closed(welfare, gap, rounding)
 
 
 def rounding_of(

@@ -26,7 +26,7 @@ from isojoule.grid.formulation import Network, network_of
 from isojoule.kernels.interior_point import Solution
 from isojoule.market.allocation import Allocation, NotSolved, allocate, columns_of, lifted
 from isojoule.market.book import NETWORKS, Book
-from isojoule.market.optimum import ACCEPTED, Columns, Solver, optimum
+from isojoule.market.optimum import ACCEPTED, Columns, LinkSolver, Solver, optimum
 from isojoule.market.solvers.primal_dual import PrimalDual
 from isojoule.valuation.curve import Pieces
 
@@ -47,7 +47,7 @@ REMEDY = "check for prices or sizes that are many powers of ten apart"
 
 
 def prove(
-    book: Book, grid: Grid, found: Allocation | NotSolved, solver: Solver | None = None
+    book: Book, grid: Grid, found: Allocation | NotSolved, solver: Solver | LinkSolver | None = None
 ) -> Allocation | NotSolved:
     """The outcome if it proves itself, else one that does, else why there is none.
 
@@ -104,12 +104,14 @@ def unproved(book: Book, found: Allocation) -> str:
     )
 
 
-def _again(book: Book, grid: Grid, solver: Solver | None) -> Iterator[Allocation | NotSolved]:
+def _again(
+    book: Book, grid: Grid, solver: Solver | LinkSolver | None
+) -> Iterator[Allocation | NotSolved]:
     """Outcomes with all quantities cut to smaller and smaller sizes."""
     network = network_of(grid, book.network, book.interval.duration_s)
     columns = columns_of(book, network)
     tries = [(size_j, solver) for size_j in _sizes(columns.pieces)]
-    if solver is None and columns.node.size + network.arc_link.size <= FEW:
+    if solver is None and columns.node.size + network.arcs <= FEW:
         tries.append((np.inf, _no_longer(PrimalDual().solve, MOST_STEPS)))
     for size_j, way in tries:
         narrow, cut = _cut(network, columns, size_j)

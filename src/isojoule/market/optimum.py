@@ -98,7 +98,7 @@ class LinkSolver(Protocol):
         ...
 
 
-def works_on_links(solver: Solver | LinkSolver | None) -> TypeGuard[LinkSolver]:
+def works_on_links(solver: object) -> TypeGuard[LinkSolver]:
     """Which kind of solver it is."""
     return hasattr(solver, "solve_links")
 

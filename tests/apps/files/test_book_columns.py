@@ -15,7 +15,7 @@ from isojoule.apps.files.book_files import BookFile
 from isojoule.apps.files.book_folder import read_folder
 from isojoule.core.errors import InputError
 from isojoule.market import Clearing
-from isojoule.market.book_check import check_book
+from isojoule.market.check_book import check_book
 from isojoule.market.mechanisms import get
 from isojoule.market.verify import check_clearing
 from tests.apps.files.folders import write_folder

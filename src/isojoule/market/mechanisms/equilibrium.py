@@ -9,7 +9,7 @@ from isojoule.core.units import UJ_PER_J
 from isojoule.grid import Grid
 from isojoule.market.allocation import Allocation, NotSolved
 from isojoule.market.book import NETWORKS, Book
-from isojoule.market.book_check import check_book, naming_faults
+from isojoule.market.check_book import check_book, naming_faults
 from isojoule.market.contract import Claim, Clearing, Refusal, State, Traits
 from isojoule.market.outcome import clearing_of
 from isojoule.market.settle import nodal_payments, too_much
@@ -100,7 +100,9 @@ class Equilibrium:
         refusal = self.refuses(book)
         if refusal is not None:
             return refusal, None
-        clearing = self._clearing(book, grid, state, seed, allocate_auto(book, grid, start))
+        with naming_faults(book, grid):
+            found = allocate_auto(book, grid, start)
+        clearing = self._clearing(book, grid, state, seed, found)
         if isinstance(clearing, Refusal):
             return clearing, None
         return clearing, clearing.flow_uj / UJ_PER_J

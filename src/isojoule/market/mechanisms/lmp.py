@@ -12,7 +12,7 @@ from isojoule.grid import Grid
 from isojoule.market.allocation import NotSolved
 from isojoule.market.best import best
 from isojoule.market.book import BOOK_NETWORKS, Book
-from isojoule.market.book_check import check_book, naming_faults
+from isojoule.market.check_book import check_book, naming_faults
 from isojoule.market.contract import Claim, Clearing, Refusal, State, Traits
 from isojoule.market.meshed.words import price_words
 from isojoule.market.outcome import clearing_of

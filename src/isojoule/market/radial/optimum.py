@@ -56,7 +56,9 @@ def allocate_radial(book: Book, grid: Grid) -> Allocation | NotSolved:
             "lindistflow does not clear",
             "make it divisible, or use network transport",
         )
-    found = allocate(book, grid)
+    from isojoule.market.solvers.auto import allocate_auto  # which knows all solvers
+
+    found = allocate_auto(book, grid)  # what `transport` does, where no limit binds
     if isinstance(found, NotSolved):
         return found
     duals = no_duals(feeder)

@@ -12,7 +12,7 @@ from isojoule.grid.formulation import network_of
 from isojoule.market.allocation import Allocation, NotSolved, allocate, columns_of, lifted
 from isojoule.market.book import NETWORKS, Book
 from isojoule.market.far_apart import FEW, prove, proved, unproved
-from isojoule.market.optimum import ACCEPTED, optimum
+from isojoule.market.optimum import ACCEPTED, LinkSolver, Solver, optimum, works_on_links
 from isojoule.market.solvers import get, names
 
 
@@ -39,12 +39,13 @@ def allocate_by(book: Book, grid: Grid, solver: str) -> Allocation | NotSolved:
     why = method.unfit(book, grid, network, columns)
     if why:
         return NotSolved(f"solver {solver!r} does not fit: {why}", other)
-    found = optimum(network, columns, None, method.solve)
+    way: Solver | LinkSolver = method if works_on_links(method) else method.solve
+    found = optimum(network, columns, None, way)
     if not found.residual < ACCEPTED and np.any(columns.pieces.a < 0):
-        found = optimum(network, lifted(columns), None, method.solve)
-    out = allocate(book, grid, found=found)
-    if columns.node.size + network.arc_link.size <= FEW:
-        proven = prove(book, grid, out, method.solve)
+        found = optimum(network, lifted(columns), None, way)
+    out = allocate(book, grid, found=found, columns=columns)
+    if columns.node.size + network.arcs <= FEW:
+        proven = prove(book, grid, out, way)
         if isinstance(proven, Allocation):
             return proven
     steps = f"{found.steps} steps" if found.steps != 1 else "one step"

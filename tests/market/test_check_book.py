@@ -13,8 +13,9 @@ import pytest
 import isojoule
 from isojoule.core.errors import InputError
 from isojoule.grid import Grid
+from isojoule.kernels.book_faults import FAULTS
 from isojoule.market import Book
-from isojoule.market.book_check import check_book
+from isojoule.market.check_book import check_book
 from isojoule.market.mechanisms import get
 from isojoule.valuation import Battery, Bundle, Leg, Load, Offer, Step, Steps, Utility
 from tests.market.books import SMALL, book_of, buy, grid_of, offer, random_case, sell, uj
@@ -47,20 +48,20 @@ def test_every_random_book_passes(seed: int) -> None:
 
 NAN, INF = math.nan, math.inf
 PIECES: list[tuple[dict[str, float], str]] = [
-    *(({name: NAN}, "not a finite") for name in ("a", "b", "c0", "c1")),
-    *(({name: INF}, "not a finite") for name in ("a", "b", "c0", "c1")),
-    ({"lo": NAN}, "0 or less to 0 or more"),
-    ({"hi": NAN}, "0 or less to 0 or more"),
-    ({"lo": 1.0}, "0 or less to 0 or more"),
-    ({"hi": -1.0}, "0 or less to 0 or more"),
+    *(({name: NAN}, "not finite") for name in ("a", "b", "c0", "c1")),
+    *(({name: INF}, "not finite") for name in ("a", "b", "c0", "c1")),
+    ({"lo": NAN}, "no number"),
+    ({"hi": NAN}, "no number"),
+    ({"lo": 1.0}, "lo above 0"),
+    ({"hi": -1.0}, "hi below 0"),
     ({"lo": -1.0}, "both buys and sells"),
-    ({"b": -0.1}, "would rise"),
-    ({"c1": -1e-4}, "would rise"),
-    ({"k": 0.0}, "no k above 0"),
-    ({"k": -1.0}, "no k above 0"),
-    ({"k": NAN}, "not a finite"),
+    ({"b": -0.1}, "negative"),
+    ({"c1": -1e-4}, "negative"),
+    ({"k": 0.0}, "k is not above 0"),
+    ({"k": -1.0}, "k is not above 0"),
+    ({"k": NAN}, "k is not above 0"),
     ({"hi": INF}, "without end"),
-    ({"hi": 1500.0}, "ends before"),
+    ({"hi": 1500.0}, "has ended"),
     ({"a": 9.0}, "rises"),
 ]
 
@@ -88,17 +89,17 @@ def altered(name: str, value: Any) -> Book:
 @pytest.mark.parametrize(
     ("book", "words", "place"),
     [
-        (altered("offer_node", 7), "not a node of the grid", "offer 'bo'"),
-        (altered("offer_node", -1), "not a node of the grid", "offer 'bo'"),
+        (altered("offer_node", 7), "not one of the grid", "offer 'bo'"),
+        (altered("offer_node", -1), "not one of the grid", "offer 'bo'"),
         (altered("offer_participant", 5), "participant", "offer 'bo' at node 'n1'"),
-        (altered("piece_offer", 1), "does not ascend", ""),
+        (altered("piece_offer", 1), "order", "offer 'ada' at node 'n0'"),
         (altered("spill0", NAN), "spill0", "offer 'bo' at node 'n1'"),
         (altered("short1", INF), "short1", "offer 'bo' at node 'n1'"),
         (altered("power_factor", 0.0), "power_factor", "offer 'bo' at node 'n1'"),
         (altered("power_factor", NAN), "power_factor", "offer 'bo' at node 'n1'"),
-        (replace(GOOD, spill0=np.zeros(3)), "spill0 has the shape", ""),
-        (replace(GOOD, on_curve=np.zeros(3, bool)), "on_curve has the shape", ""),
-        (replace(GOOD, pieces=GOOD.pieces._replace(k=np.ones(3))), "k has the shape", ""),
+        (replace(GOOD, spill0=np.zeros(3)), "spill0 has not one entry", "book"),
+        (replace(GOOD, on_curve=np.zeros(3, bool)), "on_curve has not one entry", "book"),
+        (replace(GOOD, pieces=GOOD.pieces._replace(k=np.ones(3))), "k has not one entry", "book"),
         (replace(GOOD, network="magic"), "unknown network", ""),
     ],
 )  # fmt: skip
@@ -106,6 +107,12 @@ def test_columns_that_are_wrong(book: Book, words: str, place: str) -> None:
     with pytest.raises(InputError, match=words) as caught:
         check_book(book, GRID)
     assert caught.value.place == place
+
+
+def test_every_fault_has_a_test() -> None:
+    """Each message of the kernel is one that these tests look for."""
+    looked_for = [words for _, words in PIECES] + ["not one of the grid", "order"]
+    assert all(any(words in message for words in looked_for) for message, _ in FAULTS)
 
 
 @pytest.mark.parametrize("solver", ["auto", "interior-point", "primal-dual"])

@@ -13,7 +13,7 @@ from isojoule.apps.clearing import Cleared, clear
 from isojoule.core.errors import InputError
 from isojoule.core.names import Names
 from isojoule.market import Book
-from isojoule.market.book_check import check_book
+from isojoule.market.check_book import check_book
 from tests.market.books import random_case
 from tests.market.test_large import batteries, tree
 
@@ -48,40 +48,43 @@ def test_books_that_are_fine_pass() -> None:
 @pytest.mark.parametrize(
     ("book", "words"),
     [
-        (with_piece("lo", 30, math.nan), "offer 'p6' at node 'n6': its energies do not go from 0"),
-        (with_piece("hi", 31, -1.0), "offer 'p6' at node 'n6': its energies do not go from 0"),
+        (with_piece("lo", 30, math.nan), "offer 'p6' at node 'n6': a piece has lo above 0"),
+        (with_piece("hi", 31, -1.0), "offer 'p6' at node 'n6': a piece has lo above 0"),
         (
             with_piece("a", 14, math.nan),
-            "offer 'p2' at node 'n2': a of its curve is not a finite number",
+            "offer 'p2' at node 'n2': a number of its curve is not finite",
         ),
         (
             with_piece("b", 14, math.inf),
-            "offer 'p2' at node 'n2': b of its curve is not a finite number",
+            "offer 'p2' at node 'n2': a number of its curve is not finite",
         ),
-        (with_piece("k", 14, 0.0), "offer 'p2' at node 'n2': its curve would rise, or has no k"),
+        (with_piece("k", 14, 0.0), "offer 'p2' at node 'n2': k is not above 0"),
         (
             with_piece("c1", 14, 1.0),
-            "offer 'p2' at node 'n2': its curve ends before its energy does",
+            "offer 'p2' at node 'n2': the piece goes on where its curve has ended",
         ),
-        (with_piece("a", 34, 3.0), "offer 'p6' at node 'n6': its curve rises"),
+        (with_piece("a", 34, 3.0), "offer 'p6' at node 'n6': its worth rises"),
         (scaled(1e9), "offer 'p4' at node 'n4': the energies of the book are too large"),
-        (with_entry("offer_node", 4, 20), "offer 'p4': its node is not a node of the grid"),
+        (with_entry("offer_node", 4, 20), "offer 'p4': its node is not one of the grid"),
         (
             with_entry("offer_participant", 5, -1),
-            "offer 'p5' at node 'n5': its participant is not one",
+            "offer 'p5' at node 'n5': its participant is not in the book",
         ),
         (with_entry("offer_kind", 5, 9), "offer 'p5' at node 'n5': unknown kind"),
         (
             with_entry("spill0", 3, math.nan),
             "offer 'p3' at node 'n3': spill0 is not a finite number",
         ),
-        (with_entry("piece_offer", 3, 7), "piece_offer does not ascend"),
+        (with_entry("piece_offer", 3, 7), "its pieces do not stand in the order"),
         (
             replace(BOOK, power_factor=np.zeros(20)),
             "offer 'p0' at node 'n0': power_factor is not above 0",
         ),
-        (replace(BOOK, short0=np.zeros(3)), "short0 has the shape (3,) for 20 offers"),
-        (replace(BOOK, offer_node=np.zeros(20)), "offer_node are not whole numbers"),
+        (replace(BOOK, short0=np.zeros(3)), "short0 has not one entry for each of 20 offers"),
+        (
+            replace(BOOK, offer_node=np.zeros(20)),
+            "offer_node has entries that are no whole numbers",
+        ),
         (replace(BOOK, network="tunnel"), "unknown network 'tunnel'"),
         (replace(BOOK, offer_ids=(*BOOK.offer_ids[:-1], "p3")), "offer 'p3' stands twice"),
         (
