@@ -41,6 +41,11 @@ def allocate_by(book: Book, grid: Grid, solver: str) -> Allocation | NotSolved:
         return NotSolved(f"solver {solver!r} does not fit: {why}", other)
     way: Solver | LinkSolver = method if works_on_links(method) else method.solve
     found = optimum(network, columns, None, way)
+    if not found.residual < ACCEPTED and works_on_links(
+        method
+    ):  # on arcs it may go on in another way (E7)
+        way = method.solve
+        found = optimum(network, columns, None, way)
     if not found.residual < ACCEPTED and np.any(columns.pieces.a < 0):
         found = optimum(network, lifted(columns), None, way)
     out = allocate(book, grid, found=found, columns=columns)
