@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 
 from isojoule.core.units import parse_exact
@@ -170,17 +169,8 @@ def test_offers_without_an_id_are_named() -> None:
     assert told == ["ada", "ada-1", "ada-2"]
 
 
-def forced(power_factor: float) -> Offer:
-    """An offer that its class refuses, as a fault elsewhere might make it."""
-    made = Offer("ada", "square", bid("ada", 1).spec)
-    object.__setattr__(made, "power_factor", power_factor)
-    return made
-
-
 ODD = (
     (Offer("ada", "nowhere", bid("ada", 1).spec), "unknown node"),
-    (forced(0.0), "power factor"),
-    (forced(np.nan), "power factor"),
     (Offer("ada", "square", bid("ada", 1).spec, group="\n"), "no name"),
     (Offer("ada", "square", bid("ada", 1).spec, at_ns=5), "a time of its own"),
     (bid("ada", 1e9, 5), "passes"),
