@@ -2,8 +2,8 @@
 
 - Where energy moves freely, one price: `closed-form`.
 - Without rings: `tree`.
-- Large meshes with a falling curve at every node, not too bent: `first-order`, or `relaxation` where
-  the flows of a moment ago are known.
+- Large meshes with a falling curve at every node, not too bent: `first-order`, or `relaxation`
+  where the flows of a moment ago are known.
 - All else: `interior-point`; where a mesh is so large that factors would not fit, steps on flows
   whatever the curves, and `primal-dual`.
 
