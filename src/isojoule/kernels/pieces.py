@@ -28,9 +28,15 @@ def main_pieces(nodes: int, node: Ints, lo: Floats, hi: Floats, a: Floats, b: Fl
     return main
 
 
+ENOUGH = 10_000
+
+
 @kernel
 def typical(low: Floats, high: Floats, dust: float) -> float:
-    """Geometric mean of high - low where it is finite and more than `dust` of the largest, or 1."""
+    """Geometric mean of high - low where it is finite and more than `dust` of the largest, or 1.
+
+    Of many, some: those at `ENOUGH` places or more, at equal distances.
+    """
     most = 0.0
     for i in range(low.size):
         d = high[i] - low[i]
@@ -38,7 +44,7 @@ def typical(low: Floats, high: Floats, dust: float) -> float:
             most = d
     total = 0.0
     count = 0
-    for i in range(low.size):
+    for i in range(0, low.size, max(low.size // ENOUGH, 1)):
         d = high[i] - low[i]
         if d < math.inf and d > dust * most:
             total += math.log(d)

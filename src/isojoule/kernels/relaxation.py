@@ -72,27 +72,27 @@ def relax_pieces(mesh: Mesh, x: Floats, over: Floats, lam: Floats, slope: Floats
 
 
 @kernel
-def relax(mesh: Mesh, flow: Floats, over: Floats, lam: Floats, slope: Floats, touched: Bools,
-          least: float) -> int:  # fmt: skip
-    """One sweep over all links; returns how many it moved.
+def relax(mesh: Mesh, flow: Floats, over: Floats, lam: Floats, slope: Floats, before: Bools,
+          touched: Bools, least: float, part: int) -> int:  # fmt: skip
+    """One sweep over the links of one run; returns how many it moved.
+
+    Runs touch no node of each other; the links between them, run `PARTS`, come last.
 
     Parameters
     ----------
     flow, over, lam, slope
         Links, what main pieces have to take, prices, and how fast these fall; changed in place.
-    touched
-        Nodes whose price has moved by more than `least` since their links were last looked at;
-        changed in place.
+    before, touched
+        Nodes whose price has moved by more than `least` in the sweep before, and in this one;
+        `touched` is changed in place.
     """
     tail, head, capacity, gain = mesh.tail, mesh.head, mesh.capacity, mesh.gain
     fees, bends = mesh.price, mesh.loss_per_j
     main = mesh.main
     lo, hi, a, b, c0, c1, k = mesh.lo, mesh.hi, mesh.a, mesh.b, mesh.c0, mesh.c1, mesh.k
     plain = mesh.straight and fees.size == 0 and bends.size == 0
-    before = touched.copy()
-    touched[:] = False
     count = 0
-    for e in range(tail.size):
+    for e in range(mesh.link_first[part], mesh.link_first[part + 1]):
         t, h = tail[e], head[e]
         if not (before[t] or before[h] or touched[t] or touched[h]):
             continue

@@ -7,12 +7,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from isojoule.kernels.climb import Goal, Reached, look_at, sweepers
+from isojoule.kernels.climb import Each, Goal, Reached, look_at, sweepers
 from isojoule.kernels.first_order import Mesh, rest_of
 from isojoule.kernels.mesh import PARTS
 from isojoule.kernels.relaxation import open_up, relax, relax_pieces
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
 
 SWEEPS = 3
 """Sweeps before the first look, and between two."""
@@ -46,9 +47,10 @@ def settle_down(mesh: Mesh, flow: Floats, x: Floats, goal: Goal, threads: int = 
         for _ in range(ROUNDS):
             for _ in range(SWEEPS):
                 relax_pieces(mesh, own, over, lam, slope, touched)
-                moved = relax(mesh, now, over, lam, slope, touched, least)
+                last, touched = touched, np.zeros(nodes, bool)
+                _sweep(mesh, now, over, lam, slope, last, touched, least, each)
                 done += 1
-                if not moved:
+                if not touched.any():
                     break
             look = look_at(mesh, now, own, goal, each)
             worst = look.gap + look.off
@@ -56,3 +58,14 @@ def settle_down(mesh: Mesh, flow: Floats, x: Floats, goal: Goal, threads: int = 
                 break
             before = worst
     return Reached(look.x, now, look.lam, done, look.welfare, look.gap, look.off, 0.0)
+
+
+def _sweep(
+    mesh: Mesh, flow: Floats, over: Floats, lam: Floats, slope: Floats, before: Bools,
+    touched: Bools, least: float, each: Each,
+) -> None:  # fmt: skip
+    def one(part: int) -> None:
+        relax(mesh, flow, over, lam, slope, before, touched, least, part)
+
+    each(one)
+    one(PARTS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 
 from isojoule.core.units import parse_exact
@@ -172,8 +171,6 @@ def test_offers_without_an_id_are_named() -> None:
 
 ODD = (
     (Offer("ada", "nowhere", bid("ada", 1).spec), "unknown node"),
-    (Offer("ada", "square", bid("ada", 1).spec, power_factor=0.0), "power factor"),
-    (Offer("ada", "square", bid("ada", 1).spec, power_factor=np.nan), "power factor"),
     (Offer("ada", "square", bid("ada", 1).spec, group="\n"), "no name"),
     (Offer("ada", "square", bid("ada", 1).spec, at_ns=5), "a time of its own"),
     (bid("ada", 1e9, 5), "passes"),

@@ -2,9 +2,10 @@
 
 - Where energy moves freely, one price: `closed-form`.
 - Without rings: `tree`.
-- Large meshes with a falling curve at every node: `first-order`, or `relaxation` where the flows of
-  a moment ago are known.
-- All else: `interior-point`; where a mesh is so large that factors would not fit, `primal-dual`.
+- Large meshes with a falling curve at every node, not too bent: `first-order`, or `relaxation`
+  where the flows of a moment ago are known.
+- All else: `interior-point`; where a mesh is so large that factors would not fit, steps on flows
+  whatever the curves, and `primal-dual`.
 
 What the chosen one leaves open is solved by the interior point. Spec: docs/spec/solvers.md, E13.
 """
@@ -29,6 +30,8 @@ from isojoule.market.solvers.tree import Tree, below_zero
 
 LARGE = 3_000
 """Links of a mesh from which on steps on flows are faster than factors."""
+LEAST_K, MOST_K = 0.5, 3.0
+"""Curves that are bent more are steep in one place and flat in another."""
 TOO_LARGE = 400_000
 """Links of a mesh from which on factors take minutes and gigabytes."""
 
@@ -62,8 +65,16 @@ def fitting(
     elif network.forest.whole and not burns:
         yield Tree()
     elif network.tail.size >= LARGE:
-        if first_bare(network, columns.node, columns.pieces) < 0:
+        large = network.tail.size >= TOO_LARGE
+        if (large or _even(columns)) and first_bare(network, columns.node, columns.pieces) < 0:
             known = start_j is not None and np.any(start_j)
             yield Relaxation(start_j) if known else FirstOrder()
-        if network.tail.size >= TOO_LARGE:
+        if large:
             yield PrimalDual().solve
+
+
+def _even(columns: Columns) -> bool:
+    """Whether curves fall about as fast wherever they stand: else steps on flows are many."""
+    p = columns.pieces
+    bent = (p.b > 0.0) & (p.c1 > 0.0) & (p.hi > p.lo)
+    return not bool(np.any((p.k[bent] < LEAST_K) | (p.k[bent] > MOST_K)))
