@@ -39,7 +39,8 @@ def allocate_by(book: Book, grid: Grid, solver: str) -> Allocation | NotSolved:
     why = method.unfit(book, grid, network, columns)
     if why:
         return NotSolved(f"solver {solver!r} does not fit: {why}", other)
-    way: Solver | LinkSolver = method if works_on_links(method) else method.solve
+    on_arcs: Solver = method.solve
+    way: Solver | LinkSolver = method if works_on_links(method) else on_arcs
     found = optimum(network, columns, None, way)
     if not found.residual < ACCEPTED and works_on_links(
         method
