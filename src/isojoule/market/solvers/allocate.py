@@ -42,10 +42,8 @@ def allocate_by(book: Book, grid: Grid, solver: str) -> Allocation | NotSolved:
     on_arcs: Solver = method.solve
     way: Solver | LinkSolver = method if works_on_links(method) else on_arcs
     found = optimum(network, columns, None, way)
-    if not found.residual < ACCEPTED and works_on_links(
-        method
-    ):  # on arcs it may go on in another way (E7)
-        way = method.solve
+    if not found.residual < ACCEPTED and way is not on_arcs:
+        way = on_arcs  # where it may go on in another way (E7)
         found = optimum(network, columns, None, way)
     if not found.residual < ACCEPTED and np.any(columns.pieces.a < 0):
         found = optimum(network, lifted(columns), None, way)
