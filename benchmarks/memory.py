@@ -26,7 +26,7 @@ from isojoule.core.names import Names
 from isojoule.grid import Grid
 from isojoule.grid.formulation import network_of
 from isojoule.market import Book
-from isojoule.market.book_check import check_book
+from isojoule.market.check_book import check_book
 from isojoule.valuation import KINDS
 from isojoule.valuation.curve import Pieces
 

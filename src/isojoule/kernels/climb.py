@@ -280,7 +280,7 @@ def _climb(
         error = largest_move(now, before) if calm < math.inf else 0.0
         bar = goal.of(look.welfare)
         worst = max(look.gap, look.off)
-        near = goal.reached(look) and (error <= calm or done == 0)
+        near = goal.reached(look) and (calm == math.inf or (done > 0 and error <= calm))
         if near or not math.isfinite(look.gap + look.off) or done >= most:
             break
         # straight on beyond a wall: nothing moves any more, and it does not balance
