@@ -54,7 +54,6 @@ PIECES: list[tuple[dict[str, float], str]] = [
     ({"hi": NAN}, "no number"),
     ({"lo": 1.0}, "lo above 0"),
     ({"hi": -1.0}, "hi below 0"),
-    ({"lo": -1.0}, "both buys and sells"),
     ({"b": -0.1}, "negative"),
     ({"c1": -1e-4}, "negative"),
     ({"k": 0.0}, "k is not above 0"),

@@ -16,7 +16,7 @@ Index = NDArray[np.int32]
 NEAR = 1e-9
 """Share of its size by which rounding may let a worth rise, or a curve end below 0."""
 
-NODE, ORDER, NUMBER, SIDES, BOUNDS, SHAPE, POWER, ENDLESS, END, RISES = range(10)
+NODE, ORDER, NUMBER, BOUNDS, SHAPE, POWER, ENDLESS, END, RISES = range(9)
 FAULTS = (
     ("its node is not one of the grid", "give positions of nodes; -1 is for bundles"),
     ("its pieces do not stand in the order of the offers", "give piece_offer in ascending order"),
@@ -24,7 +24,6 @@ FAULTS = (
         "a number of its curve is not finite",
         "give finite numbers; only bounds may be inf",
     ),
-    ("a piece both buys and sells", "split it in two at no trade (V2)"),
     ("a piece has lo above 0 or hi below 0, or a bound that is no number", "give lo <= 0 <= hi"),
     ("b or c1 is negative, so the curve would rise", "give b and c1 of 0 or more"),
     ("k is not above 0", "use k of 1 for a line"),
@@ -53,8 +52,6 @@ def first_fault(offers: int, nodes: int, offer_node: Index, bundle: NDArray[np.b
             before, worth = o, math.inf
         if not (lo[i] <= 0.0 <= hi[i]):
             return o, BOUNDS
-        if lo[i] < 0.0 < hi[i]:
-            return o, SIDES
         if not (abs(a[i]) < math.inf and abs(b[i]) < math.inf and abs(c0[i]) < math.inf
                 and abs(c1[i]) < math.inf):  # fmt: skip
             return o, NUMBER

@@ -517,7 +517,7 @@ def _share(walk: Walk, program: TreeProgram, marks: Floats, price: Floats, x: Fl
                 most = min(most, 0.0)
             link_low[p] = _drawn(min(least, most), gain, r, capacity)
             link_high[p] = _drawn(max(most, least), gain, r, capacity)
-            if r > 0.0:  # the two prices say what it carries
+            if r > 0.0 and hair > 0.0:  # the two prices say what it carries, unless both are 0
                 some = _at_prices(price[u], lam - hair, gain, r, fee, capacity)
                 more = _at_prices(price[u], lam + hair, gain, r, fee, capacity)
                 if some > link_low[p]:
