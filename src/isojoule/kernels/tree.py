@@ -47,7 +47,9 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 HAIR = 4e-13
-"""Prices nearer to each other than this, relative to their size, are one."""
+"""Prices nearer to each other than this, relative to their size, are one,"""
+WIDE_HAIR = 1e-10
+"""or than this, where chords were followed."""
 ROUNDS = 60
 """Most times that chords are drawn anew."""
 FINER = 0.0625
@@ -148,7 +150,7 @@ def depth_first(order: Ints, up: Ints, link: Ints, tail: Ints) -> Walk:
 
 @kernel
 def solve_tree(walk: Walk, program: TreeProgram, tolerance: float,
-               most: float) -> tuple[Floats, Floats, Floats, int, bool]:  # fmt: skip
+               most: float) -> tuple[Floats, Floats, Floats, int, float]:  # fmt: skip
     """Energies, flows and prices of the optimum.
 
     Parameters
@@ -171,9 +173,9 @@ def solve_tree(walk: Walk, program: TreeProgram, tolerance: float,
         Per place, money per J.
     rounds
         Rounds made: one, unless curves are bent.
-    solved
-        False where a round had more than `most` points, chords did not settle, or a part has no
-        balance.
+    off
+        What does not balance, at its prices, as a share of what moves; inf where a round had more
+        than `most` points, chords did not settle, or a part has no balance.
     """
     pieces, nodes, links = program.lo.size, walk.order.size, program.gain.size
     x = np.zeros(pieces)
@@ -192,7 +194,7 @@ def solve_tree(walk: Walk, program: TreeProgram, tolerance: float,
         bent = bent or (program.loss_per_j[e] > 0.0 and program.capacity[e] > 0.0)
     done = 0
     window = WINDOW / FINER
-    solved = False
+    off = math.inf
     while done < ROUNDS:
         done += 1
         found = _up(walk, program, near, wide, level, around, low, high, marks, price, drawn, most)
@@ -213,10 +215,9 @@ def solve_tree(walk: Walk, program: TreeProgram, tolerance: float,
                     low[p] = price[p] - window * abs(price[p]) - tolerance
                     high[p] = price[p] + window * abs(price[p]) + tolerance
         if settled:
-            _share(walk, program, marks, price, x, flow)
-            solved = True
+            off = _share(walk, program, WIDE_HAIR if bent else HAIR, marks, price, x, flow)
             break
-    return x, flow, price, done, solved
+    return x, flow, price, done, off
 
 
 @inline
@@ -232,7 +233,7 @@ def _inside(low: Floats, high: Floats, price: Floats) -> bool:
 def _settle_links(walk: Walk, program: TreeProgram, drawn: Floats, level: Floats,
                   around: Floats) -> bool:  # fmt: skip
     """Choose where links with a quadratic loss are followed closely. Whether they stand still."""
-    link, gains, losses, limits = walk.link, program.gain, program.loss_per_j, program.capacity
+    link, gains, losses = walk.link, program.gain, program.loss_per_j
     most = largest = 0.0
     for p in range(link.size):
         e = link[p]
@@ -241,15 +242,13 @@ def _settle_links(walk: Walk, program: TreeProgram, drawn: Floats, level: Floats
         gain, r, taken = gains[e], losses[e], drawn[p]
         behind = (gain - r * taken) * taken if taken > 0.0 else -sent_for(-taken, gain, r)
         largest = max(largest, abs(behind))
-        if around[p] < math.inf:
-            most = max(most, abs(behind - level[p]))
-            around[p] *= FINER
-        else:
-            most = math.inf
-            around[p] = 0.25 * abs(behind) + 1e-3 * limits[e]
+        most = max(most, abs(behind - level[p]) if around[p] < math.inf else math.inf)
         level[p] = behind
     for p in range(link.size):
-        around[p] = max(around[p], CLOSE * largest)
+        if around[p] < math.inf:
+            around[p] = max(FINER * around[p], CLOSE * largest)
+        else:
+            around[p] = 0.25 * abs(level[p]) + 1e-2 * largest
     return most <= CLOSE * largest
 
 
@@ -480,16 +479,19 @@ def _prices(walk: Walk, program: TreeProgram, marks: Floats, price: Floats, draw
 
 
 @inline
-def _share(walk: Walk, program: TreeProgram, marks: Floats, price: Floats, x: Floats,
-           flow: Floats) -> None:  # fmt: skip
-    """Fill the energies and flows at these prices."""
+def _share(walk: Walk, program: TreeProgram, near: float, marks: Floats, price: Floats, x: Floats,
+           flow: Floats) -> float:  # fmt: skip
+    """Fill the energies and flows at these prices; those as `near` as this are one.
+
+    Returns what does not balance, at its prices, as a share of what moves.
+    """
     nodes = walk.order.size
     spread = np.zeros(x.size)
     low, high = -program.inject, -program.inject  # what each place wants, with all behind it
     link_low, link_high = np.zeros(nodes), np.zeros(nodes)  # and what comes to the one above
     for p in range(nodes - 1, -1, -1):
         u, lam = walk.above[p], price[p]
-        hair = HAIR * max(abs(lam), abs(price[u]) if u >= 0 else 0.0)
+        hair = near * max(abs(lam), abs(price[u]) if u >= 0 else 0.0)
         for i in range(program.first[p], program.first[p + 1]):
             lo, hi, a, b = program.lo[i], program.hi[i], program.a[i], program.b[i]
             c0, c1, k = program.c0[i], program.c1[i], program.k[i]
@@ -527,6 +529,7 @@ def _share(walk: Walk, program: TreeProgram, marks: Floats, price: Floats, x: Fl
         low[u] += link_low[p]
         high[u] += link_high[p]
     share = np.zeros(nodes)
+    off = moved = 0.0
     for p in range(nodes):
         u = walk.above[p]
         wanted = 0.0
@@ -541,6 +544,9 @@ def _share(walk: Walk, program: TreeProgram, marks: Floats, price: Floats, x: Fl
             share[p] = min(max((wanted - low[p]) / (high[p] - low[p]), 0.0), 1.0)
         for i in range(program.first[p], program.first[p + 1]):
             x[i] += share[p] * spread[i]
+            moved += abs(price[p] * x[i])
+        off += abs(price[p] * (wanted - min(max(wanted, low[p]), high[p])))
+    return off / moved if off > 0.0 else 0.0
 
 
 @inline

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from isojoule.grid import Grid
@@ -67,11 +65,11 @@ class Tree:
             network.price,
         )
         dearest = float(np.max(np.abs(pieces.a) + pieces.b, initial=0.0))
-        x, flow, price, rounds, solved = solve_tree(walk, program, CHORD * dearest, MOST_POINTS)
+        x, flow, price, rounds, off = solve_tree(walk, program, CHORD * dearest, MOST_POINTS)
         out, prices = np.empty_like(x), np.empty_like(price)
         out[order] = x
         prices[walk.order] = price
-        return LinkSolution(out, flow, prices, rounds, 0.0 if solved else math.inf)
+        return LinkSolution(out, flow, prices, rounds, off)
 
 
 def unfit(grid: Grid, network: Network, pieces: Pieces) -> str:
