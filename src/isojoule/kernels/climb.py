@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from isojoule.kernels.common_price import common_prices
+from isojoule.kernels.common_price import common_prices, moving
 from isojoule.kernels.compile import kernel
 from isojoule.kernels.first_order import (
     LOOSE,
@@ -249,7 +249,10 @@ def look_at(mesh: Mesh, flow: Floats, x: Floats, goal: Goal, each: Each = alone)
     each(lambda p: rest_of(mesh, flow, out, p, rest))
     rest_of(mesh, flow, out, PARTS, rest)
     each(lambda p: price_nodes(mesh, p, rest, out, lam))
-    common_prices(mesh, flow, out, lam, fitting)
+    way = np.empty(flow.size, np.uint8)
+    each(lambda p: moving(mesh, flow, lam, p, way))
+    moving(mesh, flow, lam, PARTS, way)
+    common_prices(mesh, flow, out, lam, way, fitting)
 
     def proof(price: Floats) -> Look:
         each(lambda p: prove_nodes(mesh, p, rest, out, price, told))

@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 
 from isojoule.kernels.compile import kernel
 from isojoule.kernels.first_order import LEAST_T, Mesh
+from isojoule.kernels.mesh import Places
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 ALIKE = 3e-3
 """Prices count as meant to fit if they are this near to it, as a share of the larger one."""
@@ -46,46 +48,86 @@ def yields(mesh: Mesh, x: Floats, out: Floats) -> None:
 
 
 @kernel
-def moving(mesh: Mesh, flow: Floats, lam: Floats, out: NDArray[np.uint8]) -> None:
-    """Mark the links that carry some, but not all they can, at prices that almost fit.
+def moving(mesh: Mesh, flow: Floats, lam: Floats, part: int, out: NDArray[np.uint8]) -> None:
+    """Mark the links of a run that carry some, but not all they can, at prices that almost fit.
 
     `AHEAD` from tail to head, `BACK` from head to tail, 0 for all others.
     """
     tail, head, capacity, gain = mesh.tail, mesh.head, mesh.capacity, mesh.gain
     fees, bends = mesh.price, mesh.loss_per_j
-    for e in range(flow.size):
+    for e in range(mesh.link_first[part], mesh.link_first[part + 1]):
         f = flow[e]
         sent = abs(f)
         here, there = lam[tail[e]], lam[head[e]]
-        if f < 0.0:
-            here, there = there, here
         g = gain[e] - (2.0 * bends[e] * sent if bends.size else 0.0)
-        worth = g * there - (fees[e] if fees.size else 0.0)
-        near = abs(here - worth) <= ALIKE * max(abs(here), abs(worth))
-        some = sent > DUST and sent < capacity[e] - DUST and g > 0.0 and near
-        out[e] = (AHEAD if f > 0.0 else BACK) if some else 0
+        fee = fees[e] if fees.size else 0.0
+        # both directions, without branches: which it is cannot be guessed
+        out_worth, back_worth = g * there - fee, g * here - fee
+        out_near = abs(here - out_worth) <= ALIKE * max(abs(here), abs(out_worth))
+        back_near = abs(there - back_worth) <= ALIKE * max(abs(there), abs(back_worth))
+        some = (sent > DUST) & (sent < capacity[e] - DUST) & (g > 0.0)
+        one = some & out_near & (f > 0.0)
+        other = some & back_near & (f < 0.0)
+        out[e] = AHEAD * np.uint8(one) + BACK * np.uint8(other)
 
 
 @kernel
-def common_prices(mesh: Mesh, flow: Floats, x: Floats, lam: Floats, out: Floats) -> None:
+def _neighbours(mesh: Mesh, flow: Floats, way: NDArray[np.uint8]) -> tuple[
+    Ints, Places, Floats, Floats
+]:  # fmt: skip
+    """Of each node, those behind moving links, and their price: ratio * own price + fee."""
+    nodes = mesh.main.size
+    tail, head, gain, fees, bends = mesh.tail, mesh.head, mesh.gain, mesh.price, mesh.loss_per_j
+    first = np.zeros(nodes + 1, np.int64)
+    for e in range(way.size):
+        one = np.int64(way[e] > 0)
+        first[tail[e] + np.uint32(1)] += one
+        first[head[e] + np.uint32(1)] += one
+    for v in range(nodes):
+        first[v + 1] += first[v]
+    total = first[nodes]
+    free = first.copy()
+    # one place more than is used: what does not move is written there, and over
+    other, ratio, fee = np.empty(total + 1, np.uint32), np.empty(total + 1), np.empty(total + 1)
+    for e in range(way.size):
+        some = np.int64(way[e] > 0)
+        t, h = tail[e], head[e]
+        g = gain[e] - (2.0 * bends[e] * abs(flow[e]) if bends.size else 0.0)
+        p = fees[e] if fees.size else 0.0
+        # what arrives is worth what was sent, and the link's price
+        up, up_fee, down, down_fee = 1.0 / g, p / g, g, -p
+        ahead = way[e] == AHEAD
+        at = free[t] if some else total
+        other[at] = h
+        ratio[at], fee[at] = (up, up_fee) if ahead else (down, down_fee)
+        free[t] += some
+        at = free[h] if some else total
+        other[at] = t
+        ratio[at], fee[at] = (down, down_fee) if ahead else (up, up_fee)
+        free[h] += some
+    return first, other, ratio, fee
+
+
+@kernel
+def common_prices(mesh: Mesh, flow: Floats, x: Floats, lam: Floats, way: NDArray[np.uint8],
+                  out: Floats) -> None:  # fmt: skip
     """Fill `out` with prices that fit along links that carry some, but not all they can.
 
     Parameters
     ----------
     flow, x, lam
         Links, pieces, and the prices of main pieces where they stand, (nodes,).
+    way
+        What `moving` marked, in all runs.
     """
     nodes = lam.size
     yield_ = np.empty(nodes)
     yields(mesh, x, yield_)
-    way = np.empty(flow.size, np.uint8)
-    moving(mesh, flow, lam, way)
+    first, other, by, more = _neighbours(mesh, flow, way)
     seen = np.zeros(nodes, np.bool_)
     ratio = np.empty(nodes)
     fixed = np.empty(nodes)
-    queue = np.empty(nodes, np.int64)
-    tail, head, gain = mesh.tail, mesh.head, mesh.gain
-    start, incident, fees, bends = mesh.start, mesh.incident, mesh.price, mesh.loss_per_j
+    queue = np.empty(nodes, np.uint32)
     for root in range(nodes):
         if seen[root]:
             continue
@@ -101,21 +143,11 @@ def common_prices(mesh: Mesh, flow: Floats, x: Floats, lam: Floats, out: Floats)
             own = yield_[v] * ratio[v]
             weight += own * ratio[v]
             up += own * (lam[v] - fixed[v])
-            for at in range(start[v], start[v + 1]):
-                q = incident[at]
-                if way[q] == 0:
-                    continue
-                first = np.int64(tail[q])
-                u = first + np.int64(head[q]) - v
+            for at in range(first[v], first[v + np.uint32(1)]):
+                u = other[at]
                 if seen[u]:
                     continue
-                g = gain[q] - (2.0 * bends[q] * abs(flow[q]) if bends.size else 0.0)
-                fee = fees[q] if fees.size else 0.0
-                # what arrives is worth what was sent, and the link's price
-                if (way[q] == AHEAD) == (first == v):
-                    ratio[u], fixed[u] = ratio[v] / g, (fixed[v] + fee) / g
-                else:
-                    ratio[u], fixed[u] = ratio[v] * g, fixed[v] * g - fee
+                ratio[u], fixed[u] = ratio[v] * by[at], fixed[v] * by[at] + more[at]
                 seen[u] = True
                 queue[count] = u
                 count += 1

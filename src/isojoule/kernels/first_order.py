@@ -128,24 +128,28 @@ def curvature(b: float, c1: float, k: float, t: float) -> float:
     return b * c1 if k == 1.0 else b * c1 * k * t ** (k - 1.0)
 
 
-@kernel
 def begin(mesh: Mesh, flow: Floats, x: Floats) -> Steps:
     """Steps that begin at these flows and energies, without momentum."""
     nodes, pieces = mesh.main.size, mesh.lo.size
-    steps = Steps(
+    steps = Steps(  # made here, for large pages
         x.copy(), x.copy(), np.zeros(nodes), np.zeros(nodes), np.zeros(nodes),
         np.zeros(flow.size), np.zeros(pieces), np.zeros((PARTS + 1, 3)),
     )  # fmt: skip
-    for v in range(nodes):
-        m = mesh.main[v]
-        if m >= 0:
-            steps.bend[v] = mesh.b[m] * mesh.c1[m]
-            if mesh.k[m] != 1.0:
-                steps.bend[v] = ROOM * curvature(mesh.b[m], mesh.c1[m], mesh.k[m], mesh.c0[m])
+    _first_bends(mesh, steps.bend)
     rates(mesh, steps)
     for p in range(PARTS + 1):
         rest_of(mesh, flow, x, p, steps.over)
     return steps
+
+
+@kernel
+def _first_bends(mesh: Mesh, bend: Floats) -> None:
+    for v in range(bend.size):
+        m = mesh.main[v]
+        if m >= 0:
+            bend[v] = mesh.b[m] * mesh.c1[m]
+            if mesh.k[m] != 1.0:
+                bend[v] = ROOM * curvature(mesh.b[m], mesh.c1[m], mesh.k[m], mesh.c0[m])
 
 
 @kernel

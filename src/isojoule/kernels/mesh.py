@@ -58,27 +58,35 @@ class Layout(NamedTuple):
     node_first: Ints
 
 
-@kernel
 def lay_out(nodes: int, tail: Ints, head: Ints, start: Ints, incident: Ints) -> Layout:
-    """The layout of a graph; `start` and `incident` as in `isojoule.kernels.incidence`."""
+    """The layout of a graph; `start` and `incident` as in `isojoule.kernels.incidence`.
+
+    Arrays are made here and not in kernels: numpy asks the system for large pages, which sweeps
+    over millions of links are faster on.
+    """
     links = tail.size
-    node_first = np.empty(PARTS + 1, np.int64)
-    for p in range(PARTS + 1):
-        node_first[p] = nodes * p // PARTS
+    out = Layout(
+        np.empty(links, np.uint32), np.empty(links, np.uint32), np.empty(links, np.uint32),
+        np.empty(2 * links, np.uint32), np.zeros(PARTS + 2, np.int64),
+        np.arange(PARTS + 1, dtype=np.int64) * nodes // PARTS,
+    )  # fmt: skip
+    _fill(tail, head, start, incident, out)
+    return out
+
+
+@kernel
+def _fill(tail: Ints, head: Ints, start: Ints, incident: Ints, out: Layout) -> None:
+    nodes, links = start.size - 1, tail.size
+    node_first, link_first = out.node_first, out.link_first
     run = np.empty(nodes, np.uint8)
     for p in range(PARTS):
         run[node_first[p] : node_first[p + 1]] = p
-    link_first = np.zeros(PARTS + 2, np.int64)
     for e in range(links):
         a, b = run[tail[e]], run[head[e]]
         link_first[(a if a == b else PARTS) + 1] += 1
     for p in range(PARTS + 1):
         link_first[p + 1] += link_first[p]
     free = link_first[:-1].copy()
-    out = Layout(
-        np.empty(links, np.uint32), np.empty(links, np.uint32), np.empty(links, np.uint32),
-        np.empty(2 * links, np.uint32), link_first, node_first,
-    )  # fmt: skip
     place = np.full(links, links, np.uint32)
     for v in range(nodes):  # in the order of their first ends
         for i in range(start[v], start[v + 1]):
@@ -94,4 +102,3 @@ def lay_out(nodes: int, tail: Ints, head: Ints, start: Ints, incident: Ints) -> 
             out.order[at] = e
             out.tail[at] = tail[e]
             out.head[at] = head[e]
-    return out

@@ -10,8 +10,9 @@ import pytest
 from isojoule.grid import Grid
 from isojoule.grid.formulation import Network, network_of
 from isojoule.kernels.climb import Goal, climb, look_at
-from isojoule.kernels.common_price import common_prices
+from isojoule.kernels.common_price import common_prices, moving
 from isojoule.kernels.first_order import Mesh
+from isojoule.kernels.mesh import PARTS
 from isojoule.market import Book
 from isojoule.market.columns import Columns, columns_of, join_smooth
 from isojoule.market.mechanisms.equilibrium import Equilibrium
@@ -88,7 +89,10 @@ def test_prices_that_fit_prove_more_and_never_too_much(k: float) -> None:
         assert look.welfare + look.gap >= best.welfare * (1 - 1e-12)
         fitting = np.zeros(mesh.main.size)
         own = np.array([_own_price(mesh, v, look.x) for v in range(mesh.main.size)])
-        common_prices(mesh, found.flow, look.x, own, fitting)
+        way = np.zeros(found.flow.size, np.uint8)
+        for part in range(PARTS + 1):
+            moving(mesh, found.flow, own, part, way)
+        common_prices(mesh, found.flow, look.x, own, way, fitting)
         nearer.append(
             (_gap(mesh, found.flow, look.x, own), _gap(mesh, found.flow, look.x, fitting))
         )
