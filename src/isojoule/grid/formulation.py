@@ -27,7 +27,7 @@ from isojoule.grid.network import Grid, LinkLimits
 from isojoule.kernels.incidence import incidence, walk
 from isojoule.kernels.ldl import Pattern, analyse
 from isojoule.kernels.mesh import Layout, lay_out
-from isojoule.kernels.tree import Walk, depth_first
+from isojoule.kernels.tree_walk import Walk, depth_first
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -84,3 +84,19 @@ def walk(tail: Ints, head: Ints, start: Ints, incident: Ints,
                 count += 1
         parts += 1
     return part, order, up, link, ringed
+
+
+@kernel
+def grouped(group: Ints, count: int) -> tuple[Ints, Ints]:
+    """Positions by their group: those of group g are order[first[g]:first[g + 1]]. O(n)."""
+    first = np.zeros(count + 1, np.int64)
+    for i in range(group.size):
+        first[group[i] + 1] += 1
+    for g in range(count):
+        first[g + 1] += first[g]
+    free = first[:-1].copy()
+    order = np.empty(group.size, np.int64)
+    for i in range(group.size):
+        order[free[group[i]]] = i
+        free[group[i]] += 1
+    return first, order

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.kernels.compile import inline, kernel
+from isojoule.kernels.incidence import grouped
 from isojoule.kernels.prices import demand_at, marginal_at
 
 Floats = NDArray[np.float64]
@@ -203,17 +204,7 @@ def prices_of_parts(part: Ints, parts: int, node: Ints, lo: Floats, hi: Floats, 
     node, lo, hi, a, b, c0, c1, k
         Pieces.
     """
-    first = np.zeros(parts + 1, np.int64)
-    for i in range(node.size):
-        first[part[node[i]] + 1] += 1
-    for p in range(parts):
-        first[p + 1] += first[p]
-    free = first[:-1].copy()
-    order = np.empty(node.size, np.int64)
-    for i in range(node.size):
-        p = part[node[i]]
-        order[free[p]] = i
-        free[p] += 1
+    first, order = grouped(part[node], parts)
     supply = np.zeros(parts)
     for v in range(part.size):
         supply[part[v]] += inject[v]

@@ -7,7 +7,8 @@ import numpy as np
 from isojoule.grid import Grid
 from isojoule.grid.formulation import Network
 from isojoule.kernels.interior_point import Solution
-from isojoule.kernels.tree import TreeProgram, by_place, solve_tree
+from isojoule.kernels.tree import solve_tree
+from isojoule.kernels.tree_walk import TreeProgram, by_place
 from isojoule.market.allocation import reach_of
 from isojoule.market.book import Book
 from isojoule.market.optimum import Columns, Floats, Ints, LinkSolution, as_arcs
