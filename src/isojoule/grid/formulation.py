@@ -58,12 +58,11 @@ class Sheet(NamedTuple):
     ----------
     layout
         Order and ends.
-    capacity_j, gain, price, loss_per_j
+    gain, price, loss_per_j
         As in a network; `price` and `loss_per_j` are empty where they are 0 everywhere.
     """
 
     layout: Layout
-    capacity_j: Floats
     gain: Floats
     price: Floats
     loss_per_j: Floats
@@ -235,7 +234,6 @@ class Network:
         order, r, none = layout.order, self.limits.loss_per_j, np.zeros(0)
         return Sheet(
             layout,
-            self.capacity_j[order],
             self.gain[order],
             self.price[order] if np.any(self.price) else none,
             r[order] if np.any(r) else none,
@@ -273,7 +271,10 @@ def _build(grid: Grid, formulation: str, duration_s: float) -> Network:
     with np.errstate(divide="ignore"):
         # beyond this a quadratic loss grows faster than what is sent
         capacity_j = np.minimum(capacity_j, gain / (2.0 * limits.loss_per_j))
-    standing = np.floor(grid.standing_loss_w * duration_s * UJ_PER_J + 0.5).astype(np.int64)
+    standing = np.zeros(grid.link_count, np.int64)  # and so are prices: zeros weigh nothing
+    if np.any(grid.standing_loss_w):
+        standing = np.floor(grid.standing_loss_w * duration_s * UJ_PER_J + 0.5).astype(np.int64)
+    given = grid.price_per_j[:links]
     return Network(
         nodes=nodes,
         node_of=node_of,
@@ -282,7 +283,7 @@ def _build(grid: Grid, formulation: str, duration_s: float) -> Network:
         limits=limits,
         gain=gain,
         capacity_j=capacity_j,
-        price=np.ascontiguousarray(grid.price_per_j[:links]),
+        price=np.ascontiguousarray(given) if np.any(given) else np.zeros(links),
         standing_uj=standing if steered else np.zeros_like(standing),
     )
 

@@ -75,7 +75,10 @@ def moving(mesh: Mesh, flow: Floats, lam: Floats, part: int, out: NDArray[np.uin
 def _neighbours(mesh: Mesh, flow: Floats, way: NDArray[np.uint8]) -> tuple[
     Ints, Places, Floats, Floats
 ]:  # fmt: skip
-    """Of each node, those behind moving links, and their price: ratio * own price + fee."""
+    """Of each node, those behind moving links, and their price: ratio * own price + fee.
+
+    Where links have no price, there are no fees.
+    """
     nodes = mesh.main.size
     tail, head, gain, fees, bends = mesh.tail, mesh.head, mesh.gain, mesh.price, mesh.loss_per_j
     first = np.zeros(nodes + 1, np.int64)
@@ -88,22 +91,22 @@ def _neighbours(mesh: Mesh, flow: Floats, way: NDArray[np.uint8]) -> tuple[
     total = first[nodes]
     free = first.copy()
     # one place more than is used: what does not move is written there, and over
-    other, ratio, fee = np.empty(total + 1, np.uint32), np.empty(total + 1), np.empty(total + 1)
+    other, ratio = np.empty(total + 1, np.uint32), np.empty(total + 1)
+    fee = np.zeros(total + 1 if fees.size else 0)
     for e in range(way.size):
         some = np.int64(way[e] > 0)
         t, h = tail[e], head[e]
         g = gain[e] - (2.0 * bends[e] * abs(flow[e]) if bends.size else 0.0)
-        p = fees[e] if fees.size else 0.0
         # what arrives is worth what was sent, and the link's price
-        up, up_fee, down, down_fee = 1.0 / g, p / g, g, -p
         ahead = way[e] == AHEAD
-        at = free[t] if some else total
-        other[at] = h
-        ratio[at], fee[at] = (up, up_fee) if ahead else (down, down_fee)
+        one = free[t] if some else total
+        two = free[h] if some else total
+        other[one], other[two] = h, t
+        ratio[one], ratio[two] = (1.0 / g, g) if ahead else (g, 1.0 / g)
+        if fees.size:
+            p = fees[e]
+            fee[one], fee[two] = (p / g, -p) if ahead else (-p, p / g)
         free[t] += some
-        at = free[h] if some else total
-        other[at] = t
-        ratio[at], fee[at] = (down, down_fee) if ahead else (up, up_fee)
         free[h] += some
     return first, other, ratio, fee
 
@@ -147,7 +150,9 @@ def common_prices(mesh: Mesh, flow: Floats, x: Floats, lam: Floats, way: NDArray
                 u = other[at]
                 if seen[u]:
                     continue
-                ratio[u], fixed[u] = ratio[v] * by[at], fixed[v] * by[at] + more[at]
+                ratio[u], fixed[u] = ratio[v] * by[at], fixed[v] * by[at]
+                if more.size:
+                    fixed[u] += more[at]
                 seen[u] = True
                 queue[count] = u
                 count += 1

@@ -139,9 +139,9 @@ def mesh_of(
     if straight:
         top = np.where(main >= 0, task.a[own] + task.b[own] * task.c0[own], 0.0)
         fall = np.where(main >= 0, task.b[own] * task.c1[own], 0.0)
-    same = capacity_j is network.capacity_j
-    capacity = sheet.capacity_j if same else capacity_j[layout.order]
-    most = np.minimum(capacity / units.energy_j, units.reach)
+    most = capacity_j[layout.order]
+    most /= units.energy_j
+    np.minimum(most, units.reach, out=most)
     mesh = Mesh(
         layout.tail, layout.head, most, sheet.gain, sheet.price / units.price_per_j,
         sheet.loss_per_j * units.energy_j, network.start, layout.incident, layout.link_first,
