@@ -30,6 +30,8 @@ from isojoule.market.solvers.tree import Tree, below_zero
 
 LARGE = 3_000
 """Links of a mesh from which on steps on flows are faster than factors."""
+FEW, MANY = 1_000, 20_000
+"""Steps on flows that are tried where factors are an alternative, and where they are none."""
 LEAST_K, MOST_K = 0.5, 3.0
 """Curves that are bent more are steep in one place and flat in another."""
 TOO_LARGE = 400_000
@@ -68,7 +70,8 @@ def fitting(
         large = network.tail.size >= TOO_LARGE
         if (large or _even(columns)) and first_bare(network, columns.node, columns.pieces) < 0:
             known = start_j is not None and np.any(start_j)
-            yield Relaxation(start_j) if known else FirstOrder()
+            steps = MANY if large else FEW
+            yield Relaxation(start_j, steps) if known else FirstOrder(steps)
         if large:
             yield PrimalDual().solve
 

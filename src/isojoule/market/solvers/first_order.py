@@ -38,11 +38,19 @@ class FirstOrder:
     """Accelerated first-order steps with restart, where every node has a falling curve.
 
     Where a curve ends at a wall, its outcome is only a start, and primal-dual steps go on from it.
+
+    Parameters
+    ----------
+    most_steps
+        Steps after which it gives up.
     """
 
     name = "first-order"
     summary = "accelerated steps on flows: large meshes with a falling curve at every node"
     measure = "the residual is gap and imbalance, as a share of the welfare"
+
+    def __init__(self, most_steps: int | None = None) -> None:
+        self.most_steps = MOST_STEPS if most_steps is None else most_steps
 
     def unfit(self, book: Book, grid: Grid, network: Network, columns: Columns) -> str:
         """The first node, where links lead, that has no falling curve."""
@@ -87,13 +95,13 @@ class FirstOrder:
 
     def steps(self, network: Network, mesh: Mesh, units: Units, x: Floats, goal: Goal) -> Reached:
         """From no flow and these energies of pieces to the goal."""
-        return climb(mesh, np.zeros(mesh.capacity.size), x, goal, *patience(mesh))
+        calm, most = self.patience(mesh)
+        return climb(mesh, np.zeros(mesh.capacity.size), x, goal, calm, most)
 
-
-def patience(mesh: Mesh) -> tuple[float, int]:
-    """How calm a small mesh must be in the end, and how many steps are made at most."""
-    calm, most = primal_dual.limits_of(mesh.lo.size + 2 * mesh.capacity.size)
-    return calm, min(most, MOST_STEPS)
+    def patience(self, mesh: Mesh) -> tuple[float, int]:
+        """How calm a small mesh must be in the end, and how many steps are made at most."""
+        calm, most = primal_dual.limits_of(mesh.lo.size + 2 * mesh.capacity.size)
+        return calm, min(most, self.most_steps)
 
 
 def out_of(network: Network, units: Units, found: Reached) -> LinkSolution:
