@@ -20,6 +20,8 @@ the answer may still go."""
 CLOSE = 1e-6
 """What links with a quadratic loss carry stands still if it moves by no more than this share of the
 largest flow: what is left is of the order of its square."""
+BEND = 1e-4
+"""Share of a Joule by which the gain of a link may change from one point to the next."""
 NARROW = 1e-13
 """A distance in energy that counts as none, as a share of the piece."""
 
@@ -78,7 +80,9 @@ def settle_links(walk: Walk, program: TreeProgram, drawn: Floats, level: Floats,
         gain, r, taken = gains[e], losses[e], drawn[p]
         behind = (gain - r * taken) * taken if taken > 0.0 else -sent_for(-taken, gain, r)
         largest = max(largest, abs(behind))
-        most = max(most, abs(behind - level[p]) if around[p] < math.inf else math.inf)
+        # between points that are far from each other a link bends, whether or not that showed
+        near = losses[e] * around[p] <= BEND * gain
+        most = max(most, abs(behind - level[p]) if near else math.inf)
         level[p] = behind
     for p in range(link.size):
         if around[p] < math.inf:

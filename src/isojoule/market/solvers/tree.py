@@ -11,11 +11,21 @@ from isojoule.kernels.tree import solve_tree
 from isojoule.kernels.tree_walk import TreeProgram, by_place
 from isojoule.market.allocation import reach_of
 from isojoule.market.book import Book
-from isojoule.market.optimum import Columns, Floats, Ints, LinkSolution, as_arcs
+from isojoule.market.optimum import (
+    ACCEPTED,
+    Columns,
+    Floats,
+    Ints,
+    LinkSolution,
+    as_arcs,
+    maximise_flow,
+)
 from isojoule.valuation.curve import Pieces
 
 CHORD = 1e-13
 """Distance of a chord from its curve where the answer stands, as a share of the dearest worth."""
+STRICT = 1e3
+"""It is exact, or something is wrong: what does not balance counts so many times."""
 MOST_POINTS = 3e9
 """Most points of rows in one round; some ten seconds of work."""
 
@@ -38,9 +48,11 @@ class Tree:
         self, network: Network, node: Ints, pieces: Pieces, arc_lo: Floats, arc_hi: Floats,
         inject: Floats,
     ) -> Solution:  # fmt: skip
-        """See `isojoule.market.optimum.Solver`."""
+        """See `isojoule.market.optimum.Solver`; the interior point where the tree gives up."""
         capacity_j = arc_hi[: network.tail.size]
         found = self.solve_links(network, node, pieces, capacity_j, inject)
+        if not found.residual < ACCEPTED:
+            return maximise_flow(network, node, pieces, arc_lo, arc_hi, inject)
         return as_arcs(network, pieces, arc_lo, arc_hi, found)
 
     def solve_links(
@@ -70,7 +82,7 @@ class Tree:
         out, prices = np.empty_like(x), np.empty_like(price)
         out[order] = x
         prices[walk.order] = price
-        return LinkSolution(out, flow, prices, rounds, off)
+        return LinkSolution(out, flow, prices, rounds, STRICT * off)
 
 
 def unfit(grid: Grid, network: Network, pieces: Pieces) -> str:
