@@ -88,5 +88,5 @@ def settle_links(walk: Walk, program: TreeProgram, drawn: Floats, level: Floats,
         if around[p] < math.inf:
             around[p] = max(FINER * around[p], CLOSE * largest)
         else:
-            around[p] = 0.25 * abs(level[p]) + 1e-2 * largest
+            around[p] = 0.02 * abs(level[p]) + 1e-3 * largest
     return most <= CLOSE * largest
