@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from isojoule.kernels.incidence import incidence, walk
 from isojoule.kernels.one_price import forest_flows, one_price
 from isojoule.valuation.curve import Pieces, integral, inverse, marginal
 
@@ -87,14 +88,13 @@ def test_flows_along_a_forest_balance() -> None:
     keep = tail != head
     tail, head = tail[keep], head[keep]
     usable = rng.random(tail.size) < 0.8
-    ends = np.concatenate([tail, head])
-    order = np.argsort(ends, kind="stable")
-    start = np.searchsorted(ends[order], np.arange(31))
+    start, incident = incidence(30, tail, head)
+    _, order, up, link, _ = walk(tail, head, start, incident, usable)
     give = rng.normal(size=tail.size)
     over = np.zeros(30)
     np.add.at(over, tail[usable], give[usable])
     np.add.at(over, head[usable], -give[usable])
-    flow = forest_flows(tail, head, usable, start, order % tail.size, over.copy())
+    flow = forest_flows(tail, order, up, link, over.copy())
     np.subtract.at(over, tail, flow)
     np.add.at(over, head, flow)
     assert np.abs(over).max() < 1e-12

@@ -144,14 +144,15 @@ def _share(price: float, lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Float
 
 
 @kernel
-def forest_flows(tail: Ints, head: Ints, usable: NDArray[np.bool_], start: Ints, incident: Ints,
-                 over: Floats) -> Floats:  # fmt: skip
-    """Flows that balance every node, along a spanning forest of usable links, J.
+def forest_flows(tail: Ints, order: Ints, up: Ints, link: Ints, over: Floats) -> Floats:
+    """Flows along a spanning forest that bring every node into balance; all other links idle.
 
     Parameters
     ----------
-    tail, head, usable, start, incident
-        Links without loss; links at node v: incident[start[v]:start[v+1]].
+    tail
+        Per link.
+    order, up, link
+        The forest, see `isojoule.kernels.incidence.walk`.
     over
         What each node has to give (negative: needs), J; sums to 0 in every part. Changed.
 
@@ -159,35 +160,13 @@ def forest_flows(tail: Ints, head: Ints, usable: NDArray[np.bool_], start: Ints,
     -------
     (links,) signed flows, J.
     """
-    nodes = start.size - 1
     flow = np.zeros(tail.size)
-    parent = np.full(nodes, -1, np.int64)
-    seen = np.zeros(nodes, np.bool_)
-    sequence = np.empty(nodes, np.int64)
-    count, done = 0, 0
-    for root in range(nodes):
-        if seen[root]:
-            continue
-        seen[root] = True
-        sequence[count] = root
-        count += 1
-        while done < count:
-            v = sequence[done]
-            done += 1
-            for p in range(start[v], start[v + 1]):
-                e = incident[p]
-                w = tail[e] + head[e] - v
-                if usable[e] and not seen[w]:
-                    seen[w] = True
-                    parent[w] = e
-                    sequence[count] = w
-                    count += 1
-    for at in range(count - 1, -1, -1):
-        v = sequence[at]
-        e = parent[v]
+    for at in range(order.size - 1, -1, -1):
+        v = order[at]
+        e = link[v]
         if e >= 0:
             flow[e] = over[v] if tail[e] == v else -over[v]
-            over[tail[e] + head[e] - v] += over[v]
+            over[up[v]] += over[v]
     return flow
 
 

@@ -57,9 +57,7 @@ class ClosedForm:
         x = np.zeros(node.size)
         price, solved = prices_of_parts(network.part, network.parts, node, *pieces, inject, x)
         over = inject - np.bincount(node, x, network.nodes)
-        flow = forest_flows(
-            network.tail, network.head, network.capacity_j > 0.0, network.start,
-            network.incident, over,
-        )  # fmt: skip
+        forest = network.forest
+        flow = forest_flows(network.tail, forest.order, forest.up, forest.link, over)
         flow = np.where(capacity_j > 0.0, flow, 0.0)
         return LinkSolution(x, flow, price[network.part], 1, 0.0 if solved else math.inf)
