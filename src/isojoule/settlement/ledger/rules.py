@@ -1,0 +1,364 @@
+"""What a transfer does to a ledger: the one place that decides.
+
+    effects = apply_transfers(view, transfers, now_ns)
+
+Theory of operation:
+
+- A `View` is read, never written. What happens comes back as `Effects`: an answer for each
+  transfer, the entries to append to the log, the balances that changed and how pending transfers
+  ended. A store keeps all of that or nothing. So memory and databases share these rules, and a log is
+  checked by applying its own entries again.
+- Time comes in as `now_ns`. The ledger's time is the latest it has seen: a clock that steps back
+  does not turn it back. First of all, what is pending and has run out by that time is expired; each
+  expiry is an entry of its own, with an id that follows from what expired.
+- A chain (transfers linked to the next) is tried one by one and taken back whole if one is refused.
+  Asked for again, a chain that stands whole is answered as it was the first time.
+- Limits count pending amounts: what is reserved is not there to be spent.
+
+Spec: docs/spec/ledger.md, J6 to J14.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from isojoule.core.errors import InvariantError
+from isojoule.core.transfer import (
+    MOST_AMOUNT,
+    Account,
+    Kind,
+    Limit,
+    Transfer,
+    check_account,
+    stable_id,
+)
+from isojoule.settlement.ledger.answers import Answer, Status
+
+_MOST_ID = 2**128 - 1
+_DEBITS, _CREDITS = Limit.DEBITS_MUST_NOT_EXCEED_CREDITS, Limit.CREDITS_MUST_NOT_EXCEED_DEBITS
+_ENDED = {
+    Kind.POST: Status.ALREADY_POSTED,
+    Kind.VOID: Status.ALREADY_VOIDED,
+    Kind.EXPIRE: Status.ALREADY_EXPIRED,
+}
+
+
+class Balance(NamedTuple):
+    """Totals of an account, whole units, without a limit of size.
+
+    Attributes
+    ----------
+    debits, credits
+        Posted.
+    debits_pending, credits_pending
+        Reserved, not yet posted.
+    """
+
+    debits: int = 0
+    credits: int = 0
+    debits_pending: int = 0
+    credits_pending: int = 0
+
+    @property
+    def net(self) -> int:
+        """Posted credits less posted debits."""
+        return self.credits - self.debits
+
+
+class View(Protocol):
+    """What the rules read. Every method reads many at once; what is not there is left out."""
+
+    @property
+    def clock_ns(self) -> int:
+        """The ledger's time: the latest that it has seen."""
+        ...
+
+    def accounts(self, ids: Collection[int]) -> Mapping[int, Account]:
+        """Accounts by id."""
+        ...
+
+    def balances(self, ids: Collection[int]) -> Mapping[int, Balance]:
+        """Balances by account."""
+        ...
+
+    def transfers(self, ids: Collection[int]) -> Mapping[int, Transfer]:
+        """Written transfers by id."""
+        ...
+
+    def ends(self, ids: Collection[int]) -> Mapping[int, Kind]:
+        """How pending transfers ended, by their id; those that are open are left out."""
+        ...
+
+    def due(self, now_ns: int) -> Sequence[Transfer]:
+        """Open pending transfers that have run out by then, in the order of their expiry, then of
+        their writing."""
+        ...
+
+
+class Effects(NamedTuple):
+    """What is to be kept, all of it or nothing.
+
+    Attributes
+    ----------
+    answers
+        One for each transfer that was asked for, in order.
+    written
+        Entries to append to the log, in order: expiries, then transfers.
+    balances
+        New balances of the accounts that changed.
+    ends
+        How pending transfers ended, by their id.
+    clock_ns
+        The ledger's time from now on.
+    """
+
+    answers: list[Answer]
+    written: list[Transfer]
+    balances: dict[int, Balance]
+    ends: dict[int, Kind]
+    clock_ns: int
+
+
+def apply_transfers(view: View, transfers: Sequence[Transfer], now_ns: int) -> Effects:
+    """Decide what a request does. Refusals are answers; nothing raises on them."""
+    clock = max(now_ns, view.clock_ns)
+    due = view.due(clock)
+    work = _Work(view, transfers, due, clock)
+    for pending in due:
+        work.write(expiry_of(pending, clock), pending)
+    answers: list[Answer] = []
+    first = 0
+    count = len(transfers)
+    while first < count:
+        last = first
+        while last < count and transfers[last].linked:
+            last += 1
+        if last == count:  # the chain is open at the end of the request
+            answers += [Answer(Status.LINKED_FAILED)] * (count - first - 1)
+            answers.append(Answer(Status.LINKED_OPEN))
+            break
+        if first == last:
+            answers.append(work.one(transfers[first]))
+        else:
+            answers += work.chain(transfers[first : last + 1])
+        first = last + 1
+    return Effects(
+        answers,
+        work.written,
+        {i: Balance(*work.totals[i]) for i in work.changed()},
+        work.ended,
+        clock,
+    )
+
+
+def expiry_of(pending: Transfer, at_ns: int) -> Transfer:
+    """The entry that ends a pending transfer whose time has run out."""
+    return Transfer(
+        stable_id("isojoule.expiry.1", pending.id),
+        pending.debit,
+        pending.credit,
+        pending.amount,
+        Kind.EXPIRE,
+        pending.id,
+        at_ns=at_ns,
+    )
+
+
+def apply_accounts(
+    known: Mapping[int, Account], accounts: Iterable[Account], now_ns: int
+) -> tuple[list[Answer], list[Account]]:
+    """Decide which accounts are new. Returns the answers, and the accounts to be written.
+
+    Raises
+    ------
+    InputError
+        An account that cannot be; nothing is written then.
+    """
+    answers, fresh = [], {}
+    for account in accounts:
+        check_account(account)
+        there = known.get(account.id) or fresh.get(account.id)
+        if there is None:
+            fresh[account.id] = account
+            answers.append(Answer(Status.CREATED, now_ns))
+        elif there == account:
+            answers.append(Answer(Status.EXISTS))
+        else:
+            answers.append(Answer(Status.EXISTS_DIFFERENT, about="limit"))
+    return answers, list(fresh.values())
+
+
+class _Work:
+    """One request while it is decided: totals in lists, and what can be taken back."""
+
+    def __init__(
+        self, view: View, transfers: Sequence[Transfer], due: Sequence[Transfer], clock: int
+    ) -> None:
+        self.clock = clock
+        ids = {t.id for t in transfers}
+        pending = {t.pending_id for t in transfers if t.pending_id}
+        self.known = dict(view.transfers(ids | pending))
+        self.before = view.ends(pending)
+        touched = {t.debit for t in transfers} | {t.credit for t in transfers}
+        for t in (*due, *(self.known[i] for i in pending if i in self.known)):
+            touched |= {t.debit, t.credit}
+        touched.discard(0)
+        self.accounts = view.accounts(touched)
+        balances = view.balances(touched)
+        self.totals = {i: list(balances.get(i, _NOTHING)) for i in self.accounts}
+        self.written: list[Transfer] = []
+        self.ended: dict[int, Kind] = {}
+
+    def changed(self) -> list[int]:
+        """Accounts that something was written for, in that order."""
+        seen: dict[int, None] = {}
+        for t in self.written:
+            seen[t.debit] = seen[t.credit] = None
+        return list(seen)
+
+    def chain(self, transfers: Sequence[Transfer]) -> list[Answer]:
+        mark = len(self.written)
+        answers = []
+        for at, transfer in enumerate(transfers):
+            answer = self.one(transfer)
+            if not answer.done:
+                self.take_back(mark)
+                answers = [Answer(Status.LINKED_FAILED)] * len(transfers)
+                answers[at] = answer
+                return answers
+            answers.append(answer)
+        old = [answer.status is Status.EXISTS for answer in answers]
+        if any(old) and not all(old):
+            self.take_back(mark)
+            return [Answer(Status.EXISTS_APART if was else Status.LINKED_FAILED) for was in old]
+        return answers
+
+    def one(self, t: Transfer) -> Answer:
+        """Decide one transfer, and write it if it stands."""
+        about = fault(t)
+        if about:
+            return Answer(Status.OUT_OF_RANGE, about=about)
+        kind = t.kind
+        if kind is Kind.EXPIRE:
+            return Answer(Status.KIND_RESERVED)
+        pending = None
+        if kind is Kind.POST or kind is Kind.VOID:
+            pending = self.known.get(t.pending_id)
+            if pending is None or pending.kind is not Kind.PENDING:
+                return Answer(Status.PENDING_NOT_FOUND)
+            t = t._replace(
+                debit=t.debit or pending.debit,
+                credit=t.credit or pending.credit,
+                amount=t.amount or pending.amount,
+            )
+        there = self.known.get(t.id)
+        if there is not None:
+            return _again(t, there)
+        refusal = self.refusal(t) if pending is None else self.refusal_of_end(t, pending)
+        if refusal is not None:
+            return Answer(refusal)
+        self.write(t._replace(at_ns=self.clock), pending)
+        return Answer(Status.CREATED, self.clock)
+
+    def refusal(self, t: Transfer) -> Status | None:
+        """Why a transfer that takes or reserves is refused."""
+        if t.debit == t.credit:
+            return Status.ACCOUNTS_THE_SAME
+        debit, credit = self.accounts.get(t.debit), self.accounts.get(t.credit)
+        if debit is None:
+            return Status.DEBIT_NOT_FOUND
+        if credit is None:
+            return Status.CREDIT_NOT_FOUND
+        if debit.unit != credit.unit:
+            return Status.UNITS_DIFFER
+        if debit.limit & _DEBITS:
+            debits, credits, reserved, _ = self.totals[t.debit]
+            if debits + reserved + t.amount > credits:
+                return Status.EXCEEDS_CREDITS
+        if credit.limit & _CREDITS:
+            debits, credits, _, reserved = self.totals[t.credit]
+            if credits + reserved + t.amount > debits:
+                return Status.EXCEEDS_DEBITS
+        return None
+
+    def refusal_of_end(self, t: Transfer, pending: Transfer) -> Status | None:
+        """Why a transfer that ends a pending one is refused."""
+        ended = self.ended.get(pending.id) or self.before.get(pending.id)
+        if ended is not None:
+            return _ENDED[ended]
+        if (t.debit, t.credit) != (pending.debit, pending.credit):
+            return Status.PENDING_DIFFERENT
+        if t.amount > pending.amount:
+            return Status.PENDING_EXCEEDED
+        if t.kind is Kind.VOID and t.amount != pending.amount:
+            return Status.PENDING_DIFFERENT
+        return None
+
+    def write(self, t: Transfer, pending: Transfer | None) -> None:
+        self.written.append(t)
+        self.known[t.id] = t
+        if pending is not None:
+            self.ended[pending.id] = t.kind
+        self.move(t, pending, 1)
+
+    def move(self, t: Transfer, pending: Transfer | None, sign: int) -> None:
+        """Add (or take back) what a transfer does to the totals of its two accounts."""
+        debit, credit = self.totals[t.debit], self.totals[t.credit]
+        if t.kind is Kind.POSTED or t.kind is Kind.POST:
+            debit[0] += sign * t.amount
+            credit[1] += sign * t.amount
+        if t.kind is Kind.PENDING:
+            debit[2] += sign * t.amount
+            credit[3] += sign * t.amount
+        if pending is not None:
+            debit[2] -= sign * pending.amount
+            credit[3] -= sign * pending.amount
+
+    def take_back(self, mark: int) -> None:
+        while len(self.written) > mark:
+            t = self.written.pop()
+            pending = self.known[t.pending_id] if t.pending_id else None
+            self.move(t, pending, -1)
+            del self.known[t.id]
+            if pending is not None:
+                del self.ended[pending.id]
+
+
+_NOTHING = Balance()
+
+
+def fault(t: Transfer) -> str:
+    """The field of a request that is out of its range; empty if there is none."""
+    if not isinstance(t.kind, Kind):
+        return "kind"
+    ending = t.kind is Kind.POST or t.kind is Kind.VOID
+    if not 0 < t.id <= _MOST_ID:
+        return "id"
+    if not (0 if ending else 1) <= t.amount <= MOST_AMOUNT:
+        return "amount"
+    if not 0 <= t.debit <= _MOST_ID:
+        return "debit"
+    if not 0 <= t.credit <= _MOST_ID:
+        return "credit"
+    if t.timeout_s and not (t.kind is Kind.PENDING and 0 < t.timeout_s < 2**32):
+        return "timeout_s"
+    if not (0 < t.pending_id <= _MOST_ID if ending else t.pending_id == 0):
+        return "pending_id"
+    if not 0 <= t.code < 2**16:
+        return "code"
+    if not -(2**63) <= t.for_s < 2**63:
+        return "for_s"
+    if len(t.ref) != 32:
+        return "ref"
+    return "at_ns" if t.at_ns else ""
+
+
+def _again(asked: Transfer, there: Transfer) -> Answer:
+    """The answer to a transfer whose id is in the ledger."""
+    if asked == there._replace(at_ns=0):
+        return Answer(Status.EXISTS, there.at_ns)
+    for name, mine, its in zip(Transfer._fields, asked, there, strict=True):
+        if mine != its and name != "at_ns":
+            return Answer(Status.EXISTS_DIFFERENT, about=name)
+    raise InvariantError("two transfers differ in nothing")
