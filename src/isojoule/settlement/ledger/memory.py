@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from isojoule.core.merkle import Frontier
+from isojoule.core.merkle import Frontier, leaf_hash
 from isojoule.core.transfer import (
     TRANSFER_BYTES,
     Account,
@@ -19,7 +19,7 @@ from isojoule.core.transfer import (
     transfer_from_bytes,
 )
 from isojoule.settlement.ledger.answers import Answer, Status
-from isojoule.settlement.ledger.columns import Records, transfers_of
+from isojoule.settlement.ledger.columns import RECORD, Records, transfers_of
 from isojoule.settlement.ledger.port import Head
 from isojoule.settlement.ledger.rules import (
     Balance,
@@ -71,7 +71,7 @@ class MemoryLedger:
         for account in fresh:
             self._order.append((self.size, account, clock))
             self._accounts[account.id] = account
-        self._frontier = self._frontier.extend_entries(leaves)
+        self._frontier = self._frontier.extend(map(leaf_hash, leaves))
         self._clock_ns = clock
         return answers
 
@@ -109,7 +109,9 @@ class MemoryLedger:
                 for row, answer in enumerate(answers)
                 if answer.status is not Status.CREATED
             }
-        dated = records.copy()
+        dated = records.astype(
+            RECORD
+        )  # numpy turns what it joins into the byte order of the machine
         dated["at_ns"] = clock
         data = dated.tobytes()
         start = len(self._data) // TRANSFER_BYTES
@@ -176,7 +178,7 @@ class MemoryLedger:
                 heapq.heappush(self._timed, (t.expires_ns, row, t.id))
         self._balances.update(effects.balances)
         self._ends.update(effects.ends)
-        self._frontier = self._frontier.extend_entries(leaves)
+        self._frontier = self._frontier.extend(map(leaf_hash, leaves))
         self._clock_ns = effects.clock_ns
         while self._timed and self._timed[0][0] <= self._clock_ns:
             heapq.heappop(self._timed)
