@@ -41,9 +41,7 @@ def voting(quota: int, votes: list[int]) -> np.ndarray:
 def bankruptcy(estate: float, claims: list[float]) -> np.ndarray:
     """O'Neill 1982: what is left when the others have been paid in full."""
     n = len(claims)
-    return game(
-        n, lambda s: max(0.0, estate - sum(c for i, c in enumerate(claims) if i not in s))
-    )
+    return game(n, lambda s: max(0.0, estate - sum(c for i, c in enumerate(claims) if i not in s)))
 
 
 def airport(costs: list[float]) -> np.ndarray:

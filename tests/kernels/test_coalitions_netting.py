@@ -1,4 +1,7 @@
-"""One meter for all: its worths against their definition, and its core at any size."""
+"""One meter for all: docs/spec/surplus.md Y9, Y10, Y13.
+
+Worths against their definition, and a core at any size.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,12 @@ def cases(draw: st.DrawFn, *, losses: bool = True, most: int = 5) -> Case:
     buys = np.array(draw(st.lists(price, min_size=t, max_size=t)))
     spread = np.array(draw(st.lists(st.floats(0, 1e-7), min_size=t, max_size=t)))
     loss = st.integers(0, 10**12) if losses else st.just(0)
-    return net, buys + spread, buys, np.array(draw(st.lists(loss, min_size=t, max_size=t)), np.int64)
+    return (
+        net,
+        buys + spread,
+        buys,
+        np.array(draw(st.lists(loss, min_size=t, max_size=t)), np.int64),
+    )
 
 
 def bill(energy: Fraction, sells: float, buys: float) -> Fraction:

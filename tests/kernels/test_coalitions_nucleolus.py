@@ -166,9 +166,7 @@ def test_nobody_finds_a_better_imputation(value: np.ndarray) -> None:
 
 @settings(derandomize=True, deadline=None, max_examples=60)
 @given(st.integers(2, 5).flatmap(values), st.data())
-def test_it_follows_changes_of_scale_zero_and_names(
-    value: np.ndarray, data: st.DataObject
-) -> None:
+def test_it_follows_changes_of_scale_zero_and_names(value: np.ndarray, data: st.DataObject) -> None:
     n = players_of(value)
     x = nucleolus(value, rational=False)
     gift = np.array(data.draw(st.lists(st.integers(-9, 9), min_size=n, max_size=n)), np.float64)

@@ -1,8 +1,8 @@
 """Cooperative games: what every coalition is worth, and what that says of shares.
 
-A game of n players is an array of 2**n numbers. Bit i of the index says whether player i is in the
-coalition, so entry 0 is the empty coalition, which is worth 0, and the last one is everybody. Worths
-are floats in whatever unit the caller has; allocations are in the same one.
+A game of n players is an array of 2**n numbers. Bit i of the index says whether player i is in
+the coalition, so entry 0 is the empty coalition, which is worth 0, and the last one is everybody.
+Worths are floats in whatever unit the caller has; allocations are in the same one.
 
 Everything here looks at all coalitions, so it is for up to some 20 players; `permutations` samples
 more. The nucleolus and the least core, which need linear programs, are in `nucleolus`.
@@ -68,7 +68,9 @@ def players_of(value: Floats) -> int:
     """
     n = max(value.size.bit_length() - 1, 1)
     if value.ndim != 1 or value.size != 1 << n:
-        raise ValueError(f"a game has 2**n values in one row, n from 1, not the shape {value.shape}")
+        raise ValueError(
+            f"a game has 2**n values in one row, n from 1, not the shape {value.shape}"
+        )
     return n
 
 
@@ -127,7 +129,9 @@ def shapley(value: Floats) -> Floats:
 
     Examples
     --------
-    >>> shapley(np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0])).round(6)  # gloves: left, RIGHT, left
+    Two hold a left glove, the player between them a right one, and a pair is worth 1.
+
+    >>> shapley(np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0])).round(6)
     array([0.166667, 0.666667, 0.166667])
     """
     return _shapley(np.ascontiguousarray(value, np.float64), players_of(value))

@@ -5,16 +5,17 @@ is read at one meter pays for what it needs together; what it saves is what its 
 for the same readings at a meter each, less that. Losses of the wires are borne by the coalition in
 proportion to its share of the members' absolute energy.
 
-So a member's share of the losses does not depend on whom it is with, and its reading with that share,
-`energy`, is a number of its own. What a coalition saves is then
+So a member's share of the losses does not depend on whom it is with, and its reading with that
+share, `energy`, is a number of its own. What a coalition saves is then
 
 > v(S) = sum over t of spread_t * min(needed_t(S), given_t(S)) - sum over i in S of bill_i
 
-with what its members need and give at `energy`, and `bill_i` what the share of losses costs at i's own
-meter. The first part is a market for one good, as with left and right gloves; the second is fixed.
+with what its members need and give at `energy`, and `bill_i` what the share of losses costs at i's
+own meter. The first part is a market for one good, as with left and right gloves; the second is
+fixed.
 
-Energies are microjoules, prices money per J, amounts nano-units of money as floats:
-1 microjoule at 1 per J is `NANO` of them.
+Energies are microjoules, prices money per J, amounts nano-units of money as floats: 1 microjoule at
+1 per J is `NANO` of them. See docs/spec/surplus.md Y9 to Y13.
 
 References
 ----------
@@ -154,8 +155,8 @@ def adds(energy_uj: Floats, bill_nano: Floats, spread_per_j: Floats, order: Ints
 def one_meter_prices(boundary_uj: Ints, sells_at_per_j: Floats, buys_at_per_j: Floats) -> Floats:
     """What one Joule more costs everybody together, per interval: Owen's dual prices.
 
-    The utility's selling price where the community imports, its buying price where it exports. Where
-    it does neither, every price between is one; the middle is taken.
+    The utility's selling price where the community imports, its buying price where it exports.
+    Where it does neither, every price between is one; the middle is taken.
 
     Parameters
     ----------
@@ -169,11 +170,13 @@ def one_meter_prices(boundary_uj: Ints, sells_at_per_j: Floats, buys_at_per_j: F
     return prices
 
 
-def owen_core(game: Netting, prices: Floats, sells_at_per_j: Floats, buys_at_per_j: Floats) -> Floats:
+def owen_core(
+    game: Netting, prices: Floats, sells_at_per_j: Floats, buys_at_per_j: Floats
+) -> Floats:
     """What each member has saved if all energies cost `prices`, nano-units, (members,).
 
-    In the core at any number of members: what a coalition pays at prices between the utility's two is
-    never more than it would pay at one meter of its own, and all together pay just that.
+    In the core at any number of members: what a coalition pays at prices between the utility's two
+    is never more than it would pay at one meter of its own, and all together pay just that.
 
     Parameters
     ----------

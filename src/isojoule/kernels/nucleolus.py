@@ -14,8 +14,8 @@ not add up.
 
 References
 ----------
-Schmeidler 1969, The nucleolus of a characteristic function game, SIAM Journal on Applied Mathematics
-17:1163-1170, https://doi.org/10.1137/0117107.
+Schmeidler 1969, The nucleolus of a characteristic function game, SIAM Journal on Applied
+Mathematics 17:1163-1170, https://doi.org/10.1137/0117107.
 Maschler, Peleg, Shapley 1979, Geometric properties of the kernel, nucleolus, and related solution
 concepts, Mathematics of Operations Research 4:303-338, https://doi.org/10.1287/moor.4.4.303.
 Benedek, Fliege, Nguyen 2021, Finding and verifying the nucleolus of cooperative games, Mathematical
@@ -53,8 +53,8 @@ class LeastCore(NamedTuple):
     Attributes
     ----------
     excess
-        The largest worth of a coalition above what it gets, as small as it can be; above 0: the core
-        is empty. -inf for one player.
+        The largest worth of a coalition above what it gets, as small as it can be; above 0: the
+        core is empty. -inf for one player.
     allocation
         (n,), one that reaches it.
     """
@@ -110,7 +110,9 @@ def nucleolus(value: Floats, *, rational: bool = True) -> Floats:
 
     Examples
     --------
-    >>> nucleolus(np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0])).round(6) + 0.0  # one right glove
+    The middle one of three holds the only right glove.
+
+    >>> nucleolus(np.array([0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 1.0])).round(6) + 0.0
     array([0., 1., 0.])
     """
     n = players_of(value)
@@ -119,7 +121,8 @@ def nucleolus(value: Floats, *, rational: bool = True) -> Floats:
     if rational and over < -SAME * np.abs(value).max():
         raise ValueError("the players are worth more alone than together")
     if n == 1 or scale == 0.0 or (rational and over <= SAME * np.abs(value).max()):
-        return own + over / n
+        alone: Floats = own + over / n
+        return alone
     rows = _rows(n)
     span = _Span(n)
     span.add(rows[-1])
@@ -135,10 +138,9 @@ def nucleolus(value: Floats, *, rational: bool = True) -> Floats:
                 fixed.append(rows[s])
                 worth.append(float(game[s]) + step.least)
         for i in step.at_bound:
-            alone = rows[1 << i]
-            equations.append((alone, -1, 0.0))
-            if span.add(alone):
-                fixed.append(alone)
+            equations.append((rows[1 << i], -1, 0.0))
+            if span.add(rows[1 << i]):
+                fixed.append(rows[1 << i])
                 worth.append(0.0)
         open_ = open_[~span.holds(rows[open_])]
         level += 1
@@ -228,8 +230,7 @@ class _Span:
 
     def holds(self, rows: Ints) -> NDArray[np.bool_]:
         """Which rows of 0 and 1, (many, n), are combinations."""
-        out: NDArray[np.bool_] = ~self._rest(rows).any(axis=1)
-        return out
+        return np.asarray(~self._rest(rows).any(axis=1), np.bool_)
 
     def add(self, row: Ints) -> bool:
         """Take in a row; False if it was a combination already."""
@@ -253,5 +254,4 @@ def _solved(equations: list[tuple[Ints, int, float]], n: int, levels: int) -> Fl
         right[k] = worth
         if level >= 0:
             left[k, n + level] = -1.0
-    shares: Floats = np.linalg.lstsq(left, right, rcond=None)[0][:n]
-    return shares
+    return np.asarray(np.linalg.lstsq(left, right, rcond=None)[0][:n], np.float64)

@@ -54,15 +54,15 @@ class Sampled(NamedTuple):
 
 
 @inline
-def _mixed(z: int) -> int:
+def _mixed(z: np.uint64) -> np.uint64:
     z = (z ^ (z >> BY_30)) * FIRST
     z = (z ^ (z >> BY_27)) * SECOND
     return z ^ (z >> BY_31)
 
 
 @kernel
-def numbers(seed: int, count: int) -> Seeds:
-    """The first numbers of splitmix64 for a seed (uint64)."""
+def numbers(seed: np.uint64, count: int) -> Seeds:
+    """The first numbers of splitmix64 for a seed."""
     out = np.empty(count, np.uint64)
     at = np.uint64(seed)
     for k in range(count):
@@ -72,8 +72,8 @@ def numbers(seed: int, count: int) -> Seeds:
 
 
 @kernel
-def order_of(seed: int, players: int) -> Ints:
-    """The order that a seed (uint64) stands for: (players,), a permutation, all equally likely."""
+def order_of(seed: np.uint64, players: int) -> Ints:
+    """The order that a seed stands for: (players,), a permutation, all equally likely."""
     order = np.arange(players)
     at = np.uint64(seed)
     for last in range(players - 1, 0, -1):

@@ -1,10 +1,10 @@
 """The operator's surplus, shared among the members by a rule. See docs/spec/surplus.md.
 
-Theory of operation: the input is checked, and the members are put into the order of their rank, a hash
-of seed and name. So the order of the input changes nothing, not even the last digit of a float. The
-rule of that name gives quotas (`isojoule.settlement.shares`), and they are made whole: everybody gets
-the whole part, rounded down, and the nano-units that are left go to the largest remainders, ties to
-the first in rank.
+Theory of operation: the input is checked, and the members are put into the order of their rank, a
+hash of seed and name. So the order of the input changes nothing, not even the last digit of a
+float. The rule of that name gives quotas (`isojoule.settlement.shares`), and they are made whole:
+everybody gets the whole part, rounded down, and the nano-units that are left go to the largest
+remainders, ties to the first in rank.
 """
 
 from __future__ import annotations
@@ -108,7 +108,8 @@ def share_surplus(
         _check_prices(sells_at_per_j, buys_at_per_j, net_uj, loss_uj)
     if permutations < 4 or permutations % 2:
         raise InputError(
-            f"{permutations} permutations", remedy="orders come in pairs: give an even number from 4"
+            f"{permutations} permutations",
+            remedy="orders come in pairs: give an even number from 4",
         )
     if not members:
         return Refused("there is nobody to share with", "wait for members, or use no rule")

@@ -1,8 +1,8 @@
 """Rules that share what the community saved by netting. See docs/spec/surplus.md Y7 to Y17.
 
-The saving is that of the netting game (`isojoule.kernels.netting_game`). A rule says what part of it
-is each member's; what the market has already saved a member, against the utility alone for the same
-readings, is taken off, and the rest is its dividend.
+The saving is that of the netting game (`isojoule.kernels.netting_game`). A rule says what part of
+it is each member's; what the market has already saved a member, against the utility alone for the
+same readings, is taken off, and the rest is its dividend.
 """
 
 from __future__ import annotations
@@ -102,9 +102,7 @@ def _game(case: Case) -> Netting | Refused:
             "give readings, losses, prices and payments of one and the same stretch, without fees; "
             "or use energy or equal, which ask for no saving",
         )
-    return netting_game.netting(
-        case.net_uj, case.sells_at_per_j, case.buys_at_per_j, case.loss_uj
-    )
+    return netting_game.netting(case.net_uj, case.sells_at_per_j, case.buys_at_per_j, case.loss_uj)
 
 
 def _split(
