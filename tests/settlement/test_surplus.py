@@ -18,9 +18,10 @@ from isojoule.kernels.coalitions import core_answer
 from isojoule.kernels.netting_game import netting, worths
 from isojoule.settlement.refused import Refused
 from isojoule.settlement.shares import RULES
-from isojoule.settlement.surplus import GAMES, Shares, share_surplus, whole
+from isojoule.settlement.surplus import Shares, share_surplus, whole
 
 NAMES = ("ada", "bo", "cy", "di", "ed", "fay")
+GAMES = ["shapley", "shapley-sampled", "core", "nucleolus"]
 SHARED = [rule for rule in RULES if rule != "keep"]
 
 

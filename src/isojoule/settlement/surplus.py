@@ -24,8 +24,6 @@ from isojoule.settlement.shares.case import Case, Floats, Ints, Split
 
 MOST_UJ = 2**62
 MOST_NANO = 2**62
-GAMES = ("shapley", "shapley-sampled", "core", "nucleolus")
-"""Rules that compare with the utility's prices, and so need them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +102,7 @@ def share_surplus(
         raise InputError(f"unknown rule {rule!r}", remedy=f"use one of {', '.join(RULES)}")
     paid = tuple(int(each) for each in paid_nano)
     _check(members, net_uj, sells_at_per_j, buys_at_per_j, loss_uj, paid)
-    if rule in GAMES:
+    if RULES[rule].compares:
         _check_prices(sells_at_per_j, buys_at_per_j, net_uj, loss_uj)
     if permutations < 4 or permutations % 2:
         raise InputError(
