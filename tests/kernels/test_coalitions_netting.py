@@ -1,4 +1,4 @@
-"""One meter for all: docs/spec/surplus.md Y9, Y10, Y13.
+"""One meter for all: docs/spec/surplus.md Z9, Z10, Z13.
 
 Worths against their definition, and a core at any size.
 """

@@ -1,4 +1,4 @@
-"""Surpluses shared by rules: docs/spec/surplus.md Y1 to Y17."""
+"""Surpluses shared by rules: docs/spec/surplus.md Z1 to Z17."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def stretches(draw: st.DrawFn) -> Stretch:
 @settings(derandomize=True, deadline=None, max_examples=150)
 @given(stretches(), st.sampled_from(list(RULES)))
 def test_amounts_sum_to_the_surplus(stretch: Stretch, rule: str) -> None:
-    """docs/spec/surplus.md Y1."""
+    """docs/spec/surplus.md Z1."""
     answer = stretch.share(rule)
     assert isinstance(answer, Shares)
     assert sum(answer.amount_nano) + answer.kept_nano == stretch.surplus
@@ -103,7 +103,7 @@ def test_amounts_sum_to_the_surplus(stretch: Stretch, rule: str) -> None:
 def test_the_order_of_the_input_changes_nothing(
     stretch: Stretch, rule: str, data: st.DataObject
 ) -> None:
-    """docs/spec/surplus.md Y2: not a nano-unit, and no word."""
+    """docs/spec/surplus.md Z2: not a nano-unit, and no word."""
     order = data.draw(st.permutations(range(len(stretch.members))))
     moved = share_surplus(
         rule,
@@ -132,7 +132,7 @@ def test_the_order_of_the_input_changes_nothing(
     st.integers(-3, 3),
 )
 def test_whole_amounts_are_within_one_of_their_quota(quota: list[Fraction], off: int) -> None:
-    """docs/spec/surplus.md Y2: largest remainders; what quotas lack is spread evenly first."""
+    """docs/spec/surplus.md Z2: largest remainders; what quotas lack is spread evenly first."""
     total = math.floor(sum(quota)) + off
     out = whole(quota, total)
     assert sum(out) == total
@@ -147,7 +147,7 @@ def test_whole_amounts_are_within_one_of_their_quota(quota: list[Fraction], off:
 
 
 def test_ties_go_by_the_hash_of_seed_and_name() -> None:
-    """docs/spec/surplus.md Y2: one nano-unit for three goes to the first in rank, by seed."""
+    """docs/spec/surplus.md Z2: one nano-unit for three goes to the first in rank, by seed."""
     stretch = Stretch(np.zeros((1, 3), np.int64), np.ones(1), np.ones(1), np.zeros(1, np.int64),
                       (1, 0, 0))  # fmt: skip
     luck = set()
@@ -178,7 +178,7 @@ Alone: -1, 4.5, 1.5, in all 5. Together the utility gets 3, so 2 is saved. Membe
 
 
 def test_plain_rules_by_hand() -> None:
-    """docs/spec/surplus.md Y4 to Y6."""
+    """docs/spec/surplus.md Z4 to Z6."""
     assert HOMES.surplus == 500_000_000
     kept = HOMES.share("keep")
     assert isinstance(kept, Shares)
@@ -192,7 +192,7 @@ def test_plain_rules_by_hand() -> None:
 
 
 def test_games_by_hand() -> None:
-    """docs/spec/surplus.md Y7, Y11, Y13 to Y15: dividends, some of them negative.
+    """docs/spec/surplus.md Z7, Z11, Z13 to Z15: dividends, some of them negative.
 
     Saved by groups: Ada with Bo 1, with Cy 1, all 2, Bo with Cy 0. Shapley: 1, 0.5, 0.5. The
     balance of the first interval is 0, so its price is the middle, 0.5: the core's point is 1, 0.5,
@@ -220,7 +220,7 @@ def test_games_by_hand() -> None:
 @settings(derandomize=True, deadline=None, max_examples=60)
 @given(stretches())
 def test_after_the_dividend_everybody_has_saved_what_the_rule_says(stretch: Stretch) -> None:
-    """docs/spec/surplus.md Y7, Y15: with `core` and `nucleolus` no group could pay less alone."""
+    """docs/spec/surplus.md Z7, Z15: with `core` and `nucleolus` no group could pay less alone."""
     if stretch.net.shape[0] == 0:
         return
     game = netting(stretch.net, stretch.sells, stretch.buys, stretch.loss)
@@ -233,7 +233,7 @@ def test_after_the_dividend_everybody_has_saved_what_the_rule_says(stretch: Stre
 
 
 def test_sampled_is_near_exact_and_says_how_near() -> None:
-    """docs/spec/surplus.md Y12."""
+    """docs/spec/surplus.md Z12."""
     rng = np.random.default_rng(5)
     net = (rng.normal(0.1, 1.0, (30, 6)) * 1e12).astype(np.int64)
     stretch = Stretch(net, np.full(30, 3e-7), np.full(30, 1e-7), np.full(30, 10**10),
@@ -250,7 +250,7 @@ def test_sampled_is_near_exact_and_says_how_near() -> None:
 
 @pytest.mark.parametrize("rule", SHARED)
 def test_nothing_to_share_one_member_and_no_energy(rule: str) -> None:
-    """docs/spec/surplus.md Y1, Y6."""
+    """docs/spec/surplus.md Z1, Z6."""
     none = np.zeros((2, 3), np.int64)
     idle = Stretch(none, HOMES.sells, HOMES.buys, HOMES.loss, (0, 0, 0))
     assert idle.surplus == 0
@@ -263,7 +263,7 @@ def test_nothing_to_share_one_member_and_no_energy(rule: str) -> None:
 
 
 def test_energy_falls_back_to_equal_and_says_so() -> None:
-    """docs/spec/surplus.md Y6."""
+    """docs/spec/surplus.md Z6."""
     idle = Stretch(np.zeros((1, 2), np.int64), np.ones(1), np.ones(1), np.zeros(1, np.int64),
                    (5, 5))  # fmt: skip
     answer = idle.share("energy")
@@ -273,7 +273,7 @@ def test_energy_falls_back_to_equal_and_says_so() -> None:
 
 
 def test_energy_is_exact_beyond_doubles_and_64_bits() -> None:
-    """docs/spec/surplus.md Y6: to the microjoule."""
+    """docs/spec/surplus.md Z6: to the microjoule."""
     huge = 2**61 - 3
     net = np.array([[huge, -1]] * 8, np.int64)
     answer = share_surplus("energy", 10**18, ("ada", "bo"), net, np.zeros(8), np.zeros(8),
@@ -285,7 +285,7 @@ def test_energy_is_exact_beyond_doubles_and_64_bits() -> None:
 
 
 def test_what_is_refused() -> None:
-    """docs/spec/surplus.md Y3, Y8, Y11, Y14: a value, with a remedy."""
+    """docs/spec/surplus.md Z3, Z8, Z11, Z14: a value, with a remedy."""
     for rule in GAMES:
         off = HOMES.share(rule, surplus=HOMES.surplus + 10)
         assert isinstance(off, Refused)
@@ -322,13 +322,13 @@ def test_what_is_refused() -> None:
     ],
 )
 def test_bad_input(changed: dict[str, np.ndarray], said: str) -> None:
-    """docs/spec/surplus.md Y3."""
+    """docs/spec/surplus.md Z3."""
     with pytest.raises(InputError, match=said):
         replace(HOMES, **changed).share("core", surplus=0)
 
 
 def test_bad_names_and_numbers() -> None:
-    """docs/spec/surplus.md Y3, Y12."""
+    """docs/spec/surplus.md Z3, Z12."""
     with pytest.raises(InputError, match="unknown rule") as error:
         HOMES.share("fair")
     assert "nucleolus" in error.value.remedy
@@ -341,6 +341,6 @@ def test_bad_names_and_numbers() -> None:
 
 
 def test_without_a_utility_plain_rules_still_share() -> None:
-    """docs/spec/surplus.md Y3: they ask for no price."""
+    """docs/spec/surplus.md Z3: they ask for no price."""
     off_grid = replace(HOMES, sells=np.full(2, np.nan), buys=np.full(2, np.nan))
     assert sum(off_grid.amounts("energy", surplus=7)) == 7

@@ -15,7 +15,7 @@ own meter. The first part is a market for one good, as with left and right glove
 fixed.
 
 Energies are microjoules, prices money per J, amounts nano-units of money as floats: 1 microjoule at
-1 per J is `NANO` of them. See docs/spec/surplus.md Y9 to Y13.
+1 per J is `NANO` of them. See docs/spec/surplus.md Z9 to Z13.
 
 References
 ----------

@@ -70,7 +70,7 @@ def share_surplus(
     *,
     permutations: int = 1000,
 ) -> Shares | Refused:
-    """Share a surplus by a rule (Y1 to Y3).
+    """Share a surplus by a rule (Z1 to Z3).
 
     Parameters
     ----------

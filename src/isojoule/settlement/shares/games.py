@@ -1,4 +1,4 @@
-"""Rules that share what the community saved by netting. See docs/spec/surplus.md Y7 to Y17.
+"""Rules that share what the community saved by netting. See docs/spec/surplus.md Z7 to Z17.
 
 The saving is that of the netting game (`isojoule.kernels.netting_game`). A rule says what part of
 it is each member's; what the market has already saved a member, against the utility alone for the
@@ -90,7 +90,7 @@ def _boundary(case: Case) -> Ints:
 
 
 def _game(case: Case) -> Netting | Refused:
-    """The game of this case, if its surplus is what payments and readings say (Y8)."""
+    """The game of this case, if its surplus is what payments and readings say (Z8)."""
     boundary = _boundary(case)
     price = np.where(boundary > 0, case.sells_at_per_j, case.buys_at_per_j)
     cash = -sum(payments(price, -boundary).tolist())
@@ -108,7 +108,7 @@ def _game(case: Case) -> Netting | Refused:
 def _split(
     case: Case, game: Netting, saved: Floats, how: str, error: Floats | None = None
 ) -> Split:
-    """Dividends: what a rule says is saved, less what the market has saved already (Y7)."""
+    """Dividends: what a rule says is saved, less what the market has saved already (Z7)."""
     alone = game.alone_nano.tolist()
     total = told(sum(game.alone_nano) - sum(case.paid_nano) + case.surplus_nano)
     quota = tuple(

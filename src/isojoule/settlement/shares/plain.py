@@ -1,4 +1,4 @@
-"""Rules that need no game: keep it, the same, by energy. See docs/spec/surplus.md Y4 to Y6."""
+"""Rules that need no game: keep it, the same, by energy. See docs/spec/surplus.md Z4 to Z6."""
 
 from __future__ import annotations
 
