@@ -29,11 +29,8 @@ SPEC = {
     "run": "R",
     "machine": "X",
     "traits": "T",
-<<<<<<< HEAD
     "log": "L",
-=======
     "surplus": "Z",
->>>>>>> games
 }
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.M | re.S)
