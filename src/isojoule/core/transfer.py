@@ -124,6 +124,13 @@ class Transfer(NamedTuple):
         return self.at_ns + self.timeout_s * 10**9 if self.timeout_s else 0
 
 
+_LIMITS = (
+    Limit.NONE,
+    Limit.DEBITS_MUST_NOT_EXCEED_CREDITS,
+    Limit.CREDITS_MUST_NOT_EXCEED_DEBITS,
+)
+_ACCOUNT = struct.Struct(">16sQBB")
+"""id, at_ns, limit, length of the unit; unit and name follow"""
 _TRANSFER = struct.Struct(">16s16s16s16sQqQ32sIHBB")
 """id, debit, credit, pending id, amount, for_s, at_ns, ref, timeout_s, code, kind, linked"""
 TRANSFER_BYTES = _TRANSFER.size
@@ -170,27 +177,50 @@ def check_account(account: Account) -> None:
     """
     name, unit = account.name, account.unit
     place = f"account {name!r}"
-    if not name or len(name.encode()) > 500 or not name.isprintable() or name.strip() != name:
+    if not name or not name.isprintable() or name.strip() != name or len(name.encode()) > 500:
         raise InputError("is no name", place=place, remedy="1 to 500 bytes of printable text")
     if not (unit.isascii() and unit.isalnum() and len(unit) <= 12):
         raise InputError(
             f"unit {unit!r} is no unit", place=place, remedy="use J, or a currency code such as EUR"
         )
-    if account.limit == Limit(3):
+    if account.limit not in _LIMITS:
         raise InputError(
             "debits and credits may not limit each other", place=place, remedy="choose one limit"
         )
 
 
 def account_bytes(account: Account, at_ns: int) -> bytes:
-    """The bytes of an account as an entry of the log."""
+    """The bytes of an account as an entry of the log, and when it was opened, ns since 1970."""
     name, unit = account.name.encode(), account.unit.encode()
-    return (
-        account.id.to_bytes(_ID_BYTES, "big")
-        + struct.pack(">QBB", at_ns, int(account.limit), len(unit))
-        + unit
-        + name
+    head = _ACCOUNT.pack(
+        account.id.to_bytes(_ID_BYTES, "big"), at_ns, int(account.limit), len(unit)
     )
+    return head + unit + name
+
+
+def account_from_bytes(data: bytes) -> tuple[Account, int]:
+    """The account behind its bytes, and when it was opened, ns since 1970.
+
+    Raises
+    ------
+    ValueError
+        They are not the bytes of an account that can be.
+
+    >>> account_from_bytes(account_bytes(Account("member/ada", "EUR"), 5))[1]
+    5
+    """
+    if len(data) < _ACCOUNT.size:
+        raise ValueError(f"{len(data)} bytes are no account")
+    _, at_ns, limit, length = _ACCOUNT.unpack_from(data)
+    middle = _ACCOUNT.size + length
+    account = Account(data[middle:].decode(), data[_ACCOUNT.size : middle].decode(), Limit(limit))
+    try:
+        check_account(account)
+    except InputError as error:
+        raise ValueError(str(error)) from error
+    if account_bytes(account, at_ns) != data:
+        raise ValueError("the id of the account is not that of its unit and name")
+    return account, at_ns
 
 
 def transfer_bytes(transfer: Transfer) -> bytes:

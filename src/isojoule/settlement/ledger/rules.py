@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from isojoule.core.errors import InvariantError
+from isojoule.core.errors import InputError, InvariantError
 from isojoule.core.transfer import (
     MOST_AMOUNT,
     Account,
@@ -36,6 +36,7 @@ from isojoule.core.transfer import (
 from isojoule.settlement.ledger.answers import Answer, Status
 
 _MOST_ID = 2**128 - 1
+_MOST_NS = 2**63 - 1
 _DEBITS, _CREDITS = Limit.DEBITS_MUST_NOT_EXCEED_CREDITS, Limit.CREDITS_MUST_NOT_EXCEED_DEBITS
 _ENDED = {
     Kind.POST: Status.ALREADY_POSTED,
@@ -67,7 +68,10 @@ class Balance(NamedTuple):
 
 
 class View(Protocol):
-    """What the rules read. Every method reads many at once; what is not there is left out."""
+    """What the rules read. Every method reads many at once; what is not there is left out.
+
+    Ids that are asked for are from 1 to 2**128 - 1.
+    """
 
     @property
     def clock_ns(self) -> int:
@@ -121,12 +125,18 @@ class Effects(NamedTuple):
 
 
 def apply_transfers(view: View, transfers: Sequence[Transfer], now_ns: int) -> Effects:
-    """Decide what a request does. Refusals are answers; nothing raises on them."""
-    clock = max(now_ns, view.clock_ns)
+    """Decide what a request does. Refusals are answers; nothing raises on them.
+
+    Raises
+    ------
+    InputError
+        The time of the request is none: 2**63 ns or more.
+    """
+    clock = ledger_time(now_ns, view.clock_ns)
     due = view.due(clock)
     work = _Work(view, transfers, due, clock)
     for pending in due:
-        work.write(expiry_of(pending, clock), pending)
+        work.expire(pending)
     answers: list[Answer] = []
     first = 0
     count = len(transfers)
@@ -152,10 +162,28 @@ def apply_transfers(view: View, transfers: Sequence[Transfer], now_ns: int) -> E
     )
 
 
+def ledger_time(now_ns: int, clock_ns: int) -> int:
+    """The ledger's time when a request comes, ns since 1970: it never turns back.
+
+    Raises
+    ------
+    InputError
+        `now_ns` is 2**63 or more; the ledger would stay there.
+    """
+    if now_ns > _MOST_NS:
+        raise InputError("is no time", place=f"{now_ns} ns", remedy="set the clock right")
+    return max(now_ns, clock_ns)
+
+
+def expiry_id(pending_id: int) -> int:
+    """The id of the entry that ends a pending transfer whose time has run out."""
+    return stable_id("isojoule.expiry.1", pending_id)
+
+
 def expiry_of(pending: Transfer, at_ns: int) -> Transfer:
     """The entry that ends a pending transfer whose time has run out."""
     return Transfer(
-        stable_id("isojoule.expiry.1", pending.id),
+        expiry_id(pending.id),
         pending.debit,
         pending.credit,
         pending.amount,
@@ -196,14 +224,13 @@ class _Work:
         self, view: View, transfers: Sequence[Transfer], due: Sequence[Transfer], clock: int
     ) -> None:
         self.clock = clock
-        ids = {t.id for t in transfers}
-        pending = {t.pending_id for t in transfers if t.pending_id}
-        self.known = dict(view.transfers(ids | pending))
+        self.view = view
+        pending = _ids(t.pending_id for t in transfers)
+        expiries = {expiry_id(t.id) for t in due}
+        self.known = dict(view.transfers(_ids(t.id for t in transfers) | pending | expiries))
         self.before = view.ends(pending)
-        touched = {t.debit for t in transfers} | {t.credit for t in transfers}
-        for t in (*due, *(self.known[i] for i in pending if i in self.known)):
-            touched |= {t.debit, t.credit}
-        touched.discard(0)
+        owners = (*transfers, *due, *(self.known[i] for i in pending if i in self.known))
+        touched = _ids(t.debit for t in owners) | _ids(t.credit for t in owners)
         self.accounts = view.accounts(touched)
         balances = view.balances(touched)
         self.totals = {i: list(balances.get(i, _NOTHING)) for i in self.accounts}
@@ -236,23 +263,24 @@ class _Work:
 
     def one(self, t: Transfer) -> Answer:
         """Decide one transfer, and write it if it stands."""
-        about = fault(t)
-        if about:
-            return Answer(Status.OUT_OF_RANGE, about=about)
         kind = t.kind
         if kind is Kind.EXPIRE:
             return Answer(Status.KIND_RESERVED)
+        about = fault(t)
+        if about:
+            return Answer(Status.OUT_OF_RANGE, about=about)
+        there = self.known.get(t.id)
         pending = None
         if kind is Kind.POST or kind is Kind.VOID:
             pending = self.known.get(t.pending_id)
-            if pending is None or pending.kind is not Kind.PENDING:
+            if pending is not None and pending.kind is Kind.PENDING:
+                t = t._replace(
+                    debit=t.debit or pending.debit,
+                    credit=t.credit or pending.credit,
+                    amount=t.amount or pending.amount,
+                )
+            elif there is None:
                 return Answer(Status.PENDING_NOT_FOUND)
-            t = t._replace(
-                debit=t.debit or pending.debit,
-                credit=t.credit or pending.credit,
-                amount=t.amount or pending.amount,
-            )
-        there = self.known.get(t.id)
         if there is not None:
             return _again(t, there)
         refusal = self.refusal(t) if pending is None else self.refusal_of_end(t, pending)
@@ -295,6 +323,15 @@ class _Work:
             return Status.PENDING_DIFFERENT
         return None
 
+    def expire(self, pending: Transfer) -> None:
+        """Write an expiry. Who asks chooses ids, and may have taken the one that it would have:
+        then its id is the one that follows from that id, and so on."""
+        entry = expiry_of(pending, self.clock)
+        while entry.id in self.known:
+            entry = entry._replace(id=expiry_id(entry.id))
+            self.known.update(self.view.transfers({entry.id}))
+        self.write(entry, pending)
+
     def write(self, t: Transfer, pending: Transfer | None) -> None:
         self.written.append(t)
         self.known[t.id] = t
@@ -328,6 +365,11 @@ class _Work:
 _NOTHING = Balance()
 
 
+def _ids(numbers: Iterable[int]) -> set[int]:
+    """Those that can be ids; a store need not stand others."""
+    return {i for i in numbers if 0 < i <= _MOST_ID}
+
+
 def fault(t: Transfer) -> str:
     """The field of a request that is out of its range; empty if there is none."""
     if not isinstance(t.kind, Kind):
@@ -347,6 +389,8 @@ def fault(t: Transfer) -> str:
         return "pending_id"
     if not 0 <= t.code < 2**16:
         return "code"
+    if t.linked not in (False, True):
+        return "linked"
     if not -(2**63) <= t.for_s < 2**63:
         return "for_s"
     if len(t.ref) != 32:
