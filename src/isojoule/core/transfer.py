@@ -2,9 +2,9 @@
 
 The rules:
 
-- An account counts one unit: nano-units of a currency, or microjoules. Its id is the first 128 bits
-  of SHA-256 over `isojoule.account.1`, the unit and the name, so a name cannot be altered behind its
-  id.
+- An account counts one unit: nano-units of a currency, or microjoules. Its id is the first 128
+  bits of SHA-256 over `isojoule.account.1`, the unit and the name (`stable_id`), so a name cannot
+  be altered behind its id.
 - A transfer moves a positive whole amount from one account (debit) to another (credit) of the same
   unit. What has been written is never altered; what was wrong is put right by another transfer.
 - A transfer's id is chosen by who asks for it, 128 bits, not 0. The same id is the same transfer.
@@ -15,8 +15,9 @@ The rules:
 - The bytes of both are fixed: big-endian, 128 bytes for a transfer. They are the entries of the
   ledger's log.
 
-The semantics are those of TigerBeetle (https://docs.tigerbeetle.com/reference/transfer/), with amounts
-of 63 bits, totals without a limit, and expiry as an entry of its own. Spec: docs/spec/ledger.md, J1 to J5.
+The semantics are those of TigerBeetle (https://docs.tigerbeetle.com/reference/transfer/), with
+amounts of 63 bits, totals without a limit, and expiry as an entry of its own.
+Spec: docs/spec/ledger.md, J1 to J5.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ MOST_AMOUNT = 2**63 - 1
 """Largest amount of one transfer."""
 NO_REF = bytes(32)
 ENERGY = "J"
-"""Unit of accounts that count energy, in microjoules; every other unit is a currency, in 1e-9 of it."""
+"""Unit of accounts that count energy, in microjoules. Others are currencies, in 1e-9 of them."""
 
 
 class Kind(IntEnum):
@@ -267,5 +268,16 @@ def transfer_from_bytes(data: bytes) -> Transfer:
     if linked > 1:
         raise ValueError(f"{linked} is neither linked nor not")
     return Transfer(
-        i, debit, credit, amount, Kind(kind), pending, bool(linked), timeout_s, code, for_s, ref, at_ns
-    )  # fmt: skip
+        id=i,
+        debit=debit,
+        credit=credit,
+        amount=amount,
+        kind=Kind(kind),
+        pending_id=pending,
+        linked=bool(linked),
+        timeout_s=timeout_s,
+        code=code,
+        for_s=for_s,
+        ref=ref,
+        at_ns=at_ns,
+    )

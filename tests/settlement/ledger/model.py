@@ -1,6 +1,7 @@
 """A ledger as a list, written as naively as its rules allow: everything is counted from scratch.
 
-It shares nouns with the ledger (accounts, transfers, answers) and no rule. Spec: docs/spec/ledger.md.
+It shares nouns with the ledger (accounts, transfers, answers) and no rule.
+Spec: docs/spec/ledger.md, J6 to J14.
 """
 
 from __future__ import annotations
@@ -82,8 +83,10 @@ class Model:
         for when, _, p in sorted(out, key=lambda row: row[:2]):
             if when <= self.clock:
                 own = stable_id("isojoule.expiry.1", p.id)
+                turn = 0
                 while own in {t.id for t in self.transfers}:
-                    own = stable_id("isojoule.expiry.1", own)
+                    turn += 1
+                    own = stable_id("isojoule.expiry.1", p.id, turn)
                 self.log.append(
                     Transfer(
                         id=own, debit=p.debit, credit=p.credit, amount=p.amount,
@@ -132,8 +135,11 @@ class Model:
             )
         if t.id in written:
             there = written[t.id]
-            other = [f for f in Transfer._fields if getattr(t, f) != getattr(there, f)]
-            other.remove("at_ns") if "at_ns" in other else None
+            other = [
+                name
+                for name in Transfer._fields
+                if name != "at_ns" and getattr(t, name) != getattr(there, name)
+            ]
             if other:
                 return Answer(Status.EXISTS_DIFFERENT, about=other[0]), None
             return Answer(Status.EXISTS, there.at_ns), None

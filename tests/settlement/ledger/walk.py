@@ -24,7 +24,11 @@ ACCOUNTS = [
     Account("sun", "J"),
     Account("ada", "J", Limit.DEBITS_MUST_NOT_EXCEED_CREDITS),
 ]
-IDS = [*range(1, 10), *(stable_id("isojoule.expiry.1", i) for i in (1, 2, 3))]
+IDS = [
+    *range(1, 10),
+    *(stable_id("isojoule.expiry.1", i) for i in (1, 2, 3)),
+    stable_id("isojoule.expiry.1", 1, 1),
+]
 """Few, so that they meet again; among them those that expiries would have."""
 AMOUNTS = [1, 2, 3, 5, 8, 2**63 - 1]
 ODD = [
@@ -173,8 +177,8 @@ class Walk:
             assert model.over(account, balance) == Limit.NONE  # 4
             total = sums.setdefault(account.unit, [0] * 4)
             sums[account.unit] = [a + b for a, b in zip(total, balance, strict=True)]
-        for debits, credits, debits_pending, credits_pending in sums.values():
-            assert debits == credits and debits_pending == credits_pending  # 1, 2
+        for gave, got, gives, gets in sums.values():
+            assert gave == got and gives == gets  # 1, 2
         assert len({t.id for t in written}) == len(written)
         check_ends(written, ledger.clock_ns)  # 6
 

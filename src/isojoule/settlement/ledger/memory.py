@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from isojoule.core.errors import InputError
-from isojoule.core.merkle import Frontier, leaf_hash
+from isojoule.core.frontier import Frontier, leaf_hash
 from isojoule.core.transfer import (
     TRANSFER_BYTES,
     Account,
@@ -35,8 +35,8 @@ ACCOUNT_ENTRY, TRANSFER_ENTRY = b"A", b"T"
 class MemoryLedger:
     """A ledger in memory; implements `isojoule.settlement.ledger.port.Ledger`.
 
-    Transfers are kept as the bytes of the log, 128 a transfer. `post_records` writes many plain ones
-    at once: it does what `post` does, as a test shows, several times as fast.
+    Transfers are kept as the bytes of the log, 128 a transfer. `post_records` writes many plain
+    ones at once: it does what `post` does, as a test shows, several times as fast.
 
     Examples
     --------
@@ -163,8 +163,10 @@ class MemoryLedger:
                 yield transfer
 
     def entries(self, start: int = 0) -> Iterator[bytes]:
-        """The entries of the log in order, from the one numbered `start` (from 0): a byte for the
-        kind, then the bytes of an account or a transfer."""
+        """The entries of the log in order, from the one numbered `start` (from 0).
+
+        Each is a byte for what it is, then the bytes of an account or a transfer.
+        """
         row = number = 0
         for state in [*self._states.values(), None]:
             stop = self._count if state is None else row + state.place - number

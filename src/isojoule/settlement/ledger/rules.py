@@ -6,8 +6,8 @@ Theory of operation:
 
 - A `View` is read, never written. What happens comes back as `Effects`: an answer for each
   transfer, the entries to append to the log, the balances that changed and how pending transfers
-  ended. A store keeps all of that or nothing. So memory and databases share these rules, and a log is
-  checked by applying its own entries again.
+  ended. A store keeps all of that or nothing. So memory and databases share these rules, and a
+  log is checked by applying its own entries again.
 - Time comes in as `now_ns`. The ledger's time is the latest it has seen: a clock that steps back
   does not turn it back. First of all, what is pending and has run out by that time is expired; each
   expiry is an entry of its own, with an id that follows from what expired.
@@ -36,7 +36,7 @@ from isojoule.core.transfer import (
 from isojoule.settlement.ledger.answers import Answer, Status
 
 _MOST_ID = 2**128 - 1
-_MOST_NS = 2**63 - 1
+_MOST_TIME_NS = 2**62
 _DEBITS, _CREDITS = Limit.DEBITS_MUST_NOT_EXCEED_CREDITS, Limit.CREDITS_MUST_NOT_EXCEED_DEBITS
 _ENDED = {
     Kind.POST: Status.ALREADY_POSTED,
@@ -95,8 +95,10 @@ class View(Protocol):
         ...
 
     def due(self, now_ns: int) -> Sequence[Transfer]:
-        """Open pending transfers that have run out by then, in the order of their expiry, then of
-        their writing."""
+        """Open pending transfers that have run out by then.
+
+        In the order of their expiry, then of their writing.
+        """
         ...
 
 
@@ -130,13 +132,13 @@ def apply_transfers(view: View, transfers: Sequence[Transfer], now_ns: int) -> E
     Raises
     ------
     InputError
-        The time of the request is none: 2**63 ns or more.
+        `now_ns` is no time that a ledger can have.
     """
     clock = ledger_time(now_ns, view.clock_ns)
     due = view.due(clock)
     work = _Work(view, transfers, due, clock)
     for pending in due:
-        work.expire(pending)
+        work.write(expiry_of(pending, clock, work.expiry_turn(pending)), pending)
     answers: list[Answer] = []
     first = 0
     count = len(transfers)
@@ -163,27 +165,26 @@ def apply_transfers(view: View, transfers: Sequence[Transfer], now_ns: int) -> E
 
 
 def ledger_time(now_ns: int, clock_ns: int) -> int:
-    """The ledger's time when a request comes, ns since 1970: it never turns back.
+    """The ledger's time at a request: the latest it has seen, ns since 1970.
 
     Raises
     ------
     InputError
-        `now_ns` is 2**63 or more; the ledger would stay there.
+        The time is before 1970 or after 2116; with the longest timeout, it must fit in 63 bits.
     """
-    if now_ns > _MOST_NS:
-        raise InputError("is no time", place=f"{now_ns} ns", remedy="set the clock right")
+    if not 0 <= now_ns < _MOST_TIME_NS:
+        raise InputError(f"{now_ns} ns is no time of a ledger", remedy="give ns since 1970")
     return max(now_ns, clock_ns)
 
 
-def expiry_id(pending_id: int) -> int:
-    """The id of the entry that ends a pending transfer whose time has run out."""
-    return stable_id("isojoule.expiry.1", pending_id)
+def expiry_of(pending: Transfer, at_ns: int, turn: int = 0) -> Transfer:
+    """The entry that ends a pending transfer whose time has run out.
 
-
-def expiry_of(pending: Transfer, at_ns: int) -> Transfer:
-    """The entry that ends a pending transfer whose time has run out."""
+    Its id follows from what expires. Whoever can compute it can use it for another transfer, so
+    `turn` counts the ids that are taken.
+    """
     return Transfer(
-        expiry_id(pending.id),
+        expiry_id(pending.id, turn),
         pending.debit,
         pending.credit,
         pending.amount,
@@ -191,6 +192,11 @@ def expiry_of(pending: Transfer, at_ns: int) -> Transfer:
         pending.id,
         at_ns=at_ns,
     )
+
+
+def expiry_id(pending_id: int, turn: int = 0) -> int:
+    """The id of an expiry, the first or a further one."""
+    return stable_id("isojoule.expiry.1", pending_id, *((turn,) if turn else ()))
 
 
 def apply_accounts(
@@ -203,7 +209,8 @@ def apply_accounts(
     InputError
         An account that cannot be; nothing is written then.
     """
-    answers, fresh = [], {}
+    answers: list[Answer] = []
+    fresh: dict[int, Account] = {}
     for account in accounts:
         check_account(account)
         there = known.get(account.id) or fresh.get(account.id)
@@ -236,6 +243,14 @@ class _Work:
         self.totals = {i: list(balances.get(i, _NOTHING)) for i in self.accounts}
         self.written: list[Transfer] = []
         self.ended: dict[int, Kind] = {}
+
+    def expiry_turn(self, pending: Transfer) -> int:
+        """How many of the ids that its expiry could have are taken."""
+        turn = 0
+        while expiry_id(pending.id, turn) in self.known:
+            turn += 1
+            self.known.update(self.view.transfers((expiry_id(pending.id, turn),)))
+        return turn
 
     def changed(self) -> list[int]:
         """Accounts that something was written for, in that order."""
@@ -301,12 +316,12 @@ class _Work:
         if debit.unit != credit.unit:
             return Status.UNITS_DIFFER
         if debit.limit & _DEBITS:
-            debits, credits, reserved, _ = self.totals[t.debit]
-            if debits + reserved + t.amount > credits:
+            gave, got, reserved, _ = self.totals[t.debit]
+            if gave + reserved + t.amount > got:
                 return Status.EXCEEDS_CREDITS
         if credit.limit & _CREDITS:
-            debits, credits, _, reserved = self.totals[t.credit]
-            if credits + reserved + t.amount > debits:
+            gave, got, _, reserved = self.totals[t.credit]
+            if got + reserved + t.amount > gave:
                 return Status.EXCEEDS_DEBITS
         return None
 
@@ -322,15 +337,6 @@ class _Work:
         if t.kind is Kind.VOID and t.amount != pending.amount:
             return Status.PENDING_DIFFERENT
         return None
-
-    def expire(self, pending: Transfer) -> None:
-        """Write an expiry. Who asks chooses ids, and may have taken the one that it would have:
-        then its id is the one that follows from that id, and so on."""
-        entry = expiry_of(pending, self.clock)
-        while entry.id in self.known:
-            entry = entry._replace(id=expiry_id(entry.id))
-            self.known.update(self.view.transfers({entry.id}))
-        self.write(entry, pending)
 
     def write(self, t: Transfer, pending: Transfer | None) -> None:
         self.written.append(t)
