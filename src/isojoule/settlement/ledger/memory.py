@@ -23,6 +23,7 @@ from isojoule.settlement.ledger.port import Head
 from isojoule.settlement.ledger.rules import (
     Balance,
     Effects,
+    View,
     apply_accounts,
     apply_transfers,
     ledger_time,
@@ -80,14 +81,14 @@ class MemoryLedger:
 
     def post(self, transfers: Sequence[Transfer], now_ns: int) -> list[Answer]:
         """See `Ledger.post`."""
-        effects = apply_transfers(_MemoryView(self), transfers, now_ns)
-        self._keep(effects)
+        effects = apply_transfers(self.view, transfers, now_ns)
+        self.keep(effects)
         return effects.answers
 
     def expire(self, now_ns: int) -> int:
         """See `Ledger.expire`."""
-        effects = apply_transfers(_MemoryView(self), (), now_ns)
-        self._keep(effects)
+        effects = apply_transfers(self.view, (), now_ns)
+        self.keep(effects)
         return len(effects.written)
 
     def post_records(self, records: Records, now_ns: int) -> dict[int, Answer]:
@@ -110,19 +111,28 @@ class MemoryLedger:
             A row has a kind that there is none of, or is neither linked nor not; or `now_ns` is no
             time. Nothing is written.
         """
+        if self.post_plain(records, now_ns):
+            return {}
+        try:
+            transfers = transfers_of(records)
+        except ValueError as error:
+            raise InputError(str(error), place="records") from error
+        answers = self.post(transfers, now_ns)
+        return {
+            row: answer for row, answer in enumerate(answers) if answer.status is not Status.CREATED
+        }
+
+    def post_plain(self, records: Records, now_ns: int) -> bool:
+        """Write transfers given as an array, if all can be written without a look at one another.
+
+        Returns
+        -------
+        Whether they were written; else nothing is.
+        """
         clock = ledger_time(now_ns, self._clock_ns)
         pairs = self._plain_pairs(records, clock)
         if pairs is None:
-            try:
-                transfers = transfers_of(records)
-            except ValueError as error:
-                raise InputError(str(error), place="records") from error
-            answers = self.post(transfers, now_ns)
-            return {
-                row: answer
-                for row, answer in enumerate(answers)
-                if answer.status is not Status.CREATED
-            }
+            return False
         for (debit, credit), amount in zip(pairs, records["amount"].tolist(), strict=True):
             debit.totals[0] += amount
             credit.totals[1] += amount
@@ -136,7 +146,7 @@ class MemoryLedger:
         self._data += data
         self._frontier = self._frontier.extend_records(data, TRANSFER_BYTES, TRANSFER_ENTRY)
         self._clock_ns = clock
-        return {}
+        return True
 
     def account(self, account_id: int) -> tuple[Account, Balance] | None:
         """See `Ledger.account`."""
@@ -180,6 +190,29 @@ class MemoryLedger:
                     yield ACCOUNT_ENTRY + account_bytes(state.account, state.opened_ns)
                 number += 1
 
+    def keep(self, effects: Effects) -> None:
+        """Keep what the rules decided."""
+        leaves = []
+        for row, t in enumerate(effects.written, self._count):
+            data = transfer_bytes(t)
+            self._rows[data[:16]] = row
+            self._data += data
+            leaves.append(leaf_hash(TRANSFER_ENTRY + data))
+            if t.timeout_s:
+                heapq.heappush(self._timed, (t.expires_ns, row, t.id))
+        for account_id, balance in effects.balances.items():
+            self._states[account_id].totals[:] = balance
+        self._ends.update(effects.ends)
+        self._frontier = self._frontier.extend(leaves)
+        self._clock_ns = effects.clock_ns
+        while self._timed and self._timed[0][0] <= self._clock_ns:
+            heapq.heappop(self._timed)
+
+    @property
+    def view(self) -> View:
+        """What the rules read of this ledger."""
+        return _MemoryView(self)
+
     @property
     def size(self) -> int:
         """Entries of the log."""
@@ -204,23 +237,6 @@ class MemoryLedger:
 
     def _at(self, row: int) -> Transfer:
         return transfer_from_bytes(self._bytes(row))
-
-    def _keep(self, effects: Effects) -> None:
-        leaves = []
-        for row, t in enumerate(effects.written, self._count):
-            data = transfer_bytes(t)
-            self._rows[data[:16]] = row
-            self._data += data
-            leaves.append(leaf_hash(TRANSFER_ENTRY + data))
-            if t.timeout_s:
-                heapq.heappush(self._timed, (t.expires_ns, row, t.id))
-        for account_id, balance in effects.balances.items():
-            self._states[account_id].totals[:] = balance
-        self._ends.update(effects.ends)
-        self._frontier = self._frontier.extend(leaves)
-        self._clock_ns = effects.clock_ns
-        while self._timed and self._timed[0][0] <= self._clock_ns:
-            heapq.heappop(self._timed)
 
     def _plain_pairs(self, records: Records, clock: int) -> list[tuple[_State, _State]] | None:
         """The accounts of each row, if all rows can be written without a look at the others."""
@@ -273,7 +289,10 @@ class _MemoryView:
 
     def __init__(self, ledger: MemoryLedger) -> None:
         self._ledger = ledger
-        self.clock_ns = ledger._clock_ns
+
+    @property
+    def clock_ns(self) -> int:
+        return self._ledger._clock_ns
 
     def accounts(self, ids: Collection[int]) -> Mapping[int, Account]:
         there = self._ledger._states
