@@ -30,6 +30,7 @@ SPEC = {
     "machine": "X",
     "traits": "T",
     "log": "L",
+    "ledger": "J",
 }
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.M | re.S)
