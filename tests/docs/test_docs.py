@@ -29,6 +29,7 @@ SPEC = {
     "run": "R",
     "machine": "X",
     "traits": "T",
+    "log": "L",
 }
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.M | re.S)
