@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
+from isojoule.apps.files.scenario_forecast import ForecastDoc
 from isojoule.apps.files.strict_doc import Quantity, Strict, doc_schema, read_doc
 from isojoule.apps.files.yaml_lines import Lines
+
 
 class PeriodDoc(Strict):
     """A stretch of time that is run by itself."""
@@ -23,6 +25,16 @@ class CyclicDoc(Strict):
 
     tolerance: float = Field(gt=0, lt=1, description="share of a battery's capacity")
     max_rounds: int = Field(default=30, ge=1, description="most repetitions")
+
+
+class PauseDoc(Strict):
+    """A stretch of time without a market."""
+
+    start: str = Field(
+        alias="from", description="start of an interval, ISO 8601, as the times of periods"
+    )
+    end: str = Field(alias="to", description="the moment after the last interval")
+    reason: str = Field(default="", description="why, for people")
 
 
 class ScenarioDoc(Strict):
@@ -76,6 +88,23 @@ class ScenarioDoc(Strict):
     cyclic: CyclicDoc | None = Field(
         default=None, description="absent: each period is run once, from the given state"
     )
+    forecast: ForecastDoc | None = Field(
+        default=None, description="absent: everybody knows what comes"
+    )
+    pauses: list[PauseDoc] | None = Field(
+        default=None,
+        description="stretches in which everybody falls back on the utility, off the grid on what "
+        "is theirs; absent: none",
+    )
+
+
+INNER: dict[str, type[BaseModel]] = {
+    "periods": PeriodDoc,
+    "cyclic": CyclicDoc,
+    "forecast": ForecastDoc,
+    "pauses": PauseDoc,
+}
+"""Keys that hold mappings of their own."""
 
 
 def scenario_schema() -> dict[str, Any]:
@@ -104,4 +133,5 @@ _REMEDIES: dict[str, str] = {
     "interval": "write it as '15 min'",
     "baseline": "use utility-only or autarky",
     "slack_voltage_pu": "give it per unit, as 1.02",
+    "method": "use persistence or noise",
 }

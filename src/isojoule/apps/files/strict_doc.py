@@ -13,12 +13,15 @@ from isojoule.apps.files.yaml_lines import Lines, read_yaml
 from isojoule.core.errors import InputError
 
 Quantity = float | int | str
+"""A number in SI, or text with a unit."""
 
 
 class Strict(BaseModel):
     """A mapping in a file: unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, validate_by_name=False
+    )
 
 
 Doc = TypeVar("Doc", bound=Strict)
@@ -51,10 +54,14 @@ def doc_schema(model: type[Strict]) -> dict[str, Any]:
 
 
 def keys_of(model: type[BaseModel]) -> dict[str, str]:
-    """The keys of a mapping as the file spells them, and what each is."""
-    return {
-        field.alias or name: field.description or name for name, field in model.model_fields.items()
-    }
+    """The keys of a model as files write them, each with its field's name."""
+    return {field.alias or name: name for name, field in model.model_fields.items()}
+
+
+def describe(model: type[BaseModel], key: str) -> str:
+    """What a key of a model is."""
+    name = keys_of(model).get(key)
+    return (model.model_fields[name].description if name else None) or key
 
 
 def _explain(
@@ -64,24 +71,23 @@ def _explain(
     fault = error.errors(include_url=False)[0]
     where = tuple(fault["loc"])
     inside, key = _around(root, where)
-    keys = keys_of(inside)
     if fault["type"] == "extra_forbidden":
         return InputError(
             f"unknown key {str(where[-1])!r}",
             place=lines.place(*where),
-            remedy=nearest(str(where[-1]), keys),
+            remedy=nearest(str(where[-1]), keys_of(inside)),
         )
     if fault["type"] == "missing":
         missing = str(where[-1])
         return InputError(
             f"the key {missing!r} is missing",
             place=lines.place(*where[:-1]),
-            remedy=f"add it: {keys[missing]}",
+            remedy=f"add it: {describe(inside, missing)}",
         )
     return InputError(
         f"{key}: {fault['msg'][:1].lower()}{fault['msg'][1:]}",
         place=lines.place(*where),
-        remedy=remedies.get(key, f"the key is: {keys.get(key, key)}"),
+        remedy=remedies.get(key, f"the key is: {describe(inside, key)}"),
     )
 
 
@@ -89,11 +95,11 @@ def _around(root: type[BaseModel], where: tuple[int | str, ...]) -> tuple[type[B
     """The model of the mapping that a fault is in, and the last key of it that leads there."""
     model, key = root, str(where[0]) if where else ""
     for at, part in enumerate(where):
-        named = {field.alias or name: field for name, field in model.model_fields.items()}
+        named = keys_of(model)
         if not isinstance(part, str) or part not in named:
             continue
         key = part
-        inner = _model_in(named[part].annotation)
+        inner = _model_in(model.model_fields[named[part]].annotation)
         if inner is None or at == len(where) - 1:
             break
         model = inner
