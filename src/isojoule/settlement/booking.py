@@ -4,11 +4,12 @@
     refused = list(write(ledger, booked, now_ns))
 
 In each group (an interval, or a day) each line and party has at most three exchanges: for intervals
-in which it received energy, for those in which it gave energy, and money alone. An exchange of money
-for energy is two linked transfers. The ids follow from market, revision, group, line and the party's
-place in it, so booking the same again writes nothing; every transfer carries the hash of the group's
-results. A year of a street is millions of transfers: they are made block by block, while they are
-written.
+in which it received energy, for those in which it gave energy, and money alone. The transfers of a
+group are one chain: all of them are written, or none, so money never moves without the energy that it
+is for, and no account in the middle keeps anything. The ids follow from market, revision, group, line
+and the party's place in it, so booking the same again writes nothing; every transfer carries the hash
+of the group's results. A year of a street is millions of transfers: they are made block by block, while
+they are written.
 
 Corrections: `difference` settles late meter data against what was booked, as new lines.
 
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 from isojoule.core.errors import InvariantError
 from isojoule.core.transfer import ENERGY, Account, stable_id
 from isojoule.settlement.exchanges import names_of, net, transfers_for
-from isojoule.settlement.ledger.answers import Answer
+from isojoule.settlement.ledger.answers import Answer, Status
 from isojoule.settlement.ledger.columns import Records, transfers_of
 from isojoule.settlement.ledger.port import Ledger
 from isojoule.settlement.settle import OPERATOR, Code, Line, Settled, member
@@ -127,10 +128,11 @@ def book(stretch: Stretch, settled: Settled, market: str, *, revision: int = 0) 
 
 
 def write(ledger: Ledger, booked: Booked, now_ns: int) -> Iterator[Refused]:
-    """Open the accounts and write the transfers, block by block; yields what is refused.
+    """Open the accounts and write the transfers, block by block; yields what is refused, and why.
 
     Nothing is written before the iterator is consumed. What stands in the ledger already, just so,
-    is not written twice.
+    is not written twice. A group of which one transfer is refused is not written at all; those that
+    failed with it are not told.
 
     Raises
     ------
@@ -148,7 +150,7 @@ def write(ledger: Ledger, booked: Booked, now_ns: int) -> Iterator[Refused]:
         else:
             answers = dict(enumerate(ledger.post(transfers_of(block), now_ns)))
         for row, answer in answers.items():
-            if not answer.done:
+            if not (answer.done or answer.status is Status.LINKED_FAILED):
                 group_s = int(block["for_s"][row])
                 before = int(np.flatnonzero(block["for_s"] == group_s)[0])
                 yield Refused(group_s, row - before, answer)

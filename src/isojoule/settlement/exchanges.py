@@ -108,7 +108,7 @@ def transfers_for(
     refs: Sequence[bytes],
     codes: Sequence[int],
 ) -> Records:
-    """The transfers of all lines in some groups: group by group, line by line.
+    """The transfers of all lines in some groups: group by group, line by line; a group is a chain.
 
     Parameters
     ----------
@@ -144,8 +144,10 @@ def transfers_for(
             number = UNITS * (WAYS * party + one.way[some]) + unit
             out["id"][where] = numbered_ids(ids_column(stems[at])[one.group[some]], number)
             out["code"][where] = codes[at]
-        out["linked"][place[both == UNITS]] = 1
     in_group = counts.sum(1)
+    # a group is one chain: all of it is written, or nothing
+    out["linked"] = 1
+    out["linked"][in_group.cumsum()[in_group > 0] - 1] = 0
     out["for_s"] = np.repeat(group_s, in_group)
     out["ref"] = np.repeat(np.frombuffer(b"".join(refs), "V32"), in_group)
     return out

@@ -176,19 +176,23 @@ class Rules:
 
     def __post_init__(self) -> None:
         names = [fee.name for fee in self.fees]
-        twice = next((name for at, name in enumerate(names) if name in names[:at]), None)
-        if twice is not None:
-            raise InputError(f"two fees are called {twice!r}", remedy="give each its own name")
+        for at, name in enumerate(names):
+            if name in names[:at]:
+                raise InputError(
+                    f"two fees are called {name!r}",
+                    place=f"fees[{at}]",
+                    remedy="give each its own name",
+                )
         if self.permutations < 4 or self.permutations % 2:
             raise InputError(
                 f"{self.permutations} permutations",
                 place="surplus",
                 remedy="orders come in pairs: give an even number from 4",
             )
-        for before, after in pairwise(self.pauses):
+        for at, (before, after) in enumerate(pairwise(self.pauses), start=1):
             if after.start_s < before.end_s:
                 raise InputError(
                     "a pause starts before the one before it ends",
-                    place="pauses",
+                    place=f"pauses[{at}]",
                     remedy="list pauses that do not overlap, in the order of time",
                 )

@@ -34,7 +34,7 @@ from isojoule.core.errors import InvariantError
 from isojoule.settlement.fees import charge_fees, money_for
 from isojoule.settlement.rules import Imbalance, Rules
 from isojoule.settlement.share_out import share_out
-from isojoule.settlement.stretch import Stretch, check_size
+from isojoule.settlement.stretch import Stretch, at_rest, check_size
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -119,11 +119,11 @@ def settle(stretch: Stretch, rules: Rules) -> Settled:
     Raises
     ------
     InputError
-        A price or fee makes more money than can be counted.
+        A price or fee makes more money than can be counted, or a pause finds no tariff.
     InvariantError
         Money or energy was made or lost. A bug.
     """
-    s = stretch
+    s = at_rest(stretch, rules.pauses)
     members = tuple(member(name) for name in s.members)
     imbalance = s.metered_uj - s.cleared_uj
     check_size("the imbalance", imbalance)

@@ -7,13 +7,14 @@ Spec: docs/spec/settlement.md, Y10 and Y11.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.core.errors import InputError
+from isojoule.settlement.rules import Pause
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -142,6 +143,35 @@ class Stretch:
         return h
 
 
+def at_rest(s: Stretch, pauses: tuple[Pause, ...]) -> Stretch:
+    """The stretch in which nothing was cleared in intervals that begin in a pause. Spec: Y9.
+
+    Intervals that are paused already stay as they are: they were cleared by the tariff.
+
+    Raises
+    ------
+    InputError
+        There is no utility, and so no tariff, in a pause.
+    """
+    rests = np.zeros(s.time_s.size, np.bool_)
+    for pause in pauses:
+        rests |= (s.time_s >= pause.start_s) & (s.time_s < pause.end_s)
+    rests &= ~s.paused
+    if not rests.any():
+        return s
+    if any(np.isnan(getattr(s, name)[rests]).any() for name in _PRICES):
+        raise InputError(
+            "in a pause the utility's tariff holds, and there is none",
+            place="pauses",
+            remedy="off the grid, name pauses in the scenario and not in the rules of settlement",
+        )
+    nothing = {
+        name: np.where(rests[:, None] if getattr(s, name).ndim > 1 else rests, 0, getattr(s, name))
+        for name in _CLEARED
+    }
+    return replace(s, **nothing, paused=s.paused | rests)
+
+
 def check_size(name: str, values: Ints) -> None:
     """Refuse what is too large to be added up, rows being intervals.
 
@@ -161,3 +191,6 @@ def check_size(name: str, values: Ints) -> None:
 _BY_MEMBER = ("cleared_uj", "payment_nano", "earned_nano", "worked_nano", "metered_uj")
 _BY_INTERVAL = ("utility_uj", "utility_nano", "tie_uj", "loss_uj")
 _PRICES = ("sells_at_per_j", "buys_at_per_j")
+_CLEARED = (
+    "cleared_uj", "payment_nano", "earned_nano", "utility_uj", "utility_nano", "loss_uj",
+)  # fmt: skip
