@@ -29,6 +29,7 @@ SPEC = {
     "run": "R",
     "machine": "X",
     "traits": "T",
+    "settlement": "Y",
     "log": "L",
     "surplus": "Z",
     "ledger": "J",
