@@ -105,7 +105,8 @@ class RulesDoc(Strict):
     isojoule: Literal[1] = Field(description="version of the format")
     currency: str = Field(pattern=r"^[A-Z]{3}$", description="ISO 4217 code, the scenario's")
     imbalance: ImbalanceDoc = Field(
-        default=ImbalanceDoc(), description="what meters show besides what was cleared; absent: `tie`"
+        default=ImbalanceDoc(),
+        description="what meters show besides what was cleared; absent: `tie`",
     )
     losses: Literal["operator", "members"] = Field(
         default="operator",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -102,12 +102,15 @@ def summarise(
     people = participants(
         folder, scenario, works, {key: value["start_uj"] for key, value in facts.items()}, settled
     )
-    fees = {p.name: sum(p.fees_nano().values()) / NANO_PER_UNIT for p in settled.periods}
+    money = _Money(
+        {p.name: sum(p.fees_nano().values()) / NANO_PER_UNIT for p in settled.periods},
+        {p.name: -p.paid_nano.get(OPERATOR, 0) / NANO_PER_UNIT for p in settled.periods},
+    )
     names = [p.name for p in scenario.periods]
     changes = {key: value["stored_change_uj"] for key, value in facts.items()}
     periods = []
     for p in scenario.periods:
-        entry = _stretch(scenario, intervals, full, changes, works, [p], people, p.name, fees)
+        entry = _stretch(scenario, intervals, full, changes, works, [p], people, p.name, money)
         for world in ("market", "baseline"):
             entry[f"rounds_{world}"] = facts[world, p.name]["rounds"]
             entry[f"cyclic_{world}"] = facts[world, p.name]["cyclic"]
@@ -115,10 +118,10 @@ def summarise(
             entry[f"start_uj_{world}"] = facts[world, p.name]["start_uj"]
         periods.append(entry)
     total = _stretch(
-        scenario, intervals, full, changes, works, list(scenario.periods), people, "total", fees
+        scenario, intervals, full, changes, works, list(scenario.periods), people, "total", money
     )
     operator = {
-        "market": -sum(p.paid_nano.get(OPERATOR, 0) for p in settled.periods) / NANO_PER_UNIT,
+        "market": sum(money.operator.values()),
         "baseline": int(intervals["baseline"]["operator_nano"].sum()) / NANO_PER_UNIT,
     }
     return {
@@ -136,6 +139,13 @@ def summarise(
         if scenario.machines
         else None,
     }
+
+
+class _Money(NamedTuple):
+    """From the ledger, by period: fees that members paid, what the operator was left with."""
+
+    fees: dict[str, float]
+    operator: dict[str, float]
 
 
 def _full(world: Path) -> pl.DataFrame:
@@ -167,7 +177,7 @@ def _stretch(
     periods: list[Period],
     people: list[dict[str, Any]],
     name: str,
-    fees: dict[str, float],
+    money: _Money,
 ) -> dict[str, Any]:
     names = [p.name for p in periods]
     tables = {
@@ -196,12 +206,13 @@ def _stretch(
         beyond = int(counts["overloaded"].sum()) if "overloaded" in counts.columns else 0
         entry[world].update(imbalance(tables[world], beyond))
         entry[world].update(_orders(works, world, names))
+    entry["market"]["operator"] = sum(money.operator[n] for n in names)
     entry["baseline"]["local_trade_j"] = 0.0
     result = audit(
         tables["market"],
         tables["baseline"],
         stored_change_uj=(change["market"], change["baseline"]),
-        fees=sum(fees[n] for n in names),
+        fees=sum(money.fees[n] for n in names),
         unserved_cost_per_j=scenario.unserved_cost_per_j,
         stored_value_per_j=scenario.stored_value_per_j,
         undone=(entry["market"]["orders_undone_value"], entry["baseline"]["orders_undone_value"]),
