@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from isojoule.core.units import J_PER_KWH
-from isojoule.microworld.audit import audit, local_trade_j, totals
+from isojoule.microworld.audit import audit, imbalance, local_trade_j, totals
 
 UJ = 3_600_000_000_000  # of a kWh
 NANO = 1_000_000_000
@@ -45,6 +45,26 @@ def test_two_neighbours_who_net() -> None:
     assert [row["saving"] for row in found.fee_table] == pytest.approx(
         [0.22, 0.17, 0.12, 0.07, 0.02]
     )
+
+
+def test_the_imbalance_is_cash_and_the_operator_carries_it() -> None:
+    """A7: 8 kWh were cleared for 2.40, 10 are drawn: 2 more at 0.30. Then 1 more is fed in."""
+    alone = table(import_uj=[10, 0], boundary_cash_nano=[3.0, 0.0], bought_uj=[10, 0])
+    market = table(
+        import_uj=[10, 0], boundary_cash_nano=[2.4, 0.0], bought_uj=[10, 0],
+        imbalance_uj=[2, -1], imbalance_cash_nano=[0.6, -0.08],
+    )  # fmt: skip
+    found = audit(market, alone, stored_change_uj=(0, 0), fees=0.0)
+    assert found.market_cost == pytest.approx(2.92)
+    assert (found.saving, found.dispatch) == pytest.approx((0.08, 0.08))
+    sums = totals(market, 0, 900, 0)
+    assert sums["cash"] == pytest.approx(2.92)
+    assert sums["operator"] == pytest.approx(-0.52)
+    assert imbalance(market, 3) == {
+        "imbalance_drawn_j": 2 * J_PER_KWH, "imbalance_fed_j": J_PER_KWH,
+        "imbalance_cash": pytest.approx(0.52), "overloaded_link_intervals": 3,
+    }  # fmt: skip
+    assert imbalance(alone, 0) == {}
 
 
 def test_the_parts_add_up_and_each_has_its_sign() -> None:

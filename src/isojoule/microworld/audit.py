@@ -142,7 +142,7 @@ def cash_nano(table: Columns) -> NDArray[np.int64]:
 def imbalance_nano(table: Columns) -> NDArray[np.int64]:
     """Paid to the utility for the imbalance in each interval, nano-units; 0 without forecasts."""
     if "imbalance_cash_nano" not in table:
-        return np.zeros(len(table["boundary_cash_nano"]), np.int64)
+        return np.zeros(np.size(table["boundary_cash_nano"]), np.int64)
     return np.asarray(table["imbalance_cash_nano"], np.int64)
 
 

@@ -283,6 +283,8 @@ def headline(scenario: Scenario, document: dict[str, Any]) -> str:
         alone = "with the utility alone" if scenario.baseline == "utility-only" else "living alone"
         if audit_["fees"] == 0:
             kept += ", before network fees"
+        if scenario.forecast is not None:
+            kept += ", on forecasts that err"
         if round(abs(audit_["served"]), digits) > 0:
             kept += f", counting need that is not served at {cost:,.2f} {scenario.currency} a kWh"
         return (

@@ -164,7 +164,10 @@ def _check_intervals(
             halted = record.paused is not None and bool(record.paused[at])
             rule = fallback if halted else mechanism
             market = _check_interval(opened.book, s, rule, record, at, seed, state.market)
-            market = state.market if halted else market
+            if halted:
+                market = state.market
+                if not record.closed[at]:
+                    raise VerificationError("is open, in a pause", place="proven")
             state = world.close(opened, record.energy_uj[at, maker.batteries], market)
             for name, stored, true in (
                 ("holds something else than it received", record.stored_uj[at], state.stored_uj),
