@@ -36,7 +36,7 @@ def test_two_neighbours_who_net() -> None:
     """One sells 1 kWh at 0.08 and the other buys 1 kWh at 0.30; between them it costs nothing."""
     alone = table(bought_uj=[1], sold_uj=[1], boundary_cash_nano=[0.22])
     together = table(bought_uj=[1], sold_uj=[1], boundary_cash_nano=[0.0])
-    found = audit(together, alone, stored_change_uj=(0, 0), network_fee_per_j=0.0)
+    found = audit(together, alone, stored_change_uj=(0, 0), fees=0.0)
     assert found.saving == pytest.approx(0.22)
     assert found.netting == pytest.approx(0.22)
     assert (found.dispatch, found.losses, found.storage, found.fees) == (0.0, 0.0, 0.0, 0.0)
@@ -53,7 +53,7 @@ def test_the_parts_add_up_and_each_has_its_sign() -> None:
     market = table(
         import_uj=[8], loss_uj=[0.3], boundary_cash_nano=[2.4], bought_uj=[9], sold_uj=[2]
     )
-    found = audit(market, alone, stored_change_uj=(UJ, 0), network_fee_per_j=0.10 / J_PER_KWH)
+    found = audit(market, alone, stored_change_uj=(UJ, 0), fees=0.20)
     assert found.netting == pytest.approx(4.0 - 3.0)
     assert found.losses == pytest.approx(0.30 * 0.2)
     assert found.dispatch == pytest.approx(3.0 - 2.4 - 0.06)
@@ -70,7 +70,7 @@ def test_a_market_may_lose_and_says_so() -> None:
         table(import_uj=[2], boundary_cash_nano=[0.6]),
         table(import_uj=[1], boundary_cash_nano=[0.3]),
         stored_change_uj=(0, 0),
-        network_fee_per_j=0.0,
+        fees=0.0,
     )
     assert found.saving == pytest.approx(-0.3)
     assert found.break_even_fee_per_j is None  # nothing is traded next door
@@ -103,7 +103,7 @@ def test_what_is_not_served_and_not_done_counts_at_its_stated_cost() -> None:
         market,
         alone,
         stored_change_uj=(4 * UJ, 2 * UJ),
-        network_fee_per_j=0.0,
+        fees=0.0,
         unserved_cost_per_j=2.0 / J_PER_KWH,
         stored_value_per_j=0.5 / J_PER_KWH,
         undone=(1.0, 5.0),
