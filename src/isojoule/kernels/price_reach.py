@@ -1,4 +1,4 @@
-"""What sets the price at each node, and what stands between it and the rest, for all nodes at once."""
+"""What sets the price at each node, and what stands between it and the rest, for all at once."""
 
 from __future__ import annotations
 

@@ -8,9 +8,9 @@
 - An offer sets a price where it stands strictly inside its bounds: one Joule more would be its own.
   Its price holds wherever links that are used and not full tie a node to it; of several the nearest
   counts, of equally near ones the first in the book.
-- A full link separates prices. What stands between a node and the rest is the first full link on its
-  way to the *root*, the utility's node (off the grid the first node of the largest region). It is
-  told where it really separates: where one more Joule across it would pay.
+- A full link separates prices. What stands between a node and the rest is the first full link on
+  its way to the *root*, the utility's node (off the grid the first node of the largest region). It
+  is told where it really separates: where one more Joule across it would pay.
 
 That holds where everybody pays and gets the price of the own node, which is measured, not believed:
 each payment must be price times energy. Other rules are answered with `Kind.RULE`, and nothing is
@@ -120,8 +120,8 @@ def price_reasons(book: Book, grid: Grid, clearing: Clearing) -> PriceReasons:
         offer, sells, link, inward = _on_links(reader)
     kind = np.where(offer >= 0, Kind.OFFER, Kind.BETWEEN)
     kind = np.where(known, kind, Kind.NONE).astype(np.uint8)
-    offer = np.where(known, offer, -1).astype(np.int32)
-    return PriceReasons(kind, offer, sells & (offer >= 0), link, inward)
+    offer = np.where(known, offer, -1)
+    return PriceReasons(kind, offer.astype(np.int32), sells & (offer >= 0), link, inward)
 
 
 def nodal(mechanism: Any, book: Book, clearing: Clearing) -> bool:

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import pairwise
 from typing import NamedTuple
 
 from isojoule.core.errors import InputError
@@ -221,7 +222,9 @@ def statements_of(
                 continue
             draft = drafts.setdefault((mine, span.name), _Draft(span, {}))
             if is_energy:
-                draft.add(t.code, Way.RECEIVED if sign > 0 else Way.GIVEN, other, 0, sign * t.amount)
+                draft.add(
+                    t.code, Way.RECEIVED if sign > 0 else Way.GIVEN, other, 0, sign * t.amount
+                )
                 continue
             way = Way.NONE
             if swapped and before is not None:
@@ -274,7 +277,7 @@ def _check(spans: Sequence[Span]) -> None:
     names = {span.name for span in spans}
     if len(names) < len(spans):
         raise InputError("two periods have one name", remedy="give each a name of its own")
-    for before, after in zip(spans, spans[1:], strict=False):
+    for before, after in pairwise(spans):
         if after.start_s < before.end_s:
             raise InputError(
                 f"periods {before.name!r} and {after.name!r} overlap or are out of order",

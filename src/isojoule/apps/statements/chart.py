@@ -31,7 +31,8 @@ def chart(
     unit, scale = price_unit(currency)
     scale *= J_PER_KWH
     price, sells, buys = (
-        shorten(series * scale, MOST_POINTS) for series in (price_per_j, sells_at_per_j, buys_at_per_j)
+        shorten(series * scale, MOST_POINTS)
+        for series in (price_per_j, sells_at_per_j, buys_at_per_j)
     )
     to_kw = 1e-3 / (UJ_PER_J * interval_s)
     bought = shorten(np.maximum(metered_uj, 0) * to_kw, MOST_POINTS)
@@ -77,7 +78,11 @@ def steps(plot: Plot, values: Floats) -> str:
             open_ = False
             continue
         level = svg.at(float(y[i]))
-        begin = "" if open_ and level == svg.at(float(y[i - 1])) else f"{svg.at(float(edges[i]))} {level}"
+        begin = (
+            ""
+            if open_ and level == svg.at(float(y[i - 1]))
+            else f"{svg.at(float(edges[i]))} {level}"
+        )
         if begin:
             out.append(("L" if open_ else "M") + begin)
         out.append(f"H{svg.at(float(edges[i + 1]))}")
@@ -103,7 +108,9 @@ def _axis(plot: Plot, unit: str, scale: float = 1.0) -> str:
     parts = [svg.words(4, plot.top - 7, unit, colour="soft")]
     span = scale * (plot.high - plot.low)
     digits = 0 if span > 4 else 1 if span > 0.4 else 2
-    for tick in svg.ticks(scale * plot.low, scale * plot.high, 4 if plot.bottom - plot.top > 130 else 3):
+    for tick in svg.ticks(
+        scale * plot.low, scale * plot.high, 4 if plot.bottom - plot.top > 130 else 3
+    ):
         y = float(plot.y(np.array(tick / scale)))
         parts.append(svg.rule(plot.left, y, plot.right, y))
         label = number(abs(tick) if unit in ("kW", "W") else tick, digits)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
+from isojoule.apps.results.settlement import SettledPeriod
 from isojoule.apps.statements.reasons import HomeReasons, MarketFiles
 from isojoule.apps.statements.words import Namer
-from isojoule.apps.statements.worlds import Alone, alone
+from isojoule.apps.statements.worlds import Alone, alone_of
 from isojoule.core.errors import InputError
 from isojoule.settlement.rules import Rules
-from isojoule.settlement.settle import Code, Settled, member, settle
+from isojoule.settlement.settle import Code, Settled, member
 from isojoule.settlement.statements import Span, line_name
 from isojoule.settlement.stretch import Stretch
 
@@ -45,10 +48,12 @@ class PeriodFacts:
     ----------
     files, namer
         The run, and names in it.
+    rules
+        Of its settlement.
     span
         The period as the ledger has it.
-    stretch, settled
-        What was settled, and how.
+    stretch
+        What was settled.
     columns
         Money by what it is for; the trade first.
     price_per_j
@@ -60,10 +65,10 @@ class PeriodFacts:
     """
 
     files: MarketFiles
+    rules: Rules
     namer: Namer
     span: Span
     stretch: Stretch
-    settled: Settled
     columns: tuple[Column, ...]
     price_per_j: Floats
     reasons: HomeReasons
@@ -74,6 +79,12 @@ class PeriodFacts:
         """Of each member the dearest and the cheapest interval that it traded in."""
         return extremes(self.stretch, self.price_per_j)
 
+    @cached_property
+    def clock(self) -> list[str]:
+        """Local time of each interval with its offset, as ISO 8601, (T,)."""
+        zone = ZoneInfo(self.files.scenario.timezone)
+        return [datetime.fromtimestamp(t, zone).isoformat() for t in self.stretch.time_s.tolist()]
+
     def member(self, name: str) -> int:
         """Position of a member."""
         return self.stretch.members.index(name)
@@ -82,26 +93,37 @@ class PeriodFacts:
 def facts_of(
     files: MarketFiles,
     period: int,
-    stretch: Stretch,
+    settled: SettledPeriod,
     rules: Rules,
+    baseline: Stretch,
     progress: Callable[[int], None] | None = None,
 ) -> PeriodFacts:
     """Gather a period.
 
+    Parameters
+    ----------
+    period
+        Its position in the scenario.
+    settled, rules
+        Its settlement, and by which rules.
+    baseline
+        The stretch of the world without a market.
+    progress
+        Called with the number of intervals read since it was last called.
+
     Raises
     ------
     InputError
-        The stretch is not that of the period.
+        The settlement is not that of the period.
     """
-    asked = files.scenario.periods[period]
+    asked, stretch = files.scenario.periods[period], settled.stretch
     times = files.scenario.times_s[files.scenario.rows(asked)]
-    same = stretch.members == files.scenario.participants
+    same = stretch.members == files.scenario.participants and settled.name == asked.name
     if not same or not np.array_equal(stretch.time_s, times):
         raise InputError(
-            f"the stretch of period {asked.name!r} has other intervals or members than the run",
-            remedy="make it of the same run folder",
+            f"what was settled as {settled.name!r} is not period {asked.name!r} of the run",
+            remedy="settle the same run folder",
         )
-    settled = settle(stretch, rules)
     price = price_of(stretch, files.home_prices(period))
     wanted: dict[int, list[int]] = {}
     for who, pair in enumerate(extremes(stretch, price)):
@@ -109,21 +131,15 @@ def facts_of(
             wanted.setdefault(at, []).append(who)
     return PeriodFacts(
         files=files,
+        rules=rules,
         namer=Namer(files.scenario, files.manifest["mechanism"]),
-        span=span_of(files, period, stretch),
+        span=Span(asked.name, asked.start_s, asked.end_s),
         stretch=stretch,
-        settled=settled,
-        columns=columns_of(stretch, settled),
+        columns=columns_of(stretch, settled.settled),
         price_per_j=price,
         reasons=files.reasons(period, stretch.paused, wanted, progress),
-        alone=alone(files, period, stretch, rules),
+        alone=alone_of(files, period, baseline),
     )
-
-
-def span_of(files: MarketFiles, period: int, stretch: Stretch) -> Span:
-    """A period as the ledger has it: from the start of its first group."""
-    asked = files.scenario.periods[period]
-    return Span(asked.name, min(asked.start_s, int(stretch.group_s[0])), asked.end_s)
 
 
 def columns_of(stretch: Stretch, settled: Settled) -> tuple[Column, ...]:

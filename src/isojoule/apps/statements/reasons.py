@@ -1,8 +1,8 @@
 """Why the price at each home was what it was, interval by interval, read from a run folder.
 
 The offers of every interval are made again from the stored scenario and the stored batteries, as
-`isojoule verify` makes them; energies, flows and prices are those of the tables. No solver runs, but
-for a rule without nodal prices, which is asked again for the intervals that are told in words.
+`isojoule verify` makes them; energies, flows and prices are those of the tables. No solver runs,
+but for a rule without nodal prices, which is asked again for the intervals that are told in words.
 """
 
 from __future__ import annotations
@@ -76,21 +76,10 @@ class MarketFiles:
     summary: dict[str, Any]
 
     @classmethod
-    def open(cls, folder: Path, scenario: Scenario | None = None) -> MarketFiles:
-        """Read what stands in the folder besides tables; the scenario too, if it is not given."""
-        from isojoule.apps.files.scenario_files import read_scenario
-        from isojoule.apps.results.periods import cut_periods
-
+    def open(cls, folder: Path, scenario: Scenario) -> MarketFiles:
+        """Read what stands in the folder besides tables."""
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-        asked = manifest["arguments"]
-        if scenario is None:
-            scenario = cut_periods(
-                read_scenario(folder / "scenario"),
-                asked.get("from"),
-                asked.get("to"),
-                asked.get("days"),
-            )
         return cls(folder, scenario, manifest, summary)
 
     @cached_property
@@ -168,7 +157,7 @@ class MarketFiles:
             record = read_record(
                 self.world.maker, self.folder / MARKET, number, where, state.stored_uj
             )
-            offered = _offered(self.world, where, record)
+            offered = self.world.offered_uj(where, record.wanted_uj)
             for i in range(record.time_s.size):
                 opened = self.world.open(where.start + i, offered[i], state)
                 clearing = self._clearing(record, i, bool(paused[at]))
@@ -180,18 +169,17 @@ class MarketFiles:
                 at += 1
             if progress is not None:
                 progress(record.time_s.size)
-        kind, *rest = (np.stack(column)[:, self.home] for column in zip(*rows, strict=True))
+        kind, offer, sells, link, inward = (
+            np.stack(column)[:, self.home] for column in zip(*rows, strict=True)
+        )
         kind[:, self.home < 0] = Kind.NONE
-        return HomeReasons(kind, *rest, told)
+        return HomeReasons(kind, offer, sells, link, inward, told)
 
     def _clearing(self, record: Record, i: int, paused: bool) -> Clearing:
         """What the tables say of an interval; without a certificate."""
-        rule = self.mechanism.name
-        if paused:
-            rule = "utility-only" if self.scenario.has_utility else "autarky"
         none = np.zeros(0)
         return Clearing(
-            mechanism=rule,
+            mechanism=self.world.fallback if paused else self.mechanism.name,
             parameters={} if paused else self.manifest["parameters"],
             seed=self.seed,
             energy_uj=record.energy_uj[i],
@@ -248,12 +236,6 @@ class MarketFiles:
             if not np.array_equal(getattr(again, name), getattr(clearing, name)):
                 return clearing
         return again
-
-
-def _offered(world: World, rows: slice, record: Record) -> Ints:
-    """What the offers are made of, (rows, devices): the forecast, where the world has one."""
-    forecast: Callable[[slice, Ints], Ints] | None = getattr(world, "offered_uj", None)
-    return record.wanted_uj if forecast is None else forecast(rows, record.wanted_uj)
 
 
 def _proven(book: Book, grid: Any, clearing: Clearing) -> Clearing:

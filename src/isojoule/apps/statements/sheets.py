@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
-from datetime import datetime
 from io import StringIO
-from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +22,14 @@ def bill_sheet(statement: Statement) -> str:
     """The lines of the bill and their sum."""
     currency = statement.currency.lower()
     rows: list[list[str]] = [
-        ["line", "payee", f"pays_{currency}", "received_kwh", "received_j", f"mean_{currency}_per_kwh"]
+        [
+            "line",
+            "payee",
+            f"pays_{currency}",
+            "received_kwh",
+            "received_j",
+            f"mean_{currency}_per_kwh",
+        ]
     ]
     rows += [
         [
@@ -42,7 +47,7 @@ def bill_sheet(statement: Statement) -> str:
 def interval_sheet(facts: PeriodFacts, who: int) -> str:
     """A row for each interval of a member."""
     s, currency = facts.stretch, facts.stretch.currency.lower()
-    zone = ZoneInfo(facts.files.scenario.timezone)
+    clock = facts.clock
     cleared, metered = s.cleared_uj[:, who].tolist(), s.metered_uj[:, who].tolist()
     money = [column.money_nano[:, who].tolist() for column in facts.columns]
     heads = ["time", "bought_kwh", "sold_kwh", "cleared_j", "metered_j", "imbalance_j"]
@@ -51,11 +56,11 @@ def interval_sheet(facts: PeriodFacts, who: int) -> str:
     heads += [f"sum_{currency}", "price_set_by", "full_link"]
     rows = [heads]
     who_sets, full = setters(facts, who), walls(facts, who)
-    for at, time_s in enumerate(s.time_s.tolist()):
+    for at in range(s.time_s.size):
         amounts = [column[at] for column in money]
         rows.append(
             [
-                datetime.fromtimestamp(time_s, zone).isoformat(),
+                clock[at],
                 kwh_text(max(metered[at], 0)), kwh_text(max(-metered[at], 0)),
                 joules_text(cleared[at]), joules_text(metered[at]),
                 joules_text(metered[at] - cleared[at]),

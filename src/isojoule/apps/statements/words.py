@@ -32,7 +32,7 @@ class Namer:
         mine = owner == member
         kind = int(d.kind[offer])
         if kind == DeviceKind.BATTERY:
-            what, does = "battery", "giving" if sells else "charging"
+            what, does = "battery", "discharging" if sells else "charging"
             who = f"your own {what}" if mine else f"the {what} of {self.short[owner]}"
             return f"{who}, {does}"
         if kind == DeviceKind.PV or sells:
@@ -58,8 +58,10 @@ class Namer:
         """What a full link does; nothing if there is none."""
         if link < 0:
             return ""
-        beyond = "no more of the cheaper energy beyond it can come" if inward else (
-            "no more energy can go to the dearer demand beyond it"
+        beyond = (
+            "no more of the cheaper energy beyond it can come"
+            if inward
+            else ("no more energy can go to the dearer demand beyond it")
         )
         return f"{self.link(link)} is full, {beyond}"
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from isojoule.apps.statements.facts import PeriodFacts, facts_of, span_of
-from isojoule.apps.statements.page import Sheet, page
+from isojoule.apps.results.settlement import SettledRun, settle_run
+from isojoule.apps.results.stretch import stretches
+from isojoule.apps.statements.facts import PeriodFacts, facts_of
+from isojoule.apps.statements.page import page
 from isojoule.apps.statements.reasons import MarketFiles
+from isojoule.apps.statements.sheet import Sheet
 from isojoule.apps.statements.sheets import bill_sheet, interval_sheet
 from isojoule.core.errors import InputError
 from isojoule.microworld.scenario import Scenario
 from isojoule.settlement.ledger.port import Head, Ledger
-from isojoule.settlement.rules import Rules
 from isojoule.settlement.settle import member
 from isojoule.settlement.statements import Span, Statement, statements_of
-from isojoule.settlement.stretch import Stretch
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage, what is done, and what is expected (0 if unknown)."""
@@ -35,42 +36,60 @@ class Written(NamedTuple):
     bill: Path
 
 
-def write_statements(
+def statements_of_run(
     run_folder: Path,
     out_folder: Path,
     *,
-    stretches: Iterable[tuple[str, Stretch]],
-    ledger: Ledger,
-    rules: Rules,
-    scenario: Scenario | None = None,
     members: Collection[str] | None = None,
     periods: Collection[str] | None = None,
-    why: Mapping[tuple[str, str], str] | None = None,
-    head: Head | None = None,
     progress: Progress | None = None,
 ) -> list[Written]:
-    """Write the statements of a run that was settled into a ledger.
+    """Settle a run again from its folder, and write its statements; see `write_statements`.
+
+    Raises
+    ------
+    InputError
+        It is no run folder.
+    """
+    from isojoule.apps.results.asked import read_asked
+    from isojoule.apps.results.store import Run
+
+    manifest = Run(run_folder).manifest
+    asked = read_asked(run_folder / "scenario", manifest["arguments"])
+    settled = settle_run(run_folder, asked.scenario, asked.rules, manifest["run"], manifest["seed"])
+    return write_statements(
+        run_folder, out_folder, asked.scenario, settled,
+        members=members, periods=periods, progress=progress,
+    )  # fmt: skip
+
+
+def write_statements(
+    run_folder: Path,
+    out_folder: Path,
+    scenario: Scenario,
+    settled: SettledRun,
+    *,
+    ledger: Ledger | None = None,
+    members: Collection[str] | None = None,
+    periods: Collection[str] | None = None,
+    progress: Progress | None = None,
+) -> list[Written]:
+    """Write the statements of a run that was settled.
 
     Parameters
     ----------
     run_folder
-        A run, whole.
+        The run, whole.
     out_folder
         Made if it is not there. Files of the same names are replaced.
-    stretches
-        Name of each period of the run and what was settled, in the order of the periods.
-    ledger
-        With the transfers of that settlement.
-    rules
-        By which it was settled.
     scenario
-        As it was run, cut to its periods; read from the run folder if not given.
+        As it was run, cut to its periods.
+    settled
+        The settlement of the run.
+    ledger
+        With its transfers; that of `settled` if not given. Its head stands on the pages.
     members, periods
         Whose, and of which periods; all if not given.
-    why
-        Sentences that tell shares of the surplus, by period and member.
-    head
-        Of the ledger, for the pages; its own if not given.
     progress
         See `Progress`.
 
@@ -81,41 +100,45 @@ def write_statements(
     Raises
     ------
     InputError
-        Unknown members or periods, or stretches that are not of this run.
+        Unknown members or periods, or a settlement of another run.
     """
     files = MarketFiles.open(run_folder, scenario)
-    chosen = _chosen("member", members, files.scenario.participants)
-    named = _chosen("period", periods, [p.name for p in files.scenario.periods])
-    out_folder.mkdir(parents=True, exist_ok=True)
-    stems = file_stems(files.scenario.participants)
+    whose = _chosen("member", members, scenario.participants)
+    named = _chosen("period", periods, [p.name for p in scenario.periods])
+    kept = ledger if ledger is not None else settled.ledger
+    head, found = kept.head, read_statements(kept, scenario, whose)
+    stems = file_stems(scenario.participants)
     tell = progress or (lambda stage, done, total: None)
-    kept = [(i, s) for i, name, s in _in_order(files, stretches) if name in named]
-    total = sum(s.time_s.size for _, s in kept)
-    done = 0
-
-    def count(intervals: int) -> None:
-        nonlocal done
-        done += intervals
-        tell("reading reasons", done, total)
-
-    spans = [span_of(files, i, s) for i, s in kept]
-    accounts = [account for account, _ in ledger.accounts()]
-    found = statements_of(
-        accounts, ledger.transfers(), files.scenario.currency, spans,
-        parties=[member(name) for name in chosen],
-    )  # fmt: skip
-    top = ledger.head if head is None else head
+    out_folder.mkdir(parents=True, exist_ok=True)
     written: list[Written] = []
-    for (i, stretch), span in zip(kept, spans, strict=True):
-        facts = facts_of(files, i, stretch, rules, count)
-        for name in chosen:
-            statement = found.get((member(name), span.name)) or Statement(
-                member(name), stretch.currency, span, (), 0
+    worlds = stretches(run_folder, scenario, "interval", "baseline")
+    for i, (part, (period, baseline)) in enumerate(zip(settled.periods, worlds, strict=True)):
+        if period.name not in named:
+            continue
+        facts = facts_of(files, i, part, settled.rules, baseline)
+        why = dict(zip(part.shares.members, part.shares.why, strict=True))
+        for name in whose:
+            statement = found.get((member(name), period.name)) or Statement(
+                member(name), scenario.currency, facts.span, (), 0
             )
-            reason = (why or {}).get((span.name, name), "")
-            written.append(_write(facts, statement, name, out_folder, stems[name], reason, top))
-        tell("writing statements", len(written), len(chosen) * len(kept))
+            written.append(
+                _write(facts, statement, name, out_folder, stems[name], why.get(name, ""), head)
+            )
+            tell("writing statements", len(written), len(whose) * len(named))
     return written
+
+
+def read_statements(
+    ledger: Ledger, scenario: Scenario, members: Iterable[str]
+) -> dict[tuple[str, str], Statement]:
+    """The statements of some members, by account and period."""
+    return statements_of(
+        [account for account, _ in ledger.accounts()],
+        ledger.transfers(),
+        scenario.currency,
+        [Span(p.name, p.start_s, p.end_s) for p in scenario.periods],
+        parties=[member(name) for name in members],
+    )
 
 
 def file_stems(names: Iterable[str]) -> dict[str, str]:
@@ -151,19 +174,6 @@ def _write(
     for path, body in zip(paths, texts, strict=True):
         path.write_text(body, encoding="utf-8", newline="")
     return Written(facts.span.name, name, statement, *paths)
-
-
-def _in_order(
-    files: MarketFiles, stretches: Iterable[tuple[str, Stretch]]
-) -> Iterator[tuple[int, str, Stretch]]:
-    """Stretches with the positions of their periods."""
-    places = {p.name: i for i, p in enumerate(files.scenario.periods)}
-    for name, stretch in stretches:
-        if name not in places:
-            raise InputError(
-                f"the run has no period {name!r}", remedy=f"its periods: {', '.join(places)}"
-            )
-        yield places[name], name, stretch
 
 
 def _chosen(what: str, asked: Collection[str] | None, there: Iterable[str]) -> list[str]:
