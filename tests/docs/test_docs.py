@@ -29,7 +29,9 @@ SPEC = {
     "run": "R",
     "machine": "X",
     "traits": "T",
+    "settlement": "Y",
     "log": "L",
+    "surplus": "Z",
     "ledger": "J",
 }
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
