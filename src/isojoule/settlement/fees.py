@@ -46,9 +46,7 @@ def energies_of(s: Stretch) -> Energies:
     local_total = np.where(s.paused, 0, local_total)
     exported_total = np.where(s.paused, sold.sum(1), np.minimum(out, sold.sum(1)))
     local = share_out(local_total, bought, s.members)
-    return Energies(
-        bought, sold, local, bought - local, share_out(exported_total, sold, s.members)
-    )
+    return Energies(bought, sold, local, bought - local, share_out(exported_total, sold, s.members))
 
 
 def charge_fees(s: Stretch, fees: tuple[Fee, ...], bill: Ints) -> Iterator[tuple[Fee, Ints]]:
@@ -108,7 +106,8 @@ def _on_days(s: Stretch, fee: Fee, energies: Energies, bill: Ints) -> Ints:
 def _on_bill(s: Stretch, fee: Fee, energies: Energies, bill: Ints) -> Ints:
     share = round(fee.rate * PPB)
     whole, rest = np.divmod(bill, PPB)
-    return whole * share - (-(rest * share) // PPB)
+    money: Ints = whole * share - (-(rest * share) // PPB)
+    return money
 
 
 _ON: dict[str, Callable[[Stretch, Fee, Energies, Ints], Ints]] = {

@@ -139,7 +139,9 @@ class Pause:
     def __post_init__(self) -> None:
         if self.end_s <= self.start_s:
             raise InputError(
-                "a pause ends before it starts", place="pauses", remedy="give an end after the start"
+                "a pause ends before it starts",
+                place="pauses",
+                remedy="give an end after the start",
             )
 
 
