@@ -35,8 +35,8 @@ from isojoule.settlement.settle import OPERATOR, Code, Line, Settled, member
 from isojoule.settlement.stretch import Stretch, check_size
 
 Ints = NDArray[np.int64]
-_CELLS = 2**18
-"""Amounts of members in intervals that become one block of transfers: some 50 MB at most."""
+_CELLS = 2**15
+"""Amounts of members in intervals that become one block of transfers: some 8 MB, if by interval."""
 
 
 @dataclass(frozen=True, eq=False)
