@@ -344,6 +344,24 @@ def test_a_changed_past_is_found(size: int, data: st.DataObject) -> None:
         )
 
 
+def test_bytes_do_not_move_within_a_node() -> None:
+    """A longer leaf and a shorter hash beside it give the same node; neither is a hash (L4)."""
+    left, right = LEAVES[:2]
+    longer, shorter, root = left + right[:1], right[1:], node_hash(left, right)
+    assert node_hash(longer, shorter) == root
+    with pytest.raises(VerificationError, match="32 bytes"):
+        verify_inclusion(longer, 0, 2, [shorter], root)
+    with pytest.raises(VerificationError, match="32 bytes"):
+        verify_consistency(1, longer, 2, root, [shorter])
+
+
+def test_no_entry_stands_before_the_first() -> None:
+    """Below zero the way of the last entry would go on to the left without end (L4)."""
+    proof = inclusion_proof(LEAVES[:4], 3)
+    with pytest.raises(VerificationError, match="no such entry"):
+        verify_inclusion(LEAVES[3], -1, 1, proof, naive(LEAVES[:4]))
+
+
 def test_empty_logs() -> None:
     """L5."""
     root = naive(LEAVES[:5])

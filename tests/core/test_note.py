@@ -130,6 +130,7 @@ SIGNED = line("PeterNeumann", base64.b64decode(PETERS_NOTE.rpartition(" ")[2]))
         (PETERS_NOTE[:-1], "note: it does not end"),
         (PETERS_NOTE + "more\n", "signature 2: the line is malformed"),
         (TEXT + "\n" + SIGNED.replace("\u2014", "-"), "signature 1: the line is malformed"),
+        (TEXT + "\n" + SIGNED[2:], "signature 1: the line is malformed"),
         (TEXT + "\n" + SIGNED.replace(" ", "  ", 1), "signature 1: the line is malformed"),
         (TEXT + "\n" + SIGNED.replace("=", ""), "signature 1: the line is malformed"),
         (TEXT + "\n" + SIGNED.replace("M=", "N="), "signature 1: the line is malformed"),

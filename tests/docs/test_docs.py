@@ -31,6 +31,8 @@ SPEC = {
     "traits": "T",
     "settlement": "Y",
     "log": "L",
+    "surplus": "Z",
+    "ledger": "J",
 }
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.M | re.S)

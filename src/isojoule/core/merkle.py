@@ -169,7 +169,7 @@ def verify_consistency(
     if not 0 <= old_size <= new_size:
         raise VerificationError("a log never gets shorter", place=place)
     _check_hashes((old_root, new_root, *proof), place)
-    if (old_size == 0 and old_root != EMPTY_ROOT) or (new_size == 0 and new_root != EMPTY_ROOT):
+    if old_size == 0 and old_root != EMPTY_ROOT:
         raise VerificationError("this is not the root of an empty log", place=place)
     if old_size == new_size and old_root != new_root:
         raise VerificationError("two roots of one size", place=place)

@@ -92,7 +92,7 @@ class Key:
         return f"{self.name}+{self.hash.hex()}+{_encoded(_ED25519 + self.public_key)}"
 
     def signed(self, text: str, signature: bytes) -> bool:
-        """Whether a signature of a text is of this key."""
+        """Whether a signature of a text is of this key; one of another length than 64 is not."""
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -188,7 +188,7 @@ def open_text(note: str | bytes, vkey: str | Key) -> str:
         ours += 1
         if ours > 1:
             raise VerificationError(f"{key.name} has signed before", place=place)
-        if len(blob) != 4 + 64 or not key.signed(body, blob[4:]):
+        if not key.signed(body, blob[4:]):
             raise VerificationError(f"{key.name} has not signed this text", place=place)
     if not ours:
         raise VerificationError(_stranger(key, found), place="note")

@@ -20,6 +20,7 @@ from isojoule.apps.files.settlement_rules import (
 from isojoule.apps.files.times import zone
 from isojoule.core.errors import InputError
 from isojoule.settlement.rules import Fee, Imbalance, Pause, Rules
+from isojoule.settlement.shares import RULES
 
 BERLIN = zone("Europe/Berlin")
 KWH = 3.6e6
@@ -96,6 +97,11 @@ def test_each_way_of_pricing(tmp_path: Path, written: str, means: Imbalance) -> 
     assert found.price == means.price and found.payer == means.payer
     for name in ("short_factor", "long_factor", "short_per_j", "long_per_j"):
         assert getattr(found, name) == pytest.approx(getattr(means, name), rel=1e-14)
+
+
+def test_the_rules_that_share_a_surplus_are_those_that_there_are() -> None:
+    """Y7."""
+    assert get_args(Surplus) == tuple(RULES)
 
 
 @pytest.mark.parametrize("rule", get_args(Surplus))

@@ -1,0 +1,253 @@
+"""A run's market settled: every payment as transfers of a ledger.
+
+    settled = settle_run(folder, scenario, rules, run, seed)
+
+The ledger of a run follows from its tables and rules alone, so `isojoule verify` makes it again. It
+is written with the times at which its periods end. All money figures of a run are its balances.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isojoule.apps.results.stretch import stretches
+from isojoule.core.errors import InputError, InvariantError
+from isojoule.core.transfer import ENERGY
+from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
+from isojoule.microworld.scenario import Period, Scenario
+from isojoule.settlement.booking import Booked, book, dividends, write
+from isojoule.settlement.ledger import MemoryLedger
+from isojoule.settlement.ledger.port import Head
+from isojoule.settlement.refused import Refused
+from isojoule.settlement.rules import Rules
+from isojoule.settlement.settle import OPERATOR, UTILITY, Code, Settled, member, settle
+from isojoule.settlement.stretch import Stretch
+from isojoule.settlement.surplus import Shares, share_surplus
+
+
+@dataclass(frozen=True, eq=False)
+class SettledPeriod:
+    """One period in money and energy, from the ledger.
+
+    Attributes
+    ----------
+    name, end_s
+        Of the period; its end in s since 1970.
+    stretch, settled
+        What was told, and what followed.
+    booked
+        The transfers of trade, imbalance and fees, then those of dividends.
+    paid_nano
+        What each account of money paid (negative: received), by name.
+    energy_uj
+        What each account of energy received, by name.
+    shares
+        How the operator's line was shared.
+    """
+
+    name: str
+    end_s: int
+    stretch: Stretch
+    settled: Settled
+    booked: tuple[Booked, ...]
+    paid_nano: dict[str, int]
+    energy_uj: dict[str, int]
+    shares: Shares
+
+    def fees_nano(self) -> dict[str, int]:
+        """What the members paid in fees, by the account that received them."""
+        return {
+            name: -nano for name, nano in self.paid_nano.items() if name.startswith("fee/") and nano
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class SettledRun:
+    """All periods, and the ledger that holds them."""
+
+    rules: Rules
+    ledger: MemoryLedger
+    periods: tuple[SettledPeriod, ...] = field(default_factory=tuple)
+
+    @property
+    def head(self) -> Head:
+        """What stands for the whole ledger."""
+        return self.ledger.head
+
+    def booked(self) -> Iterator[tuple[SettledPeriod, Booked]]:
+        """All transfers, in the order in which they were written."""
+        for period in self.periods:
+            for part in period.booked:
+                yield period, part
+
+
+def settle_run(folder: Path, scenario: Scenario, rules: Rules, run: str, seed: int) -> SettledRun:
+    """Settle the market of a run, period by period.
+
+    Raises
+    ------
+    InputError
+        The rule by which the operator's line is shared does not fit.
+    """
+    ledger = MemoryLedger()
+    periods = [
+        _settle_period(ledger, period, stretch, rules, run, seed)
+        for period, stretch in stretches(folder, scenario, rules.netting)
+    ]
+    return SettledRun(rules, ledger, tuple(periods))
+
+
+def settlement_summary(settled: SettledRun) -> dict[str, Any]:
+    """What `summary.json` says of the settlement: the ledger's head, and who was paid what for."""
+    rules = settled.rules
+    return {
+        "rules": json.loads(json.dumps(dataclasses.asdict(rules))),
+        "ledger": {
+            "entries": settled.head.size,
+            "root": settled.head.root.hex(),
+            "transfers": sum(part.count for _, part in settled.booked()),
+        },
+        "periods": [_period_summary(period) for period in settled.periods],
+    }
+
+
+def _period_summary(period: SettledPeriod) -> dict[str, Any]:
+    s, imbalance = period.stretch, period.settled.imbalance_uj
+    paid = {name: nano / NANO_PER_UNIT for name, nano in period.paid_nano.items() if nano}
+    return {
+        "name": period.name,
+        "members_paid": sum(
+            nano for name, nano in period.paid_nano.items() if name.startswith(member(""))
+        )
+        / NANO_PER_UNIT,
+        "utility": -paid.get(UTILITY, 0.0),
+        "operator": -paid.get(OPERATOR, 0.0),
+        "fees": {n.removeprefix("fee/"): v / NANO_PER_UNIT for n, v in period.fees_nano().items()},
+        "short_j": int(imbalance.clip(0).sum()) / UJ_PER_J,
+        "long_j": int(-imbalance.clip(None, 0).sum()) / UJ_PER_J,
+        "shortfall_j": int(np.abs(period.settled.shortfall_uj).sum()) / UJ_PER_J,
+        "cleared_j": int(np.abs(s.cleared_uj).sum()) / UJ_PER_J,
+        "imbalance_paid": _line_sum(period.settled, Code.IMBALANCE) / NANO_PER_UNIT,
+        "dividends": sum(period.shares.amount_nano) / NANO_PER_UNIT,
+        "kept": period.shares.kept_nano / NANO_PER_UNIT,
+    }
+
+
+def _line_sum(settled: Settled, code: Code) -> int:
+    return sum(
+        int(line.money_nano.sum())
+        for line in settled.lines
+        if line.code is code and line.money_nano is not None
+    )
+
+
+def keep(settled: SettledRun, url: str) -> int:
+    """Write the transfers of a run into a ledger that is kept; returns how many it has of them.
+
+    What stands there already, just so, is not written twice.
+
+    Raises
+    ------
+    InputError
+        The ledger cannot be opened, or it refuses a transfer.
+    """
+    from isojoule.apps.ledger import open_ledger
+
+    count = 0
+    with open_ledger(url) as ledger:
+        for period, part in settled.booked():
+            for refused in write(ledger, part, time.time_ns()):
+                raise InputError(
+                    f"refused a transfer of period {period.name!r}: {refused.answer.reason}",
+                    place=url,
+                    remedy="use another ledger, or a run with the same inputs and rules",
+                )
+            count += part.count
+    return count
+
+
+def _settle_period(
+    ledger: MemoryLedger, period: Period, stretch: Stretch, rules: Rules, run: str, seed: int
+) -> SettledPeriod:
+    money, energy = _balances(ledger)
+    settled = settle(stretch, rules)
+    booked = [book(stretch, settled, run)]
+    now_ns = period.end_s * 10**9
+    _write(ledger, booked[0], now_ns)
+    shares = _share(stretch, settled, rules, _paid(ledger, money), seed)
+    if any(shares.amount_nano):
+        booked.append(
+            dividends(
+                stretch.currency, shares.members, shares.amount_nano, market=run,
+                period=period.name, at_s=period.end_s,
+                ref=stretch.results_hash(slice(0, stretch.time_s.size)),
+            )
+        )  # fmt: skip
+        _write(ledger, booked[1], now_ns)
+    received = _balances(ledger)[1]
+    return SettledPeriod(
+        period.name,
+        period.end_s,
+        stretch,
+        settled,
+        tuple(booked),
+        _paid(ledger, money),
+        {name: uj - energy.get(name, 0) for name, uj in received.items()},
+        shares,
+    )
+
+
+def _share(
+    stretch: Stretch, settled: Settled, rules: Rules, paid: dict[str, int], seed: int
+) -> Shares:
+    """Share the operator's line of one period. Fees are others' money: they are left out."""
+    fees = np.zeros(len(stretch.members), np.int64)
+    for line in settled.lines:
+        if line.code is Code.FEE and line.money_nano is not None:
+            fees += line.money_nano.sum(0)
+    shares = share_surplus(
+        rules.surplus,
+        -paid.get(OPERATOR, 0),
+        stretch.members,
+        stretch.metered_uj,
+        np.nan_to_num(stretch.sells_at_per_j),
+        np.nan_to_num(stretch.buys_at_per_j),
+        stretch.metered_loss_uj,
+        [paid.get(member(name), 0) - fee for name, fee in zip(stretch.members, fees, strict=True)],
+        seed.to_bytes(8, "big", signed=True),
+        permutations=rules.permutations,
+    )
+    if isinstance(shares, Refused):
+        raise InputError(
+            f"the surplus cannot be shared by {rules.surplus!r}: {shares.reason}",
+            place="settlement rules",
+            remedy=shares.remedy,
+        )
+    return shares
+
+
+def _write(ledger: MemoryLedger, booked: Booked, now_ns: int) -> None:
+    for refused in write(ledger, booked, now_ns):
+        raise InvariantError(f"the ledger of a run refused: {refused.answer.reason}")
+
+
+def _balances(ledger: MemoryLedger) -> tuple[dict[str, int], dict[str, int]]:
+    """Net balances by name: money, and energy."""
+    money: dict[str, int] = {}
+    energy: dict[str, int] = {}
+    for account, balance in ledger.accounts():
+        (energy if account.unit == ENERGY else money)[account.name] = balance.net
+    return money, energy
+
+
+def _paid(ledger: MemoryLedger, before: dict[str, int]) -> dict[str, int]:
+    """What each account of money has paid since."""
+    return {name: before.get(name, 0) - nano for name, nano in _balances(ledger)[0].items()}
