@@ -8,8 +8,8 @@ What is counted: the market world, from the state at the start of the year to th
 its last interval, week by week as a run makes it: batteries, offers, clearing by `equilibrium`,
 certificate, payments, and the check that energy and money are conserved. With `--ac` also the AC
 power flow of every interval, in a thread beside the simulation. What is not: reading the scenario,
-compiling (a first day is simulated before, and each year twice: the faster one counts), tables, the baseline, the report; `isojoule run` tells
-of those. Conservation is summed once more at the end, over all weeks.
+compiling (a first day is simulated before, and each year twice: the faster one counts), tables,
+the baseline, the report; `isojoule run` tells of those. Conservation is summed once more at the end, over all weeks.
 """
 
 from __future__ import annotations
@@ -156,7 +156,8 @@ def page(data: dict[str, Any]) -> str:
     return f"""\
 The market of `{data["code"]}`, {data["nodes"]} nodes, interval after interval: batteries, offers,
 clearing with its certificate, payments, records, and conservation to the last microjoule and
-nano-unit. Tables, baseline and report are not counted. The faster of two runs. *Of a core*: the time of all threads.
+nano-unit, the faster of two runs. Tables, baseline and report are not counted. *Of a core*: the
+time of all threads.
 
 {table}
 """

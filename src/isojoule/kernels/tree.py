@@ -46,7 +46,7 @@ WIDE_HAIR = 1e-10
 ROUNDS = 60
 """Most times that chords are drawn anew."""
 ASKED = 1.5
-"""Prices are first looked for up to so many times the dearest ask: more is seldom lost on the way."""
+"""Prices are first looked for up to so many times the dearest ask: seldom is more lost."""
 WINDOW = 0.02
 """Share of a price around which it is looked for after the first round; later less."""
 
