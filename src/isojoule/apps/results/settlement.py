@@ -142,11 +142,8 @@ def _period_summary(period: SettledPeriod) -> dict[str, Any]:
 
 
 def _line_sum(settled: Settled, code: Code) -> int:
-    return sum(
-        int(line.money_nano.sum())
-        for line in settled.lines
-        if line.code is code and line.money_nano is not None
-    )
+    lines = [line.money_nano for line in settled.lines if line.code is code]
+    return sum(int(part.sum()) for part in lines if part is not None)
 
 
 def keep(settled: SettledRun, url: str) -> int:

@@ -40,11 +40,14 @@ def statements_of_run(
     run_folder: Path,
     out_folder: Path,
     *,
+    ledger: str | None = None,
     members: Collection[str] | None = None,
     periods: Collection[str] | None = None,
     progress: Progress | None = None,
 ) -> list[Written]:
     """Settle a run again from its folder, and write its statements; see `write_statements`.
+
+    `ledger` is the URL of one that keeps its transfers; bills are read from it, with corrections.
 
     Raises
     ------
@@ -57,10 +60,19 @@ def statements_of_run(
     manifest = Run(run_folder).manifest
     asked = read_asked(run_folder / "scenario", manifest["arguments"])
     settled = settle_run(run_folder, asked.scenario, asked.rules, manifest["run"], manifest["seed"])
-    return write_statements(
-        run_folder, out_folder, asked.scenario, settled,
-        members=members, periods=periods, progress=progress,
-    )  # fmt: skip
+
+    def written(kept: Ledger | None) -> list[Written]:
+        return write_statements(
+            run_folder, out_folder, asked.scenario, settled,
+            ledger=kept, members=members, periods=periods, progress=progress,
+        )  # fmt: skip
+
+    if ledger is None:
+        return written(None)
+    from isojoule.apps.ledger import read_ledger
+
+    with read_ledger(ledger) as kept:
+        return written(kept)
 
 
 def write_statements(
