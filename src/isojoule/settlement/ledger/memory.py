@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from isojoule.core.merkle import Frontier
+from isojoule.core.merkle import Frontier, leaf_hash
 from isojoule.core.transfer import (
     TRANSFER_BYTES,
     Account,
@@ -26,6 +26,7 @@ from isojoule.settlement.ledger.rules import (
     Effects,
     apply_accounts,
     apply_transfers,
+    ledger_time,
 )
 
 ACCOUNT_ENTRY, TRANSFER_ENTRY = b"A", b"T"
@@ -65,13 +66,13 @@ class MemoryLedger:
 
     def open_accounts(self, accounts: Sequence[Account], now_ns: int) -> list[Answer]:
         """See `Ledger.open_accounts`."""
-        clock = max(now_ns, self._clock_ns)
+        clock = ledger_time(now_ns, self._clock_ns)
         answers, fresh = apply_accounts(self._accounts, accounts, clock)
         leaves = [ACCOUNT_ENTRY + account_bytes(account, clock) for account in fresh]
         for account in fresh:
             self._order.append((self.size, account, clock))
             self._accounts[account.id] = account
-        self._frontier = self._frontier.extend_entries(leaves)
+        self._frontier = self._frontier.extend(map(leaf_hash, leaves))
         self._clock_ns = clock
         return answers
 
@@ -101,7 +102,7 @@ class MemoryLedger:
         -------
         Answers by row, of those rows alone that were not written now.
         """
-        clock = max(now_ns, self._clock_ns)
+        clock = ledger_time(now_ns, self._clock_ns)
         if not self._plain(records, clock):
             answers = self.post(transfers_of(records), now_ns)
             return {
@@ -176,7 +177,7 @@ class MemoryLedger:
                 heapq.heappush(self._timed, (t.expires_ns, row, t.id))
         self._balances.update(effects.balances)
         self._ends.update(effects.ends)
-        self._frontier = self._frontier.extend_entries(leaves)
+        self._frontier = self._frontier.extend(map(leaf_hash, leaves))
         self._clock_ns = effects.clock_ns
         while self._timed and self._timed[0][0] <= self._clock_ns:
             heapq.heappop(self._timed)

@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from isojoule.core.errors import InvariantError
+from isojoule.core.errors import InputError, InvariantError
 from isojoule.core.transfer import (
     MOST_AMOUNT,
     Account,
@@ -36,6 +36,7 @@ from isojoule.core.transfer import (
 from isojoule.settlement.ledger.answers import Answer, Status
 
 _MOST_ID = 2**128 - 1
+_MOST_TIME_NS = 2**62
 _DEBITS, _CREDITS = Limit.DEBITS_MUST_NOT_EXCEED_CREDITS, Limit.CREDITS_MUST_NOT_EXCEED_DEBITS
 _ENDED = {
     Kind.POST: Status.ALREADY_POSTED,
@@ -121,12 +122,18 @@ class Effects(NamedTuple):
 
 
 def apply_transfers(view: View, transfers: Sequence[Transfer], now_ns: int) -> Effects:
-    """Decide what a request does. Refusals are answers; nothing raises on them."""
-    clock = max(now_ns, view.clock_ns)
+    """Decide what a request does. Refusals are answers; nothing raises on them.
+
+    Raises
+    ------
+    InputError
+        `now_ns` is no time that a ledger can have.
+    """
+    clock = ledger_time(now_ns, view.clock_ns)
     due = view.due(clock)
     work = _Work(view, transfers, due, clock)
     for pending in due:
-        work.write(expiry_of(pending, clock), pending)
+        work.write(expiry_of(pending, clock, work.expiry_turn(pending)), pending)
     answers: list[Answer] = []
     first = 0
     count = len(transfers)
@@ -152,10 +159,27 @@ def apply_transfers(view: View, transfers: Sequence[Transfer], now_ns: int) -> E
     )
 
 
-def expiry_of(pending: Transfer, at_ns: int) -> Transfer:
-    """The entry that ends a pending transfer whose time has run out."""
+def ledger_time(now_ns: int, clock_ns: int) -> int:
+    """The ledger's time at a request: the latest it has seen, ns since 1970.
+
+    Raises
+    ------
+    InputError
+        The time is before 1970 or after 2116; with the longest timeout, it must fit in 63 bits.
+    """
+    if not 0 <= now_ns < _MOST_TIME_NS:
+        raise InputError(f"{now_ns} ns is no time of a ledger", remedy="give ns since 1970")
+    return max(now_ns, clock_ns)
+
+
+def expiry_of(pending: Transfer, at_ns: int, turn: int = 0) -> Transfer:
+    """The entry that ends a pending transfer whose time has run out.
+
+    Its id follows from what expires. Whoever can compute it can use it for another transfer, so
+    `turn` counts the ids that are taken.
+    """
     return Transfer(
-        stable_id("isojoule.expiry.1", pending.id),
+        expiry_id(pending.id, turn),
         pending.debit,
         pending.credit,
         pending.amount,
@@ -163,6 +187,11 @@ def expiry_of(pending: Transfer, at_ns: int) -> Transfer:
         pending.id,
         at_ns=at_ns,
     )
+
+
+def expiry_id(pending_id: int, turn: int = 0) -> int:
+    """The id of an expiry, the first or a further one."""
+    return stable_id("isojoule.expiry.1", pending_id, *((turn,) if turn else ()))
 
 
 def apply_accounts(
@@ -198,7 +227,9 @@ class _Work:
         self.clock = clock
         ids = {t.id for t in transfers}
         pending = {t.pending_id for t in transfers if t.pending_id}
-        self.known = dict(view.transfers(ids | pending))
+        self.view = view
+        expiries = {expiry_id(t.id) for t in due}
+        self.known = dict(view.transfers(ids | pending | expiries))
         self.before = view.ends(pending)
         touched = {t.debit for t in transfers} | {t.credit for t in transfers}
         for t in (*due, *(self.known[i] for i in pending if i in self.known)):
@@ -209,6 +240,14 @@ class _Work:
         self.totals = {i: list(balances.get(i, _NOTHING)) for i in self.accounts}
         self.written: list[Transfer] = []
         self.ended: dict[int, Kind] = {}
+
+    def expiry_turn(self, pending: Transfer) -> int:
+        """How many of the ids that its expiry could have are taken."""
+        turn = 0
+        while expiry_id(pending.id, turn) in self.known:
+            turn += 1
+            self.known.update(self.view.transfers((expiry_id(pending.id, turn),)))
+        return turn
 
     def changed(self) -> list[int]:
         """Accounts that something was written for, in that order."""
