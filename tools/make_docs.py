@@ -20,12 +20,8 @@ from pydantic.fields import FieldInfo
 
 from isojoule.apps.files.book_schema import book_schema
 from isojoule.apps.files.scenario_columns import NEEDED_BY, TABLES, USED_BY
-from isojoule.apps.files.scenario_doc import (
-    CyclicDoc,
-    PeriodDoc,
-    ScenarioDoc,
-    scenario_schema,
-)
+from isojoule.apps.files.scenario_doc import INNER, ScenarioDoc, scenario_schema
+from isojoule.apps.files.scenario_strict import keys_of
 from isojoule.apps.files.session_schema import session_schema
 from isojoule.apps.mechanism_cards import MEANING, WORDS, card, tags
 from isojoule.market.mechanisms import _BUILT_IN
@@ -52,11 +48,10 @@ def keys() -> str:
     lines = ["| Key | Holds | If absent |", "|---|---|---|"]
     for name, model in ScenarioDoc.model_fields.items():
         lines.append(f"| `{name}` | {_text(model)} | {_absent(model)} |")
-    for name, inner in (("periods", PeriodDoc), ("cyclic", CyclicDoc)):
-        lines += [
-            f"| `{key}` in `{name}` | {_text(model)} | {_absent(model)} |"
-            for key, model in inner.model_fields.items()
-        ]
+    for name, inner in INNER.items():
+        for key, field in keys_of(inner).items():
+            model = inner.model_fields[field]
+            lines.append(f"| `{key}` in `{name}` | {_text(model)} | {_absent(model)} |")
     return "\n".join(lines)
 
 

@@ -29,6 +29,8 @@ SPEC = {
     "run": "R",
     "machine": "X",
     "traits": "T",
+    "log": "L",
+    "surplus": "Z",
 }
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.M | re.S)

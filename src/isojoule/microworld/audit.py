@@ -9,13 +9,17 @@ split into parts that add up:
 - netting: the baseline's own flows, settled at the utility's node as one meter instead of many.
   Energy that neighbours used to sell at the low price and buy back at the high one stays here.
 - losses: what links lose, less than in the baseline, at the utility's price of the interval.
-- dispatch: the rest of the cash: batteries that serve neighbours too, curtailment avoided.
+- dispatch: the rest of the cash: batteries that serve neighbours too, curtailment avoided; and
+  plans made on a forecast that came otherwise.
 - served: need that went unserved in the baseline, at the scenario's stated cost.
 - orders: work that was left undone in the baseline, at what it was worth to who ordered it.
 - storage: more energy left in batteries at the end, at the utility's buying price or a stated one.
 - fees: the network fee on energy that neighbours trade.
 
-Spec: docs/spec/audit.md, A1 to A6.
+Where offers are made of a forecast, all of it is counted as metered. The imbalance at the utility's
+node is then part of the cash, at the utility's prices.
+
+Spec: docs/spec/audit.md, A1 to A7.
 """
 
 from __future__ import annotations
@@ -86,10 +90,7 @@ def audit(
     def joules(table: Columns, name: str) -> NDArray[np.float64]:
         return np.asarray(table[name], np.float64) / UJ_PER_J
 
-    def cash(table: Columns) -> float:
-        return int(np.sum(np.asarray(table["boundary_cash_nano"], np.int64))) / NANO_PER_UNIT
-
-    before, after = cash(baseline), cash(market)
+    before, after = (int(cash_nano(table).sum()) / NANO_PER_UNIT for table in (baseline, market))
     one_meter = float(
         np.sum(sells * joules(baseline, "import_uj") - buys * joules(baseline, "export_uj"))
     )
@@ -131,6 +132,38 @@ def audit(
             {"fee_per_kwh": fee, "saving": free - fee / J_PER_KWH * local_j} for fee in FEES_PER_KWH
         ],
     )
+
+
+def cash_nano(table: Columns) -> NDArray[np.int64]:
+    """Paid to the utility in each interval, the imbalance included, nano-units."""
+    paid = np.asarray(table["boundary_cash_nano"], np.int64)
+    return paid + imbalance_nano(table)
+
+
+def imbalance_nano(table: Columns) -> NDArray[np.int64]:
+    """Paid to the utility for the imbalance in each interval, nano-units; 0 without forecasts."""
+    if "imbalance_cash_nano" not in table:
+        return np.zeros(len(table["time_s"]), np.int64)
+    return np.asarray(table["imbalance_cash_nano"], np.int64)
+
+
+def imbalance(table: Columns, overloaded: int) -> dict[str, float | int]:
+    """Sums of the imbalance over a stretch of time, J and money; nothing without forecasts.
+
+    Parameters
+    ----------
+    overloaded
+        Links times intervals beyond their limit.
+    """
+    if "imbalance_uj" not in table:
+        return {}
+    more = np.asarray(table["imbalance_uj"], np.int64)
+    return {
+        "imbalance_drawn_j": int(more.clip(0).sum()) / UJ_PER_J,
+        "imbalance_fed_j": int(-more.clip(None, 0).sum()) / UJ_PER_J,
+        "imbalance_cash": int(imbalance_nano(table).sum()) / NANO_PER_UNIT,
+        "overloaded_link_intervals": overloaded,
+    }
 
 
 def local_trade_j(table: Columns) -> NDArray[np.float64]:
@@ -183,11 +216,11 @@ def totals(
     buys = float(np.nan_to_num(np.mean(np.asarray(table["buys_at_per_j"], np.float64))))
     worth = buys if stored_value_per_j is None else stored_value_per_j
     return {
-        "cash": money("boundary_cash_nano"),
+        "cash": int(cash_nano(table).sum()) / NANO_PER_UNIT,
         **energy,
         "stored_change_j": stored_change_uj / UJ_PER_J,
         "stored_change_value": stored_change_uj / UJ_PER_J * worth,
-        "operator": money("operator_nano"),
+        "operator": money("operator_nano") - int(imbalance_nano(table).sum()) / NANO_PER_UNIT,
         "congestion_rent": money("congestion_rent_nano"),
         "loss_rent": money("loss_rent_nano"),
         "served_share": served / energy["consumed_j"] if energy["consumed_j"] > 0 else None,

@@ -98,6 +98,14 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the mechanism."),
     ] = None,
+    forecast: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METHOD",
+            help="What offers are made of: none, persistence or noise, also with parameters as "
+            "noise,load_error=10%.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed for all chance.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
     fresh: Annotated[
@@ -124,6 +132,7 @@ def run(
             days=days,
             mechanism=mechanism,
             parameters=read_settings(settings or []),
+            forecast=forecast,
             seed=seed,
             out=out,
             workers=cores(),

@@ -5,20 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from isojoule.apps.files.places import nearest
+from isojoule.apps.files.scenario_forecast import ForecastDoc
+from isojoule.apps.files.scenario_strict import Quantity, Strict, keys_of
 from isojoule.apps.files.yaml_lines import Lines, read_yaml
 from isojoule.core.errors import InputError
 
-Quantity = float | int | str
 
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class PeriodDoc(_Strict):
+class PeriodDoc(Strict):
     """A stretch of time that is run by itself."""
 
     name: str = Field(min_length=1, description="shown in tables and reports")
@@ -26,14 +22,24 @@ class PeriodDoc(_Strict):
     end: str = Field(description="the moment after the last interval")
 
 
-class CyclicDoc(_Strict):
+class CyclicDoc(Strict):
     """Repeat each period until its end state equals its start."""
 
     tolerance: float = Field(gt=0, lt=1, description="share of a battery's capacity")
     max_rounds: int = Field(default=30, ge=1, description="most repetitions")
 
 
-class ScenarioDoc(_Strict):
+class PauseDoc(Strict):
+    """A stretch of time without a market."""
+
+    start: str = Field(
+        alias="from", description="start of an interval, ISO 8601, as the times of periods"
+    )
+    end: str = Field(alias="to", description="the moment after the last interval")
+    reason: str = Field(default="", description="why, for people")
+
+
+class ScenarioDoc(Strict):
     """A scenario of Isojoule: this file, and the tables beside it."""
 
     isojoule: Literal[1] = Field(description="version of the format")
@@ -84,6 +90,23 @@ class ScenarioDoc(_Strict):
     cyclic: CyclicDoc | None = Field(
         default=None, description="absent: each period is run once, from the given state"
     )
+    forecast: ForecastDoc | None = Field(
+        default=None, description="absent: everybody knows what comes"
+    )
+    pauses: list[PauseDoc] | None = Field(
+        default=None,
+        description="stretches in which everybody falls back on the utility, off the grid on what "
+        "is theirs; absent: none",
+    )
+
+
+INNER: dict[str, type[BaseModel]] = {
+    "periods": PeriodDoc,
+    "cyclic": CyclicDoc,
+    "forecast": ForecastDoc,
+    "pauses": PauseDoc,
+}
+"""Keys that hold mappings of their own."""
 
 
 def scenario_schema() -> dict[str, Any]:
@@ -117,6 +140,7 @@ _ANSWERS: dict[str, str] = {
     "interval": "write it as '15 min'",
     "baseline": "use utility-only or autarky",
     "slack_voltage_pu": "give it per unit, as 1.02",
+    "method": "use persistence or noise",
 }
 
 
@@ -125,9 +149,8 @@ def _explain(error: ValidationError, lines: Lines) -> InputError:
     fault = error.errors(include_url=False)[0]
     where = tuple(fault["loc"])
     key = str(where[-1])
-    models: dict[str, type[BaseModel]] = {"periods": PeriodDoc, "cyclic": CyclicDoc}
-    inside = models.get(str(where[0]), ScenarioDoc) if len(where) > 1 else ScenarioDoc
-    names = list(inside.model_fields)
+    inside = INNER.get(str(where[0]), ScenarioDoc) if len(where) > 1 else ScenarioDoc
+    names = list(keys_of(inside))
     if fault["type"] == "extra_forbidden":
         return InputError(
             f"unknown key {key!r}", place=lines.place(*where), remedy=nearest(key, names)
@@ -136,7 +159,7 @@ def _explain(error: ValidationError, lines: Lines) -> InputError:
         return InputError(
             f"the key {key!r} is missing",
             place=lines.place(*where[:-1]),
-            remedy=f"add it: {inside.model_fields[key].description}",
+            remedy=f"add it: {_describe(key, inside)}",
         )
     named = next(
         (str(part) for part in reversed(where) if str(part) in _ANSWERS or part in names), key
@@ -150,6 +173,6 @@ def _explain(error: ValidationError, lines: Lines) -> InputError:
 
 def _describe(key: str, model: type[BaseModel]) -> str:
     for known in (model, ScenarioDoc):
-        if key in known.model_fields:
-            return known.model_fields[key].description or key
+        if key in keys_of(known):
+            return known.model_fields[keys_of(known)[key]].description or key
     return "see `isojoule schema scenario`"

@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from isojoule.apps.results.machine_tables import Work
+from isojoule.apps.results.tables import read_metered
 from isojoule.apps.results.worlds import part_rows, parts_of
 from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
 from isojoule.microworld.offers import OfferMaker
@@ -99,9 +100,9 @@ def device_sums(world: Path, scenario: Scenario) -> list[DeviceSums]:
         served = np.zeros(d.count, np.int64)
         for _ in range(parts_of(scenario, period)):
             path = world / "devices" / f"part-{number:05}.parquet"
-            frame = pl.read_parquet(path, columns=["energy_uj", "payment_nano"])
+            frame = read_metered(path, "payment_nano")
             shape = (-1, d.count + int(scenario.has_utility))
-            energy = frame["energy_uj"].to_numpy().reshape(shape)[:, : d.count]
+            energy = frame["metered_uj"].to_numpy().reshape(shape)[:, : d.count]
             payment = frame["payment_nano"].to_numpy().reshape(shape)[:, : d.count].sum(0)
             net = np.zeros((len(energy), people), np.int64)
             for device, owner in enumerate(d.participant.tolist()):

@@ -10,6 +10,7 @@ options, so the same run has the same id, and the same bytes.
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from isojoule.apps.results.manifest import (
     versions,
     write_manifest,
 )
-from isojoule.apps.results.periods import cut_periods
+from isojoule.apps.results.periods import as_asked
 from isojoule.apps.results.store import Run
 from isojoule.apps.results.summary import write_summary
 from isojoule.apps.results.unfinished import Workplace, kept_intervals, unfinished
@@ -44,6 +45,7 @@ def run_scenario(
     days: float | None = None,
     mechanism: str | None = None,
     parameters: dict[str, Any] | None = None,
+    forecast: str | None = None,
     seed: int = 0,
     out: str | Path | None = None,
     workers: int = 1,
@@ -63,6 +65,9 @@ def run_scenario(
         start of every period.
     mechanism, parameters
         Instead of the scenario's own mechanism.
+    forecast
+        Instead of the scenario's own: "none", "persistence", "noise", or with parameters
+        "noise,load_error=10%,correlation_time=3h".
     seed
         Where chance plays; recorded in any case.
     out
@@ -107,12 +112,12 @@ def run_scenario(
     folder = path.parent if path.is_file() else path
     options: dict[str, Any] = {
         key: value
-        for key, value in (("from", start), ("to", end), ("days", days))
+        for key, value in (("from", start), ("to", end), ("days", days), ("forecast", forecast))
         if value is not None
     }
     chosen = mechanism or world.mechanism
     get(chosen, **(parameters or {}))  # an unknown name or parameter is refused before any work
-    cut = cut_periods(world, start, end, days)
+    cut = as_asked(world, options)
     cut = dataclasses.replace(cut, mechanism=chosen)
     inputs = input_hashes(folder)
     identity = {
@@ -147,7 +152,7 @@ def shown_command(name: str, identity: dict[str, Any], mechanism: str | None) ->
     """The command that makes this run again."""
     words = ["isojoule", "run", name]
     for key, value in identity["arguments"].items():
-        words += [f"--{key}", str(value)]
+        words += [f"--{key}", shlex.quote(str(value))]
     if mechanism:
         words += ["--mechanism", mechanism]
     for key, value in identity["parameters"].items():

@@ -19,7 +19,8 @@ from isojoule.apps.results.participants import Works, participants, person_summa
 from isojoule.apps.results.power import power_summary
 from isojoule.apps.results.worlds import Outcome
 from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT
-from isojoule.microworld.audit import audit, totals
+from isojoule.microworld.audit import audit, imbalance, imbalance_nano, totals
+from isojoule.microworld.forecast import describe
 from isojoule.microworld.scenario import Period, Scenario
 
 NAME = "summary.json"
@@ -74,6 +75,7 @@ def head(scenario: Scenario, identity: dict[str, Any], run: str) -> dict[str, An
         "mechanism": identity["mechanism"],
         "interval_s": scenario.interval_s,
         "timezone": scenario.timezone,
+        **({} if scenario.forecast is None else {"forecast": describe(scenario.forecast)}),
     }
 
 
@@ -85,13 +87,7 @@ def summarise(
         world: pl.read_parquet(folder / world / "intervals" / "*.parquet")
         for world in ("market", "baseline")
     }
-    full = {
-        world: pl.scan_parquet(folder / world / "links" / "*.parquet")
-        .group_by("period")
-        .agg(pl.col("saturated").sum())
-        .collect()
-        for world in ("market", "baseline")
-    }
+    full = {world: _full(folder / world) for world in ("market", "baseline")}
     works: Works = {
         (world, p.name): _work(folder / world, scenario, p)
         for world in ("market", "baseline")
@@ -115,7 +111,11 @@ def summarise(
         scenario, intervals, full, changes, works, list(scenario.periods), people, "total"
     )
     operator = {
-        world: int(table["operator_nano"].sum()) / NANO_PER_UNIT
+        world: (
+            int(table["operator_nano"].sum())
+            - int(imbalance_nano({n: table[n].to_numpy() for n in table.columns}).sum())
+        )
+        / NANO_PER_UNIT
         for world, table in intervals.items()
     }
     return {
@@ -132,6 +132,13 @@ def summarise(
         if scenario.machines
         else None,
     }
+
+
+def _full(world: Path) -> pl.DataFrame:
+    """Links times intervals at their limit, and on a forecast beyond it, in each period."""
+    links = pl.scan_parquet(world / "links" / "*.parquet")
+    counted = [n for n in ("saturated", "overloaded") if n in links.collect_schema().names()]
+    return links.group_by("period").agg(pl.col(n).sum() for n in counted).collect()
 
 
 def _distance(table: pl.DataFrame) -> dict[str, float]:
@@ -176,11 +183,13 @@ def _stretch(
         "intervals": len(tables["market"]["time_s"]),
     }
     for world in ("market", "baseline"):
-        count = full[world].filter(pl.col("period").is_in(names))["saturated"].sum()
+        counts = full[world].filter(pl.col("period").is_in(names))
         entry[world] = totals(
-            tables[world], change[world], scenario.interval_s, int(count),
+            tables[world], change[world], scenario.interval_s, int(counts["saturated"].sum()),
             scenario.stored_value_per_j,
         )  # fmt: skip
+        beyond = int(counts["overloaded"].sum()) if "overloaded" in counts.columns else 0
+        entry[world].update(imbalance(tables[world], beyond))
         entry[world].update(_orders(works, world, names))
     entry["baseline"]["local_trade_j"] = 0.0
     result = audit(
@@ -231,11 +240,13 @@ def headline(scenario: Scenario, document: dict[str, Any]) -> str:
     digits = 2 if abs(saving) >= 1 or not scenario.machines else 4
     kept = ""
     nothing = round(abs(saving), digits) == 0
-    if operator > 0.1 * abs(saving) and not nothing:
+    # on a forecast the operator carries the imbalance, and may lose by it
+    told = abs(operator) if scenario.forecast is not None else operator
+    if told > 0.1 * abs(saving) and not nothing:
         did = "saved" if people_saved >= 0 else "lost"
         kept = (
             f" (households together {did} {abs(people_saved):,.{digits}f}, the operator's account "
-            f"gained {operator:,.{digits}f})"
+            f"{'gained' if operator >= 0 else 'lost'} {told:,.{digits}f})"
         )
     amount = f"{abs(saving):,.{digits}f} {scenario.currency}"
     base, share = audit_["baseline_cost"], abs(audit_["saving_share"] or 0.0)

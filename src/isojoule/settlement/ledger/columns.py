@@ -42,7 +42,7 @@ def records_of(transfers: Iterable[Transfer]) -> Records:
 
 def transfers_of(records: Records) -> list[Transfer]:
     """An array of transfers as values."""
-    data = records.tobytes()
+    data = records.astype(RECORD).tobytes()
     return [
         transfer_from_bytes(data[at : at + TRANSFER_BYTES])
         for at in range(0, len(data), TRANSFER_BYTES)

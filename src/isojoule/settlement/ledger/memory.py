@@ -19,7 +19,7 @@ from isojoule.core.transfer import (
     transfer_from_bytes,
 )
 from isojoule.settlement.ledger.answers import Answer, Status
-from isojoule.settlement.ledger.columns import Records, transfers_of
+from isojoule.settlement.ledger.columns import RECORD, Records, transfers_of
 from isojoule.settlement.ledger.port import Head
 from isojoule.settlement.ledger.rules import (
     Balance,
@@ -110,7 +110,9 @@ class MemoryLedger:
                 for row, answer in enumerate(answers)
                 if answer.status is not Status.CREATED
             }
-        dated = records.copy()
+        dated = records.astype(
+            RECORD
+        )  # numpy turns what it joins into the byte order of the machine
         dated["at_ns"] = clock
         data = dated.tobytes()
         start = len(self._data) // TRANSFER_BYTES

@@ -1,0 +1,297 @@
+"""From a clearing and the meters to what everybody owes, interval by interval.
+
+    settled = settle(stretch, rules)
+
+Comes in: a `Stretch`, and `Rules`. Goes out: *lines*, each a named reason for which money, energy or
+both move between parties and one account. `isojoule.settlement.booking` makes transfers of them.
+
+Theory of operation:
+
+- What was cleared is a contract: members and the utility exchange energy for money with the account
+  `market`, losses take their energy from it, and what money is left in it is the operator's. After
+  each interval `market` is empty.
+- What the meters show besides is an imbalance: members take it from `balancing` (or give it) at the
+  price that the rules set, the utility delivers it to `balancing` at its tariff, the change of losses
+  takes its energy, and what money is left is the operator's. After each interval `balancing` is empty.
+- Fees follow, in the order of the rules.
+- Payers are rounded up and receivers down, to the nano-unit, in every interval. Nothing is rounded
+  again afterwards: netting adds whole numbers.
+
+Spec: docs/spec/settlement.md, Y10 to Y20.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isojoule.core.errors import InvariantError
+from isojoule.core.units import PPB
+from isojoule.kernels.money import payments
+from isojoule.settlement.rules import Fee, Imbalance, Rules
+from isojoule.settlement.share_out import share_out
+from isojoule.settlement.stretch import Stretch
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+MARKET, BALANCING, OPERATOR, UTILITY, LOSSES = (
+    "market", "balancing", "operator", "utility", "losses",
+)  # fmt: skip
+"""Accounts that every market has; members' are `member/<name>`, fees' `fee/<to>/<name>`."""
+
+
+class Code(IntEnum):
+    """What a transfer is for; the number in its `code`."""
+
+    TRADE = 1
+    LINK = 2
+    COMPUTE = 3
+    UTILITY = 4
+    LOSS = 5
+    SURPLUS = 6
+    IMBALANCE = 7
+    BALANCING = 8
+    LOSS_CHANGE = 9
+    LOSS_CHARGE = 10
+    BALANCING_REST = 11
+    FEE = 12
+    DIVIDEND = 13
+
+
+class Line(NamedTuple):
+    """Why money or energy moved between some parties and one account.
+
+    Attributes
+    ----------
+    code
+        What it is for.
+    parties
+        Accounts on one side, (Q,).
+    other
+        The account on the other side.
+    money_nano
+        Paid by each party, (T, Q); None: no money.
+    energy_uj
+        Received by each party, (T, Q); None: no energy.
+    """
+
+    code: Code
+    parties: tuple[str, ...]
+    other: str
+    money_nano: Ints | None
+    energy_uj: Ints | None = None
+
+
+class Settled(NamedTuple):
+    """The outcome.
+
+    Attributes
+    ----------
+    lines
+        In the order in which they are booked.
+    delivered_uj
+        Of what was cleared, what the meters show, (T, P), with the sign of what was cleared.
+    shortfall_uj
+        Cleared less delivered, (T, P), with that sign.
+    imbalance_uj
+        Metered less cleared, (T, P).
+    """
+
+    lines: tuple[Line, ...]
+    delivered_uj: Ints
+    shortfall_uj: Ints
+    imbalance_uj: Ints
+
+
+def member(name: str) -> str:
+    """Name of a member's account."""
+    return f"member/{name}"
+
+
+def settle(stretch: Stretch, rules: Rules) -> Settled:
+    """Settle a stretch.
+
+    Raises
+    ------
+    InvariantError
+        Money or energy was made or lost. A bug.
+    """
+    s = stretch
+    members = tuple(member(name) for name in s.members)
+    imbalance = s.metered_uj - s.cleared_uj
+    delivered = np.clip(s.metered_uj, np.minimum(s.cleared_uj, 0), np.maximum(s.cleared_uj, 0))
+    surplus = s.payment_nano.sum(1) + s.earned_nano.sum(1) + s.worked_nano.sum(1) + s.utility_nano
+    lines = [
+        Line(Code.TRADE, members, MARKET, s.payment_nano, s.cleared_uj),
+        Line(Code.LINK, members, MARKET, s.earned_nano),
+        Line(Code.COMPUTE, members, MARKET, s.worked_nano),
+        Line(Code.UTILITY, (UTILITY,), MARKET, _column(s.utility_nano), _column(s.utility_uj)),
+        Line(Code.LOSS, (LOSSES,), MARKET, None, _column(s.loss_uj)),
+        Line(Code.SURPLUS, (OPERATOR,), MARKET, _column(-surplus)),
+    ]
+    charge = np.zeros_like(imbalance)
+    if np.any(imbalance) or np.any(s.tie_uj != s.utility_uj):
+        balanced, charge = _balance(s, rules, members, imbalance)
+        lines += balanced
+    lines += _fees(s, rules.fees, members, charge)
+    lines = [line for line in lines if _moves(line)]
+    settled = Settled(tuple(lines), delivered, s.cleared_uj - delivered, imbalance)
+    _check(s, settled)
+    return settled
+
+
+def tie_price(s: Stretch) -> Floats:
+    """The utility's price at its metered node: selling while it imports, buying while it exports.
+
+    Where the meter stands still, the price on the side that the members' imbalance pushes to; 0 off
+    the grid. (T,), money/J.
+    """
+    push = (s.metered_uj - s.cleared_uj).sum(1)
+    imports = (s.tie_uj < 0) | ((s.tie_uj == 0) & (push > 0))
+    return np.nan_to_num(np.where(imports, s.sells_at_per_j, s.buys_at_per_j))
+
+
+def _balance(
+    s: Stretch, rules: Rules, members: tuple[str, ...], imbalance: Ints
+) -> tuple[list[Line], Ints]:
+    """Lines of the account `balancing`, and what each member is charged for its imbalance."""
+    charge = _charges(s, rules.imbalance, imbalance)
+    energy = np.abs(s.metered_uj)
+    if rules.imbalance.payer == "members":
+        charge = share_out(charge.sum(1), energy, s.members)
+    tie_change = s.tie_uj - s.utility_uj
+    utility_pays = _tariff(s, s.utility_uj) - _tariff(s, s.tie_uj)
+    loss_change = s.metered_loss_uj - s.loss_uj
+    lost_cost = payments(tie_price(s), loss_change)
+    lines = [
+        Line(Code.IMBALANCE, members, BALANCING, charge, imbalance),
+        Line(Code.BALANCING, (UTILITY,), BALANCING, _column(utility_pays), _column(tie_change)),
+        Line(Code.LOSS_CHANGE, (LOSSES,), BALANCING, None, _column(loss_change)),
+    ]
+    if rules.loss_payer == "members":
+        shared = share_out(lost_cost, energy, s.members)
+        lines.append(Line(Code.LOSS_CHARGE, members, BALANCING, shared))
+    else:
+        lines.append(Line(Code.LOSS_CHARGE, (OPERATOR,), BALANCING, _column(lost_cost)))
+    rest = charge.sum(1) + utility_pays + lost_cost
+    lines.append(Line(Code.BALANCING_REST, (OPERATOR,), BALANCING, _column(-rest)))
+    return lines, charge
+
+
+def _charges(s: Stretch, rule: Imbalance, imbalance: Ints) -> Ints:
+    """What each member pays for its own imbalance, (T, P)."""
+    tie = tie_price(s)
+    sells, buys = np.nan_to_num(s.sells_at_per_j), np.nan_to_num(s.buys_at_per_j)
+    fixed = np.ones(s.time_s.size)
+    short, long = {
+        "tie": (tie, tie),
+        "dual": (sells * rule.short_factor, buys * rule.long_factor),
+        "fixed": (fixed * rule.short_per_j, fixed * rule.long_per_j),
+    }[rule.price]
+    price = np.where(imbalance > 0, short[:, None], long[:, None])
+    return _payments(price, imbalance)
+
+
+def _tariff(s: Stretch, received_uj: Ints) -> Ints:
+    """What the utility gets for this meter reading by its two prices, nano-units, (T,)."""
+    price = np.nan_to_num(np.where(received_uj < 0, s.sells_at_per_j, s.buys_at_per_j))
+    return _payments(price, -received_uj)
+
+
+class _Energies(NamedTuple):
+    """What fees are charged on, (T, P), microjoules."""
+
+    bought: Ints
+    sold: Ints
+    local: Ints
+    imported: Ints
+    exported: Ints
+
+
+def energies_of(s: Stretch) -> _Energies:
+    """What each meter bought and sold, and of that from and to neighbours and outside.
+
+    What neighbours sold and what did not leave through the utility's meter is local. It is spread
+    over those who bought in proportion; while the market is paused there is none.
+    """
+    bought, sold = np.maximum(s.metered_uj, 0), np.maximum(-s.metered_uj, 0)
+    out = np.maximum(s.tie_uj, 0)
+    local_total = np.minimum(np.maximum(sold.sum(1) - out, 0), bought.sum(1))
+    local_total = np.where(s.paused, 0, local_total)
+    local = share_out(local_total, bought, s.members)
+    exported = share_out(np.minimum(out, sold.sum(1)), sold, s.members)
+    return _Energies(bought, sold, local, bought - local, exported)
+
+
+def _fees(s: Stretch, fees: tuple[Fee, ...], members: tuple[str, ...], charge: Ints) -> list[Line]:
+    if not fees:
+        return []
+    energies = energies_of(s)
+    bill = np.maximum(s.payment_nano, 0) + np.maximum(charge, 0)
+    lines = []
+    for fee in fees:
+        money = _FEES[fee.on](s, fee, energies, bill)
+        bill = bill + np.maximum(money, 0)
+        lines.append(Line(Code.FEE, members, f"fee/{fee.to}/{fee.name}", money))
+    return lines
+
+
+def _fee_on_energy(name: str) -> Callable[[Stretch, Fee, _Energies, Ints], Ints]:
+    def charge(s: Stretch, fee: Fee, energies: _Energies, bill: Ints) -> Ints:
+        energy: Ints = getattr(energies, name)
+        return _payments(np.full(energy.shape, fee.rate), energy)
+
+    return charge
+
+
+def _fee_on_days(s: Stretch, fee: Fee, energies: _Energies, bill: Ints) -> Ints:
+    return np.full(bill.shape, int(np.ceil(fee.rate * s.interval_s * 1e9)), np.int64)
+
+
+def _fee_on_bill(s: Stretch, fee: Fee, energies: _Energies, bill: Ints) -> Ints:
+    share = round(fee.rate * PPB)
+    whole, rest = np.divmod(bill, PPB)
+    return whole * share - (-(rest * share) // PPB)
+
+
+_FEES: dict[str, Callable[[Stretch, Fee, _Energies, Ints], Ints]] = {
+    **{name: _fee_on_energy(name) for name in _Energies._fields},
+    "days": _fee_on_days,
+    "bill": _fee_on_bill,
+}
+
+
+def _payments(price: Floats, energy: Ints) -> Ints:
+    """ceil(price * energy), nano-units, of any equal shapes."""
+    out: Ints = payments(np.ascontiguousarray(price).ravel(), np.ascontiguousarray(energy).ravel())
+    return out.reshape(energy.shape)
+
+
+def _column(values: Ints) -> Ints:
+    return values[:, None]
+
+
+def _moves(line: Line) -> bool:
+    return any(part is not None and part.any() for part in (line.money_nano, line.energy_uj))
+
+
+def _check(s: Stretch, settled: Settled) -> None:
+    """Nothing is left in `market` and `balancing`."""
+    for account in (MARKET, BALANCING):
+        for field in ("money_nano", "energy_uj"):
+            parts = [getattr(line, field) for line in settled.lines if line.other == account]
+            left = np.zeros(s.time_s.size, np.int64)
+            for part in parts:
+                if part is not None:
+                    left += part.sum(1)
+            bad = np.flatnonzero(left)
+            if bad.size:
+                raise InvariantError(
+                    f"{account} keeps {field} of {int(left[bad[0]])} in the interval at "
+                    f"{int(s.time_s[bad[0]])}"
+                )
