@@ -77,7 +77,10 @@ class State:
         self, frontier: Frontier, clock_ns: int, checkpoints: int, checkpointed: int
     ) -> None:
         self.frontier = frontier
+        self.written_ns = clock_ns
+        """Time of the last entry; what is stored."""
         self.clock_ns = clock_ns
+        """The latest time seen, of requests that wrote nothing, too."""
         self.checkpoints = checkpoints
         """How many there are."""
         self.checkpointed = checkpointed
@@ -109,6 +112,7 @@ class Draft:
         self._ended: dict[int, Kind] = {}
         self._due_ns = state.next_due_ns
         self.clock_ns = state.clock_ns
+        self.written_ns = state.written_ns
         self.size = state.frontier.size
         self.repeated = False
         """Whether something was asked for that was written before."""
@@ -135,6 +139,7 @@ class Draft:
             self.leaves.append(sha256(b"\0" + entry).digest())
             self.opened[account.id] = (self.size, account)
             self.size += 1
+            self.written_ns = clock
         self.clock_ns = clock
         return answers
 
@@ -251,6 +256,7 @@ class Draft:
         self.clock_ns = effects.clock_ns
         if not written:
             return
+        self.written_ns = effects.clock_ns
         packed = [transfer_bytes(t) for t in written]
         seqs = {id_bytes(i): found[0] for i, found in self._accounts(effects.balances)}
         self.transfer_rows += transfer_rows(self.size, packed, seqs)

@@ -180,7 +180,7 @@ class Writer:
             for number, balance in draft.touched.items()
             if number not in opened
         ]
-        head = (state.frontier.size, frontier.size, frontier.to_bytes(), draft.clock_ns, count)
+        head = (state.frontier.size, frontier.size, frontier.to_bytes(), draft.written_ns, count)
         raw = self._raw
         with pipelined(raw):
             cursor = raw.cursor()
@@ -202,7 +202,7 @@ class Writer:
 
     def _remember(self, draft: Draft, state: State, frontier: Frontier) -> None:
         state.frontier = frontier
-        state.clock_ns = draft.clock_ns
+        state.clock_ns, state.written_ns = draft.clock_ns, draft.written_ns
         state.accounts.update(draft.opened)
         state.balances.update(draft.touched)
         state.next_due_ns = draft.due_ns
