@@ -6,8 +6,8 @@ Theory of operation:
 
 - A `View` is read, never written. What happens comes back as `Effects`: an answer for each
   transfer, the entries to append to the log, the balances that changed and how pending transfers
-  ended. A store keeps all of that or nothing. So memory and databases share these rules, and a log is
-  checked by applying its own entries again.
+  ended. A store keeps all of that or nothing. So memory and databases share these rules, and a
+  log is checked by applying its own entries again.
 - Time comes in as `now_ns`. The ledger's time is the latest it has seen: a clock that steps back
   does not turn it back. First of all, what is pending and has run out by that time is expired; each
   expiry is an entry of its own, with an id that follows from what expired.
@@ -68,7 +68,10 @@ class Balance(NamedTuple):
 
 
 class View(Protocol):
-    """What the rules read. Every method reads many at once; what is not there is left out."""
+    """What the rules read. Every method reads many at once; what is not there is left out.
+
+    Ids that are asked for are from 1 to 2**128 - 1.
+    """
 
     @property
     def clock_ns(self) -> int:
@@ -92,8 +95,10 @@ class View(Protocol):
         ...
 
     def due(self, now_ns: int) -> Sequence[Transfer]:
-        """Open pending transfers that have run out by then, in the order of their expiry, then of
-        their writing."""
+        """Open pending transfers that have run out by then.
+
+        In the order of their expiry, then of their writing.
+        """
         ...
 
 
@@ -204,7 +209,8 @@ def apply_accounts(
     InputError
         An account that cannot be; nothing is written then.
     """
-    answers, fresh = [], {}
+    answers: list[Answer] = []
+    fresh: dict[int, Account] = {}
     for account in accounts:
         check_account(account)
         there = known.get(account.id) or fresh.get(account.id)
@@ -225,16 +231,13 @@ class _Work:
         self, view: View, transfers: Sequence[Transfer], due: Sequence[Transfer], clock: int
     ) -> None:
         self.clock = clock
-        ids = {t.id for t in transfers}
-        pending = {t.pending_id for t in transfers if t.pending_id}
         self.view = view
+        pending = _ids(t.pending_id for t in transfers)
         expiries = {expiry_id(t.id) for t in due}
-        self.known = dict(view.transfers(ids | pending | expiries))
+        self.known = dict(view.transfers(_ids(t.id for t in transfers) | pending | expiries))
         self.before = view.ends(pending)
-        touched = {t.debit for t in transfers} | {t.credit for t in transfers}
-        for t in (*due, *(self.known[i] for i in pending if i in self.known)):
-            touched |= {t.debit, t.credit}
-        touched.discard(0)
+        owners = (*transfers, *due, *(self.known[i] for i in pending if i in self.known))
+        touched = _ids(t.debit for t in owners) | _ids(t.credit for t in owners)
         self.accounts = view.accounts(touched)
         balances = view.balances(touched)
         self.totals = {i: list(balances.get(i, _NOTHING)) for i in self.accounts}
@@ -275,23 +278,24 @@ class _Work:
 
     def one(self, t: Transfer) -> Answer:
         """Decide one transfer, and write it if it stands."""
-        about = fault(t)
-        if about:
-            return Answer(Status.OUT_OF_RANGE, about=about)
         kind = t.kind
         if kind is Kind.EXPIRE:
             return Answer(Status.KIND_RESERVED)
+        about = fault(t)
+        if about:
+            return Answer(Status.OUT_OF_RANGE, about=about)
+        there = self.known.get(t.id)
         pending = None
         if kind is Kind.POST or kind is Kind.VOID:
             pending = self.known.get(t.pending_id)
-            if pending is None or pending.kind is not Kind.PENDING:
+            if pending is not None and pending.kind is Kind.PENDING:
+                t = t._replace(
+                    debit=t.debit or pending.debit,
+                    credit=t.credit or pending.credit,
+                    amount=t.amount or pending.amount,
+                )
+            elif there is None:
                 return Answer(Status.PENDING_NOT_FOUND)
-            t = t._replace(
-                debit=t.debit or pending.debit,
-                credit=t.credit or pending.credit,
-                amount=t.amount or pending.amount,
-            )
-        there = self.known.get(t.id)
         if there is not None:
             return _again(t, there)
         refusal = self.refusal(t) if pending is None else self.refusal_of_end(t, pending)
@@ -312,12 +316,12 @@ class _Work:
         if debit.unit != credit.unit:
             return Status.UNITS_DIFFER
         if debit.limit & _DEBITS:
-            debits, credits, reserved, _ = self.totals[t.debit]
-            if debits + reserved + t.amount > credits:
+            gave, got, reserved, _ = self.totals[t.debit]
+            if gave + reserved + t.amount > got:
                 return Status.EXCEEDS_CREDITS
         if credit.limit & _CREDITS:
-            debits, credits, _, reserved = self.totals[t.credit]
-            if credits + reserved + t.amount > debits:
+            gave, got, _, reserved = self.totals[t.credit]
+            if got + reserved + t.amount > gave:
                 return Status.EXCEEDS_DEBITS
         return None
 
@@ -367,6 +371,11 @@ class _Work:
 _NOTHING = Balance()
 
 
+def _ids(numbers: Iterable[int]) -> set[int]:
+    """Those that can be ids; a store need not stand others."""
+    return {i for i in numbers if 0 < i <= _MOST_ID}
+
+
 def fault(t: Transfer) -> str:
     """The field of a request that is out of its range; empty if there is none."""
     if not isinstance(t.kind, Kind):
@@ -386,6 +395,8 @@ def fault(t: Transfer) -> str:
         return "pending_id"
     if not 0 <= t.code < 2**16:
         return "code"
+    if t.linked not in (False, True):
+        return "linked"
     if not -(2**63) <= t.for_s < 2**63:
         return "for_s"
     if len(t.ref) != 32:
