@@ -48,7 +48,7 @@ class InputError(IsojouleError):
 
 
 class StorageError(InputError):
-    """What keeps the data fails: a full disk, a file that may not be written, a server that is gone.
+    """What keeps the data fails: the disk is full, the server is gone.
 
     Nothing is half-written. Ask again once it is mended.
     """

@@ -1,6 +1,7 @@
 """The ledger that is kept: in a file of SQLite, or in a database of PostgreSQL.
 
-`open_ledger(url)` writes and reads, `read_ledger(url)` reads, `verify_ledger(url)` believes nothing.
+`open_ledger(url)` writes and reads, `read_ledger(url)` reads, `verify_ledger(url)` believes
+nothing.
 What a transfer does is decided in `isojoule.settlement.ledger.rules`, here as in memory.
 """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from isojoule.apps.ledger.rows import Row
 from isojoule.core.checkpoint import Checkpoint, Signer, sign
-from isojoule.core.merkle import Frontier
+from isojoule.core.frontier import Frontier
 
 CHECKPOINT_EVERY = 10_000
 """A checkpoint is written with the group that brings so many entries since the last one; and when

@@ -5,10 +5,10 @@ Theory of operation:
 - `State` is what the one writer knows of what is committed. It may forget any of it and read again.
 - A `Draft` is the `View` that the rules read. It looks into the group, then the state, then the
   database. Nothing of it is in the state before the group is committed.
-- Looking up a thousand new ids only to find that they are new is the dearest part of a batch. So ids
-  are at first taken for new: if then all transfers of the request are written, the unique index of
-  the table says whether that was right, and if it was not, the group is decided again with all ids
-  looked up (`exact`). If anything else comes out, the request is decided again at once.
+- To look up a thousand ids only to find that they are new would be the dearest part of a batch. So
+  they are at first taken for new. If then all transfers of the request are written, the unique
+  index of the table says whether that was right; if it was not, the group is decided again with
+  all ids looked up (`exact`). If anything else comes out, the request is decided again at once.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hashlib import sha256
 from typing import NamedTuple, Protocol
 
 from isojoule.apps.ledger.rows import Row, account_entry, account_row, id_bytes, transfer_rows
-from isojoule.core.merkle import Frontier
+from isojoule.core.frontier import Frontier
 from isojoule.core.transfer import Account, Kind, Transfer, transfer_bytes
 from isojoule.settlement.ledger.answers import Answer, Status
 from isojoule.settlement.ledger.memory import TRANSFER_ENTRY

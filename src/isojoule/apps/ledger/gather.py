@@ -1,8 +1,8 @@
 """Many threads, one writer: what arrives while a group is written makes up the next group.
 
 There is no thread for it. Whoever comes while nobody writes does so itself, at once, for itself
-alone; those who come meanwhile wait in the order of arrival. When the group is written, the first of
-them writes for all of them. So a single thread pays nothing, and many share one commit.
+alone; those who come meanwhile wait in the order of arrival. When the group is written, the first
+of them writes for all of them. So a single thread pays nothing, and many share one commit.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The key that signs a ledger's checkpoints, in a file that only its owner reads.
 
-The file is one line, `PRIVATE+KEY+NAME+HASH+DATA`: the form in which other programs for signed notes
-keep theirs. HASH is that of the public key (see `isojoule.core.note`), DATA the byte 1 and the
-secret seed in base64.
+The file is one line, `PRIVATE+KEY+NAME+HASH+DATA`: the form in which other programs for signed
+notes keep theirs. HASH is that of the public key (see `isojoule.core.note`), DATA the byte 1 and
+the secret seed in base64.
 """
 
 from __future__ import annotations
@@ -24,8 +24,11 @@ _REMEDY = "put the key file of this ledger back, or name it with --key"
 
 
 def key_path(place: Place, given: str | Path | None = None) -> Path:
-    """The key file of a ledger: as given, beside a file of SQLite, as the environment says, or
-    `isojoule/ledger.key` in the user's folder of settings."""
+    """Where the key file of a ledger is.
+
+    As given; else beside a file of SQLite; else as the environment says; else `isojoule/ledger.key`
+    in the user's folder of settings.
+    """
     if given is not None:
         return Path(given).expanduser()
     if place.file is not None:

@@ -17,7 +17,7 @@ from isojoule.apps.ledger.schema import (
     pendings,
     transfers,
 )
-from isojoule.core.merkle import Frontier
+from isojoule.core.frontier import Frontier
 from isojoule.core.transfer import Account, Kind, Transfer
 from isojoule.settlement.ledger.port import Head
 from isojoule.settlement.ledger.rules import Balance

@@ -26,7 +26,7 @@ from isojoule.apps.ledger.statements import Statements
 from isojoule.apps.ledger.urls import Place
 from isojoule.core.checkpoint import Signer, open_note
 from isojoule.core.errors import InputError, VerificationError
-from isojoule.core.merkle import Frontier
+from isojoule.core.frontier import Frontier
 from isojoule.core.transfer import transfer_bytes
 from isojoule.settlement.ledger.memory import TRANSFER_ENTRY
 

@@ -64,7 +64,7 @@ def transfer_rows(
     account_seq
         `seq` of each account, by the bytes of its id.
     """
-    out = []
+    out: list[Row] = []
     seq = start
     for data in packed:
         number, debit, credit, pending = _IDS.unpack_from(data)
@@ -106,9 +106,8 @@ def transfer_of(row: Row, account_id: Mapping[int, int]) -> Transfer:
     VerificationError
         No transfer has such a row.
     """
-    seq, number, debit, credit, amount, kind, pending, linked, timeout_s, code, for_s, ref, at_ns = (
-        row[:13]
-    )  # fmt: skip
+    seq, number, debit, credit, amount, kind, pending = row[:7]
+    linked, timeout_s, code, for_s, ref, at_ns = row[7:13]
     try:
         return Transfer(
             int.from_bytes(number, "big"),

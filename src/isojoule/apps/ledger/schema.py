@@ -7,7 +7,7 @@ The rules:
 - Columns are the fields that the log's bytes are made of, so that people can ask with plain SQL.
   Accounts are referred to by their `seq`: half the size of an index of ids, and a plain join.
 - `crc` is the CRC-32 of the place and the entry. It proves nothing (the tree does, and the signed
-  checkpoints); it *names* the row that was altered, and finds every change of up to 32 bits in a row.
+  checkpoints); it *names* the row that was altered.
 - `balances` and `pendings` follow from the entries. They are kept so that nobody has to add up.
 - `meta` has one row. Its version changes with these tables.
 
@@ -125,7 +125,9 @@ transfers = Table(
 balances = Table(
     "balances",
     tables,
-    Column("account", _integer(), ForeignKey(accounts.c.seq), primary_key=True, autoincrement=False),
+    Column(
+        "account", _integer(), ForeignKey(accounts.c.seq), primary_key=True, autoincrement=False
+    ),
     Column("debits", Total, nullable=False),
     Column("credits", Total, nullable=False),
     Column("debits_pending", Total, nullable=False),

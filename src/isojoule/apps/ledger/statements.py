@@ -1,7 +1,7 @@
 """What the writer says to the database, compiled once by SQLAlchemy, sent by the driver.
 
-One transfer is written in the time of a few Python calls; what SQLAlchemy does around each statement
-would cost more than the database does.
+One transfer is written in the time of a few Python calls; what SQLAlchemy does around each
+statement would cost more than the database does.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ class Statements:
         self.insert_checkpoint = sql(insert(checkpoints))
         self.update_balance = sql(
             update(balances)
-            .values({c.name: bindparam(f"new_{c.name}", type_=c.type) for c in list(balances.c)[1:]})
+            .values(
+                {c.name: bindparam(f"new_{c.name}", type_=c.type) for c in list(balances.c)[1:]}
+            )
             .where(balances.c.account == bindparam("at"))
         )
         """Four totals, account."""

@@ -3,8 +3,8 @@
     with open_ledger("village.db") as ledger:
         ledger.post(transfers, time.time_ns())
 
-Both classes answer as `isojoule.settlement.ledger.port.Ledger` does; which of the two databases keeps
-it is a matter of the address alone.
+Both classes answer as `isojoule.settlement.ledger.port.Ledger` does; which of the two databases
+keeps it is a matter of the address alone.
 """
 
 from __future__ import annotations
@@ -128,8 +128,11 @@ class StoredLedger(LedgerReader):
         return self._ask(lambda draft: draft.open_accounts(accounts, now_ns))
 
     def post(self, transfers: Sequence[Transfer], now_ns: int) -> list[Answer]:
-        """See `Ledger.post`. One request is one transaction, and threads that ask at once share
-        one; each request keeps its own chains and its own answers."""
+        """See `Ledger.post`.
+
+        A request is one transaction, and threads that ask at once share one. Each request keeps its
+        own chains and its own answers.
+        """
         return self._ask(lambda draft: draft.post(transfers, now_ns))
 
     def post_records(self, records: Records, now_ns: int) -> dict[int, Answer]:

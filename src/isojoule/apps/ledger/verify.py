@@ -3,16 +3,17 @@
 The rules:
 
 - Every row is read in order, made into the bytes of the log, and compared with the row that those
-  bytes give, its check sum included. Then the entries are applied again (`replay.py`): what follows
-  from them (balances, how pending transfers ended, the clock) must stand there, and nothing else.
+  bytes give, its check sum included. The entries are applied again, by the rules that wrote them
+  (`isojoule.settlement.ledger.replay`): what follows from them (balances, how pending transfers
+  ended, the clock) must stand there, and nothing else.
 - The tree is computed again. It must have the root of each signed checkpoint when it has its size,
   and in the end the stored frontier. Each checkpoint must be signed, and extend the one before.
 - The first row that does not hold is named. Who alters a row *and* its check sum is found by the
   next checkpoint, which can only name the entries since the one before.
 
-What this cannot find: entries after the last checkpoint, with all that follows from them, replaced by
-others that obey the rules, by somebody who can write to the database; and anything at all by
-somebody who has the key. Keep checkpoints elsewhere, and give their key to `public_key`.
+What this cannot find: entries after the last checkpoint that somebody who may write to the database
+has replaced, with all that follows from them, by others that obey the rules; and whatever somebody
+does who has the key. So keep checkpoints elsewhere, too, and give their key as `public_key`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ from sqlalchemy.exc import DatabaseError
 
 from isojoule.apps.ledger.database import reading_engine, storage_errors
 from isojoule.apps.ledger.opening import check_tables, is_there
-from isojoule.apps.ledger.replay import Replay
 from isojoule.apps.ledger.rows import (
     account_entry,
     account_of,
@@ -42,11 +42,11 @@ from isojoule.apps.ledger.store import no_ledger
 from isojoule.apps.ledger.urls import place_of
 from isojoule.core.checkpoint import parse_checkpoint
 from isojoule.core.errors import InputError, VerificationError
-from isojoule.core.merkle import Frontier
+from isojoule.core.frontier import Frontier
 from isojoule.core.note import Key, open_text
-from isojoule.core.transfer import transfer_bytes
-from isojoule.settlement.ledger.memory import TRANSFER_ENTRY
-from isojoule.settlement.ledger.rules import Balance
+from isojoule.core.transfer import Account, Kind, transfer_bytes
+from isojoule.settlement.ledger.memory import TRANSFER_ENTRY, MemoryLedger
+from isojoule.settlement.ledger.replay import replay
 
 Progress = Callable[[int, int], None]
 _PAGE = 2000
@@ -126,7 +126,6 @@ class _Check:
     def __init__(self, connection: Connection, progress: Progress) -> None:
         self._connection = connection
         self._progress = progress
-        self._replay = Replay()
         self._frontier = Frontier()
         self._leaves: list[bytes] = []
         self._size = 0
@@ -134,17 +133,30 @@ class _Check:
         """Checkpoints by size: number and frontier."""
         self._from = 0
         """Size of the last checkpoint that was reached."""
+        self._accounts: dict[int, Account] = {}
+        """By `seq`."""
+        self._ids: dict[int, int] = {}
+        """Ids of accounts, by `seq`."""
+        self._begun: dict[int, tuple[int, int | None]] = {}
+        """`seq` and expiry of pending transfers, by id."""
+        self._ended: dict[int, tuple[int, int]] = {}
+        """Kind and `seq` of what ended them, by id."""
+        self._last_ns = 0
 
     def run(self, public_key: str | None) -> Verified:
         head = self._head()
         key = self._key(head, public_key)
         self._read_checkpoints(head, key)
-        self._read_log(head)
-        self._check_balances()
+        try:
+            made = replay(self._entries(head))
+        except VerificationError as error:
+            raise self._named(error) from None
+        self._check_end(head)
+        self._check_balances(made)
         self._check_pendings()
         self._check_head(head)
         self._check_file()
-        opened = len(self._replay.account_seq)
+        opened = len(self._accounts)
         return Verified(
             head["origin"], key.text, self._size, self._frontier.root(), opened,
             self._size - opened, head["checkpoints"],
@@ -202,7 +214,7 @@ class _Check:
         facts = {
             "size": self._size,
             "frontier": self._frontier.to_bytes(),
-            "clock_ns": self._replay.clock_ns,
+            "clock_ns": self._last_ns,
         }
         for name, fact in facts.items():
             if head[name] != fact:
@@ -210,9 +222,9 @@ class _Check:
 
     # --- the log ----------------------------------------------------------------------------
 
-    def _read_log(self, head: Any) -> None:
+    def _entries(self, head: Any) -> Iterator[bytes]:
+        """All entries of the log; each row is what its entry gives, and in its place."""
         total = head["size"]
-        ids: dict[int, int] = {}
         opened = ((row.seq, True, row) for row in _in_order(self._connection, accounts))
         moved = ((row.seq, False, row) for row in _in_order(self._connection, transfers))
         for seq, is_account, row in heapq.merge(opened, moved, key=lambda found: found[0]):
@@ -220,43 +232,53 @@ class _Check:
             if seq < self._size:
                 raise VerificationError("this place of the log is taken twice", place=place)
             if seq > self._size:
-                raise VerificationError("is missing", place=f"entry {self._size} of the log")
-            if is_account:
-                self._account(row, ids, place)
-            else:
-                self._transfer(row, ids, place)
+                raise VerificationError("is missing", place=f"seq {self._size} of the log")
+            try:
+                entry = self._account(row) if is_account else self._transfer(row)
+            except (struct.error, ValueError, KeyError, OverflowError):
+                entry = b""
+            if not entry:
+                raise VerificationError("was altered: its check sum is another's", place=place)
+            self._leaves.append(sha256(b"\0" + entry).digest())
+            self._last_ns = row.at_ns
             self._size += 1
             if self._size in self._signed or len(self._leaves) >= _HASH_AT_ONCE:
                 self._grow()
                 self._progress(self._size, total)
-        self._replay.settle()
+            yield entry
         self._grow()
         self._progress(self._size, total)
-        self._check_end(head)
 
-    def _account(self, row: Any, ids: dict[int, int], place: str) -> None:
+    def _account(self, row: Any) -> bytes:
+        """The entry of a row; none if the row is not that of its entry."""
         account = account_of(row)
-        try:
-            entry = account_entry(account, row.at_ns)
-        except (struct.error, OverflowError, UnicodeError):
-            raise VerificationError("is no account", place=place) from None
+        entry = account_entry(account, row.at_ns)
         if tuple(row) != account_row(row.seq, account, row.at_ns, entry):
-            raise VerificationError("was altered: its check sum is another's", place=place)
-        self._replay.add_account(row.seq, account, row.at_ns)
-        ids[row.seq] = account.id
-        self._leaves.append(sha256(b"\0" + entry).digest())
+            return b""
+        self._accounts[row.seq] = account
+        self._ids[row.seq] = account.id
+        return entry
 
-    def _transfer(self, row: Any, ids: dict[int, int], place: str) -> None:
-        transfer = transfer_of(row, ids)
-        seqs = {id_bytes(ids[seq]): seq for seq in (row.debit, row.credit)}
-        try:
-            packed = transfer_bytes(transfer)
-        except (struct.error, OverflowError):
-            raise VerificationError("is no transfer", place=place) from None
+    def _transfer(self, row: Any) -> bytes:
+        """The entry of a row; none if the row is not that of its entry."""
+        transfer = transfer_of(row, self._ids)
+        seqs = {id_bytes(self._ids[seq]): seq for seq in (row.debit, row.credit)}
+        packed = transfer_bytes(transfer)
         if [tuple(row)] != transfer_rows(row.seq, [packed], seqs):
-            raise VerificationError("was altered: its check sum is another's", place=place)
-        self._replay.add_transfer(row.seq, transfer)
-        self._leaves.append(sha256(b"\0" + TRANSFER_ENTRY + packed).digest())
+            return b""
+        if transfer.kind is Kind.PENDING:
+            self._begun[transfer.id] = (row.seq, transfer.expires_ns or None)
+        if transfer.pending_id:
+            self._ended[transfer.pending_id] = (int(transfer.kind), row.seq)
+        return TRANSFER_ENTRY + packed
+
+    def _named(self, error: VerificationError) -> VerificationError:
+        """An error of the replay, with the row in the place of the entry's number."""
+        what, _, number = error.place.partition(" ")
+        if what != "entry":
+            return error
+        table = "accounts" if int(number) in self._accounts else "transfers"
+        return VerificationError(error.message, place=f"{table}, seq {number}")
 
     def _grow(self) -> None:
         """Add leaves to the tree, and compare it with a checkpoint of its size."""
@@ -272,42 +294,36 @@ class _Check:
             self._from = self._size
 
     def _check_end(self, head: Any) -> None:
-        """Whether the log ends where it should; a frontier has its size in it, and so tells who is
-        wrong."""
+        """Whether the log ends where it should; a frontier holds its size, so tells who errs."""
         try:
             frontier = Frontier.from_bytes(head["frontier"])
         except VerificationError as error:
             raise VerificationError(error.message, place="meta, frontier") from None
         last = max(self._signed, default=0)
         if self._size < max(last, min(head["size"], frontier.size)):
-            raise VerificationError("is missing", place=f"entry {self._size} of the log")
+            raise VerificationError("is missing", place=f"seq {self._size} of the log")
         if self._size > head["size"] and self._size > frontier.size:
             extra = head["size"]
             raise VerificationError(
-                "stands after the end of the log", place=f"entry {extra} of the log"
+                "stands after the end of the log", place=f"seq {extra} of the log"
             )
 
     # --- what follows from the log ----------------------------------------------------------
 
-    def _check_balances(self) -> None:
+    def _check_balances(self, made: MemoryLedger) -> None:
         columns = [type_coerce(c, Text) for c in list(balances.c)[1:]]
-        rows = self._connection.execute(
-            select(balances.c.account, *columns).order_by(balances.c.account)
-        )
+        rows = self._connection.execute(select(balances.c.account, *columns))
         stored = {seq: tuple(map(str, totals)) for seq, *totals in rows}
-        for number, seq in self._replay.account_seq.items():
-            totals = self._replay.totals.get(number, Balance())
-            _compare(f"balances, account {seq}", stored.pop(seq, None), tuple(map(str, totals)))
+        for seq, (_, balance) in zip(self._accounts, made.accounts(), strict=True):
+            _compare(f"balances, account {seq}", stored.pop(seq, None), tuple(map(str, balance)))
         _nothing_left("balances, account", stored)
 
     def _check_pendings(self) -> None:
         rows = self._connection.execute(select(pendings))
         stored = {seq: tuple(rest) for seq, *rest in rows}
-        for number, (seq, transfer) in self._replay.begun.items():
-            end = self._replay.ended.get(number)
-            kind, by = (None, None) if end is None else (int(end[0]), end[1])
-            fact = (transfer.expires_ns or None, kind, by)
-            _compare(f"pendings, seq {seq}", stored.pop(seq, None), fact)
+        for number, (seq, expires_ns) in self._begun.items():
+            kind, by = self._ended.get(number, (None, None))
+            _compare(f"pendings, seq {seq}", stored.pop(seq, None), (expires_ns, kind, by))
         _nothing_left("pendings, seq", stored)
 
     def _check_file(self) -> None:

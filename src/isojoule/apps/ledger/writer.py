@@ -40,7 +40,7 @@ from isojoule.apps.ledger.statements import Statements, send
 from isojoule.apps.ledger.urls import Place
 from isojoule.core.checkpoint import Signer
 from isojoule.core.errors import IsojouleError, StorageError
-from isojoule.core.merkle import Frontier
+from isojoule.core.frontier import Frontier
 from isojoule.settlement.ledger.rules import Balance
 
 T = TypeVar("T")

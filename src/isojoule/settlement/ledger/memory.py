@@ -18,7 +18,7 @@ from isojoule.core.transfer import (
     transfer_from_bytes,
 )
 from isojoule.settlement.ledger.answers import Answer, Status
-from isojoule.settlement.ledger.columns import Records, transfers_of
+from isojoule.settlement.ledger.columns import RECORD, Records, transfers_of
 from isojoule.settlement.ledger.port import Head
 from isojoule.settlement.ledger.rules import (
     Balance,
@@ -136,7 +136,8 @@ class MemoryLedger:
         for (debit, credit), amount in zip(pairs, records["amount"].tolist(), strict=True):
             debit.totals[0] += amount
             credit.totals[1] += amount
-        dated = records.copy()
+        # numpy turns what it joins into the byte order of the machine
+        dated = records.astype(RECORD)
         dated["at_ns"] = clock
         data = dated.tobytes()
         start = self._count
