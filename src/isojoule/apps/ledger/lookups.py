@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, or_, select
 
 from isojoule.apps.ledger.draft import Stored
-from isojoule.apps.ledger.rows import account_of, id_bytes, transfer_of
+from isojoule.apps.ledger.rows import account_entry, account_of, id_bytes, transfer_of
 from isojoule.apps.ledger.schema import (
     accounts,
     balances,
@@ -18,7 +19,8 @@ from isojoule.apps.ledger.schema import (
     transfers,
 )
 from isojoule.core.frontier import Frontier
-from isojoule.core.transfer import Account, Kind, Transfer
+from isojoule.core.transfer import Account, Kind, Transfer, transfer_bytes
+from isojoule.settlement.ledger.memory import TRANSFER_ENTRY
 from isojoule.settlement.ledger.port import Head
 from isojoule.settlement.ledger.rules import Balance
 
@@ -159,6 +161,19 @@ def read_transfers(
         ids = known.of(connection, rows)
         for row in rows:
             yield row.seq, transfer_of(row, ids)
+
+
+def read_entries(connection: Connection, known: Accounts, start: int = 0) -> Iterator[bytes]:
+    """The entries of the log in order, from a place on."""
+    asked = select(accounts).where(accounts.c.seq >= start).order_by(accounts.c.seq)
+    pages = connection.execution_options(yield_per=_PAGE)
+    opened = ((row.seq, account_entry(account_of(row), row.at_ns)) for row in pages.execute(asked))
+    moved = (
+        (seq, TRANSFER_ENTRY + transfer_bytes(t))
+        for seq, t in read_transfers(connection, known, start=start)
+    )
+    for _, entry in heapq.merge(opened, moved):
+        yield entry
 
 
 def _with_balance() -> Select[Any]:

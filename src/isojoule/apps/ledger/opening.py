@@ -5,30 +5,24 @@ Whatever is no ledger of this version is refused before anything is changed.
 
 from __future__ import annotations
 
-from hashlib import sha256
-
 from sqlalchemy import Connection, inspect, select
 
 from isojoule.apps.ledger.checkpoints import checkpoint_row
 from isojoule.apps.ledger.database import reading_engine, storage_errors, table_names
 from isojoule.apps.ledger.draft import State
-from isojoule.apps.ledger.rows import account_entry, account_of, transfer_of
+from isojoule.apps.ledger.lookups import Accounts, read_entries
 from isojoule.apps.ledger.schema import (
     FORMAT,
     VERSION,
-    accounts,
     checkpoints,
     meta,
     tables,
-    transfers,
 )
 from isojoule.apps.ledger.statements import Statements
 from isojoule.apps.ledger.urls import Place
 from isojoule.core.checkpoint import Signer, open_note
 from isojoule.core.errors import InputError, VerificationError
-from isojoule.core.frontier import Frontier
-from isojoule.core.transfer import transfer_bytes
-from isojoule.settlement.ledger.memory import TRANSFER_ENTRY
+from isojoule.core.frontier import Frontier, leaf_hash
 
 _OTHER = "name an empty database, or one that `isojoule` has made"
 
@@ -151,7 +145,7 @@ def read_state(connection: Connection, place: Place, signer: Signer) -> tuple[St
         grown = Frontier.from_bytes(last.frontier)
         if (grown.size, grown.root()) != (signed.size, signed.root):
             raise VerificationError("is not what was signed", place=f"checkpoint {last.number}")
-        grown = grown.extend(_leaves(connection, grown.size))
+        grown = grown.extend(map(leaf_hash, read_entries(connection, Accounts(), grown.size)))
         if grown != frontier or frontier.size != head["size"]:
             raise VerificationError("the log does not extend it", place=f"checkpoint {last.number}")
     except VerificationError as error:
@@ -162,24 +156,3 @@ def read_state(connection: Connection, place: Place, signer: Signer) -> tuple[St
         ) from None
     state = State(frontier, head["clock_ns"], head["checkpoints"], signed.size)
     return state, str(head["origin"])
-
-
-def _leaves(connection: Connection, start: int) -> list[bytes]:
-    """Hashes of all entries from a place on."""
-    entries = {
-        row.seq: account_entry(account_of(row), row.at_ns)
-        for row in connection.execute(select(accounts).where(accounts.c.seq >= start))
-    }
-    rows = connection.execute(select(transfers).where(transfers.c.seq >= start)).all()
-    named = {seq for row in rows for seq in row[2:4]}
-    ids = _account_ids(connection, named)
-    for row in rows:
-        entries[row.seq] = TRANSFER_ENTRY + transfer_bytes(transfer_of(row, ids))
-    return [sha256(b"\0" + entries[seq]).digest() for seq in sorted(entries)]
-
-
-def _account_ids(connection: Connection, named: set[int]) -> dict[int, int]:
-    asked = select(accounts.c.seq, accounts.c.id)
-    if len(named) < 1000:
-        asked = asked.where(accounts.c.seq.in_(named))
-    return {seq: int.from_bytes(number, "big") for seq, number in connection.execute(asked)}

@@ -23,6 +23,7 @@ from isojoule.apps.ledger.lookups import (
     read_account,
     read_accounts,
     read_checkpoint,
+    read_entries,
     read_head,
     read_transfer,
     read_transfers,
@@ -66,13 +67,18 @@ class LedgerReader:
 
     def transfers(self, account_id: int = 0) -> Iterator[Transfer]:
         """See `Ledger.transfers`; of one moment, whatever is written meanwhile."""
-        for _, transfer in self.entries(account_id):
+        for _, transfer in self.placed(account_id):
             yield transfer
 
-    def entries(self, account_id: int = 0, start: int = 0) -> Iterator[tuple[int, Transfer]]:
+    def placed(self, account_id: int = 0, start: int = 0) -> Iterator[tuple[int, Transfer]]:
         """Transfers (of one account) from a place of the log on, each with its place."""
         with storage_errors(self.place), self._engine.connect() as connection:
             yield from read_transfers(connection, self._known, account_id, start)
+
+    def entries(self, start: int = 0) -> Iterator[bytes]:
+        """The entries of the log in order, from the one numbered `start` (from 0)."""
+        with storage_errors(self.place), self._engine.connect() as connection:
+            yield from read_entries(connection, self._known, start)
 
     @property
     def head(self) -> Head:
@@ -150,6 +156,11 @@ class StoredLedger(LedgerReader):
         """Sign a checkpoint of the log as it stands, unless there is one; returns the newest."""
         self._ask(lambda draft: draft.sign())
         return self.last_checkpoint()
+
+    @property
+    def clock_ns(self) -> int:
+        """The latest time that the ledger has seen, ns since 1970; of its last entry, at first."""
+        return self._ask(lambda draft: draft.clock_ns)
 
     def close(self) -> None:
         """Sign a last checkpoint, let go of the lock, and close all connections."""
