@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
 
 from isojoule.apps.ledger.draft import Stored
 from isojoule.apps.ledger.rows import account_entry, account_of, id_bytes, transfer_of
@@ -120,14 +120,14 @@ def read_account(connection: Connection, account_id: int) -> tuple[Account, Bala
         return None
     asked = _with_balance().where(accounts.c.id == id_bytes(account_id))
     row = connection.execute(asked).one_or_none()
-    return None if row is None else (account_of(row), Balance(*row[5:]))
+    return None if row is None else (account_of(row), Balance(*row[5:9]))
 
 
 def read_accounts(connection: Connection) -> Iterator[tuple[Account, Balance]]:
     """All accounts with their balances, in order, of one moment."""
-    asked = _with_balance().order_by(accounts.c.seq)
-    for row in connection.execution_options(yield_per=_PAGE).execute(asked):
-        yield account_of(row), Balance(*row[5:])
+    for rows in pages(connection, _with_balance(), accounts.c.seq):
+        for row in rows:
+            yield account_of(row), Balance(*row[5:9])
 
 
 def read_transfer(connection: Connection, known: Accounts, transfer_id: int) -> Transfer | None:
@@ -152,12 +152,12 @@ def read_transfers(
     start
         The first place in the log.
     """
-    asked = select(transfers).where(transfers.c.seq >= start).order_by(transfers.c.seq)
+    asked = select(transfers)
     if account_id:
         number = id_bytes(account_id) if 0 < account_id < 2**128 else b""
         account = select(accounts.c.seq).where(accounts.c.id == number).scalar_subquery()
         asked = asked.where(or_(transfers.c.debit == account, transfers.c.credit == account))
-    for rows in connection.execution_options(yield_per=_PAGE).execute(asked).partitions():
+    for rows in pages(connection, asked, transfers.c.seq, start):
         ids = known.of(connection, rows)
         for row in rows:
             yield row.seq, transfer_of(row, ids)
@@ -165,15 +165,35 @@ def read_transfers(
 
 def read_entries(connection: Connection, known: Accounts, start: int = 0) -> Iterator[bytes]:
     """The entries of the log in order, from a place on."""
-    asked = select(accounts).where(accounts.c.seq >= start).order_by(accounts.c.seq)
-    pages = connection.execution_options(yield_per=_PAGE)
-    opened = ((row.seq, account_entry(account_of(row), row.at_ns)) for row in pages.execute(asked))
+    opened = (
+        (row.seq, account_entry(account_of(row), row.at_ns))
+        for rows in pages(connection, select(accounts), accounts.c.seq, start)
+        for row in rows
+    )
     moved = (
         (seq, TRANSFER_ENTRY + transfer_bytes(t))
         for seq, t in read_transfers(connection, known, start=start)
     )
     for _, entry in heapq.merge(opened, moved):
         yield entry
+
+
+def pages(
+    connection: Connection, asked: Select[Any], key: ColumnElement[int], start: int = 0
+) -> Iterator[Sequence[Any]]:
+    """Rows in the order of a key, from a value of it on, so many at once; of one transaction.
+
+    There is no cursor that could stay open where somebody stops reading.
+    """
+    at = start
+    while True:
+        page = asked.where(key >= at).order_by(key).limit(_PAGE).add_columns(key.label("page_key"))
+        rows = connection.execute(page).all()
+        if rows:
+            yield rows
+        if len(rows) < _PAGE:
+            return
+        at = rows[-1].page_key + 1
 
 
 def _with_balance() -> Select[Any]:

@@ -5,7 +5,11 @@ Whatever is no ledger of this version is refused before anything is changed.
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, inspect, select
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from isojoule.apps.ledger.checkpoints import checkpoint_row
 from isojoule.apps.ledger.database import reading_engine, storage_errors, table_names
@@ -35,30 +39,57 @@ def is_there(place: Place) -> bool:
     InputError
         Something else stands there, or a ledger of another version.
     """
-    if place.file is not None:
-        if not place.file.parent.is_dir():
-            raise InputError(
-                "its folder does not exist", place=place.text, remedy="make the folder first"
-            )
-        if not place.file.exists() or (place.file.is_file() and not place.file.stat().st_size):
-            return False
-        try:
-            with place.file.open("rb") as file:
-                if file.read(16) != b"SQLite format 3\0":
-                    raise InputError("is no file of SQLite", place=place.text, remedy=_OTHER)
-        except OSError as error:
-            raise InputError(
-                (error.strerror or str(error)).lower(), place=place.text, remedy=_OTHER
-            ) from None
+    if not may_be_there(place):
+        return False
     engine = reading_engine(place)
     try:
         with storage_errors(place), engine.connect() as connection:
-            if not table_names(connection):
-                return False
-            check_tables(connection, place)
-            return True
+            return is_in(connection, place)
     finally:
         engine.dispose()
+
+
+def may_be_there(place: Place) -> bool:
+    """False where there is no file of SQLite, or an empty one.
+
+    Raises
+    ------
+    InputError
+        It is no file of SQLite.
+    """
+    file = place.file
+    if file is None:
+        return True
+    try:
+        if not file.parent.is_dir():
+            raise InputError(
+                "its folder does not exist", place=place.text, remedy="make the folder first"
+            )
+        if not file.exists():
+            return False
+        with file.open("rb") as opened:
+            head = opened.read(16)
+    except OSError as error:
+        raise InputError(
+            (error.strerror or str(error)).lower(), place=place.text, remedy=_OTHER
+        ) from None
+    if head not in (b"", b"SQLite format 3\0"):
+        raise InputError("is no file of SQLite", place=place.text, remedy=_OTHER)
+    return bool(head)
+
+
+def is_in(connection: Connection, place: Place) -> bool:
+    """Whether a ledger is in a database; False if nothing is.
+
+    Raises
+    ------
+    InputError
+        Something else is.
+    """
+    if not table_names(connection):
+        return False
+    check_tables(connection, place)
+    return True
 
 
 def check_tables(connection: Connection, place: Place) -> None:
@@ -70,11 +101,12 @@ def check_tables(connection: Connection, place: Place) -> None:
         Says what it is.
     """
     names = table_names(connection)
-    asked = inspect(connection)
-    columns = {c["name"] for c in asked.get_columns("meta")} if "meta" in names else set()
-    if not {"format", "version"} <= columns:
-        raise InputError("is a database, but no ledger", place=place.text, remedy=_OTHER)
-    rows = connection.execute(select(meta.c.format, meta.c.version)).all()
+    rows: Sequence[Any] = ()
+    if "meta" in names:
+        try:
+            rows = connection.execute(select(meta.c.format, meta.c.version)).all()
+        except (OperationalError, ProgrammingError):  # another table of this name
+            connection.rollback()
     if not rows or rows[0][0] != FORMAT:
         raise InputError("is a database, but no ledger", place=place.text, remedy=_OTHER)
     version = rows[0][1]

@@ -28,7 +28,8 @@ from sqlalchemy import Connection, Table, Text, select, type_coerce
 from sqlalchemy.exc import DatabaseError
 
 from isojoule.apps.ledger.database import reading_engine, storage_errors
-from isojoule.apps.ledger.opening import check_tables, is_there
+from isojoule.apps.ledger.lookups import pages
+from isojoule.apps.ledger.opening import is_in, may_be_there
 from isojoule.apps.ledger.rows import (
     account_entry,
     account_of,
@@ -49,7 +50,6 @@ from isojoule.settlement.ledger.memory import TRANSFER_ENTRY, MemoryLedger
 from isojoule.settlement.ledger.replay import replay
 
 Progress = Callable[[int, int], None]
-_PAGE = 2000
 _HASH_AT_ONCE = 4096
 
 
@@ -103,13 +103,14 @@ def verify_ledger(
         The database fails.
     """
     place = place_of(url)
-    if not is_there(place):
+    if not may_be_there(place):
         raise no_ledger(place)
     engine = reading_engine(place)
     try:
         with storage_errors(place), engine.connect() as connection:
             try:
-                check_tables(connection, place)
+                if not is_in(connection, place):
+                    raise no_ledger(place)
                 return _Check(connection, progress or (lambda done, total: None)).run(public_key)
             except DatabaseError as error:
                 if "malformed" not in str(error.orig):
@@ -205,7 +206,7 @@ class _Check:
             self._signed[told.size] = (number, frontier)
         if number != head["checkpoints"]:
             lacks = number < head["checkpoints"]
-            place = f"checkpoints, number {number + 1}" if lacks else "meta, checkpoints"
+            place = f"checkpoints, number {number + 1}, or " * lacks + "meta, checkpoints"
             raise VerificationError(
                 f"there are {number}, meta says {head['checkpoints']}", place=place
             )
@@ -253,7 +254,7 @@ class _Check:
         """The entry of a row; none if the row is not that of its entry."""
         account = account_of(row)
         entry = account_entry(account, row.at_ns)
-        if tuple(row) != account_row(row.seq, account, row.at_ns, entry):
+        if tuple(row)[:-1] != account_row(row.seq, account, row.at_ns, entry):
             return b""
         self._accounts[row.seq] = account
         self._ids[row.seq] = account.id
@@ -264,7 +265,7 @@ class _Check:
         transfer = transfer_of(row, self._ids)
         seqs = {id_bytes(self._ids[seq]): seq for seq in (row.debit, row.credit)}
         packed = transfer_bytes(transfer)
-        if [tuple(row)] != transfer_rows(row.seq, [packed], seqs):
+        if [tuple(row)[:-1]] != transfer_rows(row.seq, [packed], seqs):
             return b""
         if transfer.kind is Kind.PENDING:
             self._begun[transfer.id] = (row.seq, transfer.expires_ns or None)
@@ -335,8 +336,9 @@ class _Check:
 
 
 def _in_order(connection: Connection, table: Table) -> Iterator[Any]:
-    asked = select(table).order_by(*table.primary_key.columns)
-    yield from connection.execution_options(yield_per=_PAGE).execute(asked)
+    (key,) = table.primary_key.columns
+    for rows in pages(connection, select(table), key, -(2**62)):
+        yield from rows
 
 
 def _compare(place: str, stored: tuple[Any, ...] | None, fact: tuple[Any, ...]) -> None:
