@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from isojoule.apps.cli import books, files, generate, mechanisms, sessions, worlds
+from isojoule.apps.cli import books, files, generate, ledger, mechanisms, sessions, worlds
 from isojoule.apps.cli.app import app
 
 app.command("clear")(books.clear)
@@ -18,6 +18,7 @@ app.command("run")(worlds.run)
 app.add_typer(mechanisms.mechanisms, name="mechanisms")
 app.add_typer(worlds.imports, name="import")
 app.add_typer(generate.generates, name="generate")
+app.add_typer(ledger.ledgers, name="ledger")
 
 
 def main() -> None:

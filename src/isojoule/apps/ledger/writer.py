@@ -239,6 +239,7 @@ class Writer:
         if self._state is None:
             check_tables(connection, self._place)
             self._state, self._origin = read_state(connection, self._place, self._signer)
+            self._raw.rollback()  # on PostgreSQL, what is read next is read as it is then
         return self._state
 
 
