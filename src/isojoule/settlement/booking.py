@@ -5,11 +5,11 @@
 
 In each group (an interval, or a day) each line and party has at most three exchanges: for intervals
 in which it received energy, for those in which it gave energy, and money alone. The transfers of a
-group are one chain: all of them are written, or none, so money never moves without the energy that it
-is for, and no account in the middle keeps anything. The ids follow from market, revision, group, line
-and the party's place in it, so booking the same again writes nothing; every transfer carries the hash
-of the group's results. A year of a street is millions of transfers: they are made block by block, while
-they are written.
+group are one chain: all of them are written, or none, so money never moves without the energy that
+it is for, and no account in the middle keeps anything. The ids follow from market, revision, group,
+line and the party's place in it, so booking the same again writes nothing; every transfer carries
+the hash of the group's results. A year of a street is millions of transfers: they are made block by
+block, while they are written.
 
 Corrections: `difference` settles late meter data against what was booked, as new lines.
 
@@ -35,8 +35,8 @@ from isojoule.settlement.settle import OPERATOR, Code, Line, Settled, member
 from isojoule.settlement.stretch import Stretch, check_size
 
 Ints = NDArray[np.int64]
-_CELLS = 2**18
-"""Amounts of members in intervals that become one block of transfers: some 50 MB at most."""
+_CELLS = 2**15
+"""Amounts of members in intervals that become one block of transfers: some 8 MB, if by interval."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,22 +103,20 @@ def book(stretch: Stretch, settled: Settled, market: str, *, revision: int = 0) 
     used = dict.fromkeys(_used(lines, s.currency))
 
     def blocks() -> Iterator[Records]:
+        head = ("isojoule.settlement.1", market, revision)
         ends = np.append(first[1:], s.time_s.size)
         width = max(1, sum(len(line.parties) for line in lines))
         names = [names_of(line, s.currency) for line in lines]
         for begin, end in _spans(ends, max(1, _CELLS // width)):
             rows = slice(int(first[begin]), int(ends[end - 1]))
-            stem = [
-                [
-                    stable_id("isojoule.settlement.1", market, revision, group_s, line.code, line.other)
-                    for group_s in groups[begin:end]
-                ]
+            stems = [
+                [stable_id(*head, start, line.code, line.other) for start in groups[begin:end]]
                 for line in lines
-            ]  # fmt: skip
+            ]
             yield transfers_for(
                 [net(line, rows, first[begin:end] - first[begin]) for line in lines],
                 names,
-                stem,
+                stems,
                 starts[begin:end],
                 [s.results_hash(slice(int(first[g]), int(ends[g]))) for g in range(begin, end)],
                 [int(line.code) for line in lines],
@@ -225,9 +223,8 @@ def _used(lines: Sequence[Line], currency: str) -> Iterator[Account]:
     """Accounts that lines move anything on, money and energy apart."""
     for line in lines:
         units = [(ENERGY, line.energy_uj), (currency, line.money_nano)]
-        moves = [(unit, part.any(0)) for unit, part in units if part is not None]
-        if line.parties and any(some.any() for _, some in moves):
-            yield from (Account(line.other, unit) for unit, some in moves if some.any())
+        moves = [(unit, np.any(part != 0, axis=0)) for unit, part in units if part is not None]
+        yield from (Account(line.other, unit) for unit, some in moves if some.any())
         for at, name in enumerate(line.parties):
             yield from (Account(name, unit) for unit, some in moves if some[at])
 
