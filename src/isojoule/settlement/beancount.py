@@ -29,7 +29,7 @@ from zoneinfo import ZoneInfo
 
 from isojoule.core.errors import InputError
 from isojoule.core.transfer import ENERGY, NO_REF, Account, Kind, Limit, Transfer, check_account
-from isojoule.settlement.ledger.port import Ledger
+from isojoule.settlement.ledger.port import ReadLedger
 from isojoule.settlement.ledger.rules import Balance
 
 FIRST_DATE = date(1900, 1, 1)
@@ -50,7 +50,7 @@ _ODD_UNIT = "UNIT-"
 
 
 def beancount_lines(
-    ledger: Ledger,
+    ledger: ReadLedger,
     *,
     timezone: str = "UTC",
     by_writing: bool = False,

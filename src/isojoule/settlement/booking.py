@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ from isojoule.core.errors import InvariantError
 from isojoule.core.transfer import ENERGY, Account, stable_id
 from isojoule.settlement.exchanges import names_of, net, transfers_for
 from isojoule.settlement.ledger.answers import Answer, Status
-from isojoule.settlement.ledger.columns import Records, transfers_of
+from isojoule.settlement.ledger.columns import Records
 from isojoule.settlement.ledger.port import Ledger
 from isojoule.settlement.settle import OPERATOR, Code, Line, Settled, member
 from isojoule.settlement.stretch import Stretch, check_size
@@ -70,15 +70,6 @@ class Refused(NamedTuple):
     group_s: int
     row: int
     answer: Answer
-
-
-@runtime_checkable
-class TakesRecords(Protocol):
-    """A ledger that writes many transfers at once, as `MemoryLedger` does."""
-
-    def post_records(self, records: Records, now_ns: int) -> dict[int, Answer]:
-        """Answers by row, of those rows alone that were not written now."""
-        ...
 
 
 def book(stretch: Stretch, settled: Settled, market: str, *, revision: int = 0) -> Booked:
@@ -143,11 +134,7 @@ def write(ledger: Ledger, booked: Booked, now_ns: int) -> Iterator[Refused]:
         if not answer.done:
             raise InvariantError(f"account {account.name!r} is there, but {answer.reason}")
     for block in booked.blocks():
-        if isinstance(ledger, TakesRecords):
-            answers = ledger.post_records(block, now_ns)
-        else:
-            answers = dict(enumerate(ledger.post(transfers_of(block), now_ns)))
-        for row, answer in answers.items():
+        for row, answer in ledger.post_records(block, now_ns).items():
             if not (answer.done or answer.status is Status.LINKED_FAILED):
                 group_s = int(block["for_s"][row])
                 before = int(np.flatnonzero(block["for_s"] == group_s)[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from isojoule.apps.cli import books, files, generate, ledger, mechanisms, sessions, worlds
+from isojoule.apps.cli import books, files, generate, ledger_books, mechanisms, sessions, worlds
 from isojoule.apps.cli import statements as statement_pages
 from isojoule.apps.cli.app import app
 
@@ -20,7 +20,7 @@ app.command("statements")(statement_pages.statements)
 app.add_typer(mechanisms.mechanisms, name="mechanisms")
 app.add_typer(worlds.imports, name="import")
 app.add_typer(generate.generates, name="generate")
-app.add_typer(ledger.ledgers, name="ledger")
+app.add_typer(ledger_books.ledgers, name="ledger")
 
 
 def main() -> None:

@@ -218,7 +218,10 @@ def _share(
         np.nan_to_num(stretch.sells_at_per_j),
         np.nan_to_num(stretch.buys_at_per_j),
         stretch.metered_loss_uj,
-        [paid.get(member(name), 0) - fee for name, fee in zip(stretch.members, fees, strict=True)],
+        [
+            paid.get(member(name), 0) - int(fee)
+            for name, fee in zip(stretch.members, fees, strict=True)
+        ],
         seed.to_bytes(8, "big", signed=True),
         permutations=rules.permutations,
     )

@@ -17,7 +17,7 @@ from isojoule.apps.statements.sheet import Sheet
 from isojoule.apps.statements.sheets import bill_sheet, interval_sheet
 from isojoule.core.errors import InputError
 from isojoule.microworld.scenario import Scenario
-from isojoule.settlement.ledger.port import Head, Ledger
+from isojoule.settlement.ledger.port import Head, ReadLedger
 from isojoule.settlement.settle import member
 from isojoule.settlement.statements import Span, Statement, statements_of
 
@@ -61,7 +61,7 @@ def statements_of_run(
     asked = read_asked(run_folder / "scenario", manifest["arguments"])
     settled = settle_run(run_folder, asked.scenario, asked.rules, manifest["run"], manifest["seed"])
 
-    def written(kept: Ledger | None) -> list[Written]:
+    def written(kept: ReadLedger | None) -> list[Written]:
         return write_statements(
             run_folder, out_folder, asked.scenario, settled,
             ledger=kept, members=members, periods=periods, progress=progress,
@@ -81,7 +81,7 @@ def write_statements(
     scenario: Scenario,
     settled: SettledRun,
     *,
-    ledger: Ledger | None = None,
+    ledger: ReadLedger | None = None,
     members: Collection[str] | None = None,
     periods: Collection[str] | None = None,
     progress: Progress | None = None,
@@ -141,7 +141,7 @@ def write_statements(
 
 
 def read_statements(
-    ledger: Ledger, scenario: Scenario, members: Iterable[str]
+    ledger: ReadLedger, scenario: Scenario, members: Iterable[str]
 ) -> dict[tuple[str, str], Statement]:
     """The statements of some members, by account and period."""
     return statements_of(
