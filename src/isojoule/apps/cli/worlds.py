@@ -106,6 +106,20 @@ def run(
             "noise,load_error=10%.",
         ),
     ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            metavar="copperplate",
+            help="Let the market ignore the wires; what it clears is then sent through them.",
+        ),
+    ] = None,
+    utility: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOW",
+            help="How the utility is paid: cleared (as the mechanism says) or tariff.",
+        ),
+    ] = None,
     rules: Annotated[
         Path | None,
         typer.Option(help="Rules of settlement, instead of the scenario's settlement.yaml."),
@@ -141,6 +155,8 @@ def run(
             mechanism=mechanism,
             parameters=read_settings(settings or []),
             forecast=forecast,
+            network=network,
+            utility=utility,
             rules=rules,
             ledger=ledger,
             seed=seed,

@@ -9,9 +9,14 @@ from typing import Any
 from isojoule.core.errors import InputError
 from isojoule.microworld.scenario import Period, Scenario
 
+CLEARED, TARIFF = "cleared", "tariff"
+"""How the utility is paid: as the market's rule says, or by its tariff."""
+
 
 def as_asked(scenario: Scenario, arguments: Mapping[str, Any]) -> Scenario:
-    """The scenario as the arguments of a run want it: `from`, `to`, `days`, `forecast`.
+    """The scenario as the arguments of a run want it.
+
+    They are `from`, `to`, `days`, `forecast`, `network` and `utility`.
 
     Raises
     ------
@@ -24,6 +29,18 @@ def as_asked(scenario: Scenario, arguments: Mapping[str, Any]) -> Scenario:
 
         forecast = forecast_asked(str(asked), scenario.forecast)
         scenario = dataclasses.replace(scenario, forecast=forecast)
+    market_network = str(arguments.get("network", ""))
+    outside = arguments.get("utility", CLEARED)
+    if outside not in (CLEARED, TARIFF):
+        raise InputError(
+            f"the utility cannot be paid by {outside!r}",
+            place="--utility",
+            remedy=f"use {CLEARED} or {TARIFF}",
+        )
+    if market_network or outside == TARIFF:
+        scenario = dataclasses.replace(
+            scenario, market_network=market_network, tariff_outside=outside == TARIFF
+        )
     return cut_periods(scenario, arguments.get("from"), arguments.get("to"), arguments.get("days"))
 
 
