@@ -91,6 +91,9 @@ def run(
     days: Annotated[
         float | None, typer.Option(help="Length from the start of each period, in days.")
     ] = None,
+    periods: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Some of the periods, as winter,summer.")
+    ] = None,
     mechanism: Annotated[
         str | None, typer.Option(help="Another mechanism than the scenario names.")
     ] = None,
@@ -152,6 +155,7 @@ def run(
             start=start,
             end=end,
             days=days,
+            periods=periods,
             mechanism=mechanism,
             parameters=read_settings(settings or []),
             forecast=forecast,

@@ -22,7 +22,12 @@ BASELINE, PROGRESS = "baseline", "progress"
 
 
 def simulate_baseline(
-    scenario: Scenario, folder: Path, seed: int, count: Callable[[int], None] | None = None
+    scenario: Scenario,
+    folder: Path,
+    seed: int,
+    count: Callable[[int], None] | None = None,
+    *,
+    only: int | None = None,
 ) -> None:
     """Simulate the baseline into a folder; what stands there already, whole, is kept.
 
@@ -32,12 +37,15 @@ def simulate_baseline(
         Of this scenario and this part of its time alone.
     count
         Called with the number of intervals done since it was last called.
+    only
+        Position of the one period to simulate; None: all of them.
     """
     (folder / PROGRESS).mkdir(parents=True, exist_ok=True)
     part = 0
     for number, period in enumerate(scenario.periods):
-        job = Job(BASELINE, scenario.baseline, {}, number, part, folder / BASELINE, seed)
-        run_job(scenario, job, count, folder / PROGRESS)
+        if only is None or only == number:
+            job = Job(BASELINE, scenario.baseline, {}, number, part, folder / BASELINE, seed)
+            run_job(scenario, job, count, folder / PROGRESS)
         part += parts_of(scenario, period)
 
 

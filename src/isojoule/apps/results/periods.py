@@ -16,7 +16,7 @@ CLEARED, TARIFF = "cleared", "tariff"
 def as_asked(scenario: Scenario, arguments: Mapping[str, Any]) -> Scenario:
     """The scenario as the arguments of a run want it.
 
-    They are `from`, `to`, `days`, `forecast`, `network` and `utility`.
+    They are `from`, `to`, `days`, `periods`, `forecast`, `network` and `utility`.
 
     Raises
     ------
@@ -41,7 +41,33 @@ def as_asked(scenario: Scenario, arguments: Mapping[str, Any]) -> Scenario:
         scenario = dataclasses.replace(
             scenario, market_network=market_network, tariff_outside=outside == TARIFF
         )
+    if "periods" in arguments:
+        scenario = only_periods(scenario, str(arguments["periods"]))
     return cut_periods(scenario, arguments.get("from"), arguments.get("to"), arguments.get("days"))
+
+
+def only_periods(scenario: Scenario, names: str) -> Scenario:
+    """The scenario with the periods of these names alone, as "winter,summer".
+
+    Raises
+    ------
+    InputError
+        It has no such period.
+    """
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    known = [p.name for p in scenario.periods]
+    for name in wanted:
+        if name not in known:
+            raise InputError(
+                f"there is no period {name!r}",
+                place="--periods",
+                remedy=f"use some of {', '.join(known)}",
+            )
+    if not wanted:
+        raise InputError("no period is named", place="--periods", remedy="name one, or leave it out")
+    return dataclasses.replace(
+        scenario, periods=tuple(p for p in scenario.periods if p.name in wanted)
+    )
 
 
 def cut_periods(

@@ -48,6 +48,7 @@ def run_scenario(
     days: float | None = None,
     mechanism: str | None = None,
     parameters: dict[str, Any] | None = None,
+    periods: str | None = None,
     forecast: str | None = None,
     network: str | None = None,
     utility: str | None = None,
@@ -71,6 +72,8 @@ def run_scenario(
     start, end, days
         Part of the scenario to run: ISO dates or times in its time zone; `days` counts from the
         start of every period.
+    periods
+        Names of the periods to run, as "winter,summer"; all of them if not given.
     mechanism, parameters
         Instead of the scenario's own mechanism.
     forecast
@@ -124,8 +127,8 @@ def run_scenario(
     options: dict[str, Any] = {
         key: value
         for key, value in (
-            ("from", start), ("to", end), ("days", days), ("forecast", forecast),
-            ("network", network), ("utility", utility),
+            ("from", start), ("to", end), ("days", days), ("periods", periods),
+            ("forecast", forecast), ("network", network), ("utility", utility),
         )
         if value is not None
     }
@@ -141,15 +144,7 @@ def run_scenario(
     get(chosen, **(parameters or {}))  # an unknown name or parameter is refused before any work
     cut = dataclasses.replace(asked.scenario, mechanism=chosen)
     inputs = inputs_of(folder, {} if own_rules is None else {RULES: own_rules})
-    identity = {
-        "scenario": cut.name,
-        "mechanism": chosen,
-        "parameters": parameters or {},
-        "seed": seed,
-        "arguments": options,
-        "inputs": input_hashes(inputs),
-        "versions": versions(),
-    }
+    identity = identity_of(cut.name, chosen, parameters or {}, seed, options, inputs)
     run = run_id(identity)
     final = Path("runs") / run if out is None else Path(out)
     if final.exists() and not (final / "manifest.json").is_file():
@@ -196,6 +191,34 @@ def scenario_folder(scenario: str | Path) -> Path:
             remedy=f"give a folder, or one of {', '.join(sorted(bundled()))}",
         )
     return path
+
+
+def identity_of(
+    scenario: str,
+    mechanism: str,
+    parameters: dict[str, Any],
+    seed: int,
+    options: dict[str, Any],
+    inputs: dict[str, Path],
+) -> dict[str, Any]:
+    """All that a run follows from, as its manifest states it.
+
+    Parameters
+    ----------
+    options
+        Those that were given: `from`, `to`, `days`, `forecast`, `network`, `utility`.
+    inputs
+        Files by name, see `isojoule.apps.results.manifest.inputs_of`.
+    """
+    return {
+        "scenario": scenario,
+        "mechanism": mechanism,
+        "parameters": parameters,
+        "seed": seed,
+        "arguments": options,
+        "inputs": input_hashes(inputs),
+        "versions": versions(),
+    }
 
 
 def shown_command(
