@@ -62,7 +62,8 @@ def carry(book: Book, grid: Grid, energy_uj: Ints) -> Carried | Refusal:
     wired = replace(book, network=WIRES)
     tariff = tariff_of(book)
     if isinstance(tariff, str):
-        return Refusal("wires", tariff, "without a utility nobody makes up for what wires lose")
+        reason = "without one utility that sells and buys, nobody makes up for what wires lose"
+        return Refusal("wires", reason, "give the book one")
     network = network_of(grid, WIRES, book.interval.duration_s)
     columns = columns_of(wired, network)
     count = columns.offer_node.size

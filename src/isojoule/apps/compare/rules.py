@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from isojoule.apps.results.asked import RULES
-from isojoule.core.errors import InputError
 
 SHARED = "energy"
 BESIDE = "settlement-beside-wires.yaml"
@@ -35,25 +34,22 @@ def settlement_rules(folder: Path, currency: str, given: Path | None, out: Path)
     Raises
     ------
     InputError
-        The rules cannot be read.
+        The file is not YAML; whether it holds rules is seen when it is used.
     """
     import yaml
+
+    from isojoule.apps.files.yaml_lines import read_yaml
 
     inside = folder / RULES
     file = given or (inside if inside.is_file() else None)
     document: dict[str, Any] = {"isojoule": 1, "currency": currency}
     if file is not None:
-        try:
-            document = yaml.safe_load(file.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
-            raise InputError(f"cannot be read: {error}", place=str(file)) from None
-        if not isinstance(document, dict):
-            raise InputError("is no mapping", place=str(file), remedy="see docs/settlement.md")
+        document, _ = read_yaml(file)
     if document.get("surplus", "keep") in ("keep", {"rule": "keep"}):
         document = {**document, "surplus": SHARED}
     out.mkdir(parents=True, exist_ok=True)
-    imbalance = document.get("imbalance")
-    own = {"price": imbalance} if isinstance(imbalance, str) else dict(imbalance or {})
+    given_rules = document.get("imbalance", {})
+    own = given_rules if isinstance(given_rules, dict) else {}  # the first file says what is wrong
     beside = {**document, "imbalance": {"price": "tie", **own, "payer": "members"}}
     paths = out / RULES, out / BESIDE
     for path, content in zip(paths, (document, beside), strict=True):

@@ -12,6 +12,7 @@ from isojoule.apps.compare.fairness import fairness
 from isojoule.apps.compare.points import ratio
 from isojoule.apps.results.participants import device_sums
 from isojoule.apps.results.summary import EVEN
+from isojoule.core.canonical import digest
 from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def run_row(folder: Path, scenario: Scenario) -> dict[str, Any]:
     beside = manifest["arguments"].get("network", "")
     return {
         "run": folder.name,
-        "digest": manifest["digest"],
+        "digest": _digest(manifest),
         "network": beside or scenario.network,
         "sees_wires": not beside or beside == scenario.network,
         "saving": saving,
@@ -53,6 +54,12 @@ def run_row(folder: Path, scenario: Scenario) -> dict[str, Any]:
         "participants": people,
         "points": _points(market, base, ratio(saving, turnover), fair),
     }
+
+
+def _digest(manifest: dict[str, Any]) -> str:
+    """Stands for inputs and tables, wherever the run stands: its report names the path of the rules."""
+    tables = {n: h for n, h in manifest["outputs"].items() if n.endswith(".parquet")}
+    return digest({"inputs": manifest["inputs"], "tables": tables})
 
 
 def baseline_row(folder: Path, scenario: Scenario) -> dict[str, Any]:

@@ -87,6 +87,8 @@ def compare_scenario(
     }
     found = read_asked(path, options, rules).scenario
     files = settlement_rules(folder, found.currency, rules, out)
+    for file in files:
+        read_asked(path, options, file)  # what is wrong with the rules is no mechanism's fault
     shared = {
         "scenario": str(path.resolve()),
         "options": options,

@@ -87,7 +87,11 @@ def _part(world: Path, scenario: Scenario, rows: slice, number: int) -> dict[str
         "worked_nano": _worked(world, scenario, number, rows),
         "utility_uj": energy[:, -1] if out else zero,
         "utility_nano": utility_nano(
-            scenario, scenario.times_s[rows].astype(np.int64), energy[:, -1], payment[:, -1]
+            scenario,
+            scenario.times_s[rows].astype(np.int64),
+            energy[:, -1],
+            payment[:, -1],
+            paused.get("paused"),
         )
         if out
         else zero,

@@ -201,6 +201,7 @@ def interval_columns(maker: OfferMaker, record: Record) -> dict[str, Ints]:
     battery = metered[:, maker.batteries]
     # what lies behind the devices is the utility's, if there is one
     outside = record.energy_uj[:, d.count :].sum(1), record.payment_nano[:, d.count :].sum(1)
+    paid = utility_nano(maker.scenario, record.time_s, *outside, record.paused)
     utility = metered[:, d.count :].sum(1)
     net = np.zeros((record.time_s.size, len(maker.scenario.participants)), np.int64)
     for device, owner in enumerate(d.participant):
@@ -226,29 +227,35 @@ def interval_columns(maker: OfferMaker, record: Record) -> dict[str, Ints]:
         "stored_uj": record.stored_uj.sum(1),
         "bought_uj": above(net),
         "sold_uj": above(-net),
-        "boundary_cash_nano": -utility_nano(maker.scenario, record.time_s, *outside),
-        "operator_nano": record.operator_nano
-        + utility_nano(maker.scenario, record.time_s, *outside)
-        - outside[1],
+        "boundary_cash_nano": -paid,
+        "operator_nano": record.operator_nano + paid - outside[1],
         "congestion_rent_nano": record.congestion_nano,
         "loss_rent_nano": record.loss_rent_nano,
     }
 
 
-def utility_nano(s: Scenario, time_s: Ints, energy_uj: Ints, payment_nano: Ints) -> Ints:
+def utility_nano(
+    s: Scenario,
+    time_s: Ints,
+    energy_uj: Ints,
+    payment_nano: Ints,
+    paused: NDArray[Any] | None,
+) -> Ints:
     """What the utility pays for what was cleared (negative: is paid), nano-units, (intervals,).
 
     Parameters
     ----------
     energy_uj, payment_nano
         What it was cleared for (received), and what the rule makes it pay, (intervals,).
+    paused
+        Where the market paused and the tariff was the rule, for each meter, (intervals,).
     """
     if not s.tariff_outside or not s.has_utility:
         return payment_nano
     rows = np.searchsorted(s.times_s, time_s)
     price = np.where(energy_uj < 0, s.sells_at_per_j[rows], s.buys_at_per_j[rows])
     paid: Ints = -payments(price, -energy_uj)  # who pays is rounded up
-    return paid
+    return paid if paused is None else np.where(paused, payment_nano, paid)
 
 
 def _intervals(maker: OfferMaker, record: Record, period: str) -> pl.DataFrame:

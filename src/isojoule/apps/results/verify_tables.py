@@ -136,6 +136,7 @@ def _record(maker: OfferMaker, world: Path, part: int, rows: slice, start_uj: In
     if table.height != count:
         raise VerificationError(f"has {table.height} rows", place=str(path))
     energy, payment = (column(d, name, offers) for name in ("energy_uj", "payment_nano"))
+    paused = table["paused"].to_numpy() if "paused" in table.columns else None
     out = energy[:, s.devices.count :].sum(1), payment[:, s.devices.count :].sum(1)
     return Record(
         time_s=times,
@@ -148,7 +149,7 @@ def _record(maker: OfferMaker, world: Path, part: int, rows: slice, start_uj: In
         standing_uj=column(link, "standing_loss_uj", links),
         operator_nano=table["operator_nano"].to_numpy()
         + out[1]
-        - utility_nano(s, times, *out),  # by the rule, without the tariff
+        - utility_nano(s, times, *out, paused),  # by the rule, without the tariff
         congestion_nano=table["congestion_rent_nano"].to_numpy(),
         loss_rent_nano=table["loss_rent_nano"].to_numpy(),
         price_per_j=price,
