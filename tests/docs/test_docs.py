@@ -31,6 +31,7 @@ SPEC = {
     "traits": "T",
     "log": "L",
     "surplus": "Z",
+    "community": "N",
 }
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.M | re.S)

@@ -59,6 +59,8 @@ _BUILT_IN = {
     "deferred-revelation": "isojoule.market.mechanisms.deferred_revelation:DeferredRevelation",
     "reverse-vcg": "isojoule.market.mechanisms.reverse_vcg:ReverseVcg",
     "mcafee": "isojoule.market.mechanisms.mcafee:McAfee",
+    "mid-market": "isojoule.market.mechanisms.mid_market:MidMarket",
+    "supply-demand-ratio": "isojoule.market.mechanisms.supply_demand_ratio:SupplyDemandRatio",
     "pay-as-bid": "isojoule.market.mechanisms.pay_as_bid:PayAsBid",
     "uniform-price": "isojoule.market.mechanisms.uniform_price:UniformPrice",
     "utility-only": "isojoule.market.mechanisms.utility_only:UtilityOnly",
