@@ -52,6 +52,7 @@ def get(name: str, /, **parameters: Any) -> Mechanism:
 _BUILT_IN = {
     "diffusion": "isojoule.market.mechanisms.diffusion:Diffusion",
     "autarky": "isojoule.market.mechanisms.autarky:Autarky",
+    "central": "isojoule.market.mechanisms.central:Central",
     "cda": "isojoule.market.mechanisms.cda:Cda",
     "equilibrium": "isojoule.market.mechanisms.equilibrium:Equilibrium",
     "lmp": "isojoule.market.mechanisms.lmp:Lmp",
