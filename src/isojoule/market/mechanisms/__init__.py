@@ -54,6 +54,8 @@ _BUILT_IN = {
     "autarky": "isojoule.market.mechanisms.autarky:Autarky",
     "central": "isojoule.market.mechanisms.central:Central",
     "cda": "isojoule.market.mechanisms.cda:Cda",
+    "dutch": "isojoule.market.mechanisms.dutch:Dutch",
+    "gda": "isojoule.market.mechanisms.gda:Gda",
     "equilibrium": "isojoule.market.mechanisms.equilibrium:Equilibrium",
     "lmp": "isojoule.market.mechanisms.lmp:Lmp",
     "sealed-bid": "isojoule.market.mechanisms.sealed_bid:SealedBid",
