@@ -53,6 +53,7 @@ _BUILT_IN = {
     "diffusion": "isojoule.market.mechanisms.diffusion:Diffusion",
     "autarky": "isojoule.market.mechanisms.autarky:Autarky",
     "central": "isojoule.market.mechanisms.central:Central",
+    "bonding-curve": "isojoule.market.mechanisms.bonding_curve:BondingCurve",
     "cda": "isojoule.market.mechanisms.cda:Cda",
     "dutch": "isojoule.market.mechanisms.dutch:Dutch",
     "gda": "isojoule.market.mechanisms.gda:Gda",

@@ -195,7 +195,7 @@ def need_side(side: Any) -> None:
     need(side in ("sell", "buy"), f"side of {side!r}", "use sell or buy")
 
 
-def need_above_zero(rule: Posted, *names: str) -> None:
+def need_above_zero(rule: object, *names: str) -> None:
     """Insist on finite numbers above 0, and make floats of them. Raises InputError."""
     for name in names:
         value = getattr(rule, name)
