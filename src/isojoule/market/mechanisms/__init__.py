@@ -54,6 +54,8 @@ _BUILT_IN = {
     "autarky": "isojoule.market.mechanisms.autarky:Autarky",
     "central": "isojoule.market.mechanisms.central:Central",
     "bonding-curve": "isojoule.market.mechanisms.bonding_curve:BondingCurve",
+    "ascending-clock": "isojoule.market.mechanisms.ascending_clock:AscendingClock",
+    "descending-clock": "isojoule.market.mechanisms.descending_clock:DescendingClock",
     "cda": "isojoule.market.mechanisms.cda:Cda",
     "dutch": "isojoule.market.mechanisms.dutch:Dutch",
     "gda": "isojoule.market.mechanisms.gda:Gda",
