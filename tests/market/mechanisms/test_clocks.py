@@ -21,7 +21,7 @@ from isojoule.market.mechanisms.descending_clock import DescendingClock
 from isojoule.market.messages import Cancel, Submit
 from isojoule.market.sequential import fold, frame_of, in_order
 from isojoule.market.verify import check_clearing
-from isojoule.testing import MechanismConformance, Sample
+from isojoule.testing import MechanismConformance, Sample, samples
 from isojoule.valuation import Battery, Load, Offer, Utility
 from tests.market.books import buy, sell, uj
 from tests.market.mechanisms.places import HERE, at_one_place
@@ -314,19 +314,38 @@ class TestDescending(Clocks):
         return DescendingClock(start_price_per_j=25.0, step_per_j=0.5)
 
 
+def hungry(found: Sample) -> Sample:
+    """Every buyer wants three Joules, each worth half of the one before."""
+    offers = []
+    for o in found.offers:
+        spec: Any = o.spec
+        if o.participant != "seller":
+            p = spec.buy[0].price_per_j
+            spec = buy((1, p), (1, p / 2), (1, p / 4))
+        offers.append(replace(o, spec=spec))
+    return replace(found, offers=tuple(offers))
+
+
 class TestClinching(Clocks):
     """Q42: with clinching, units are bought at what the others leave; truth pays within a step."""
 
     sample = "one-seller"
-    margin = 0.02
+    examples = 14
+    lies = 15
+    margin = 3e-3
 
     @pytest.fixture
     def mechanism(self) -> AscendingClock:
-        return replace(UP, step_per_j=0.01, payment="clinching")
+        return replace(UP, step_per_j=0.05, payment="clinching")
+
+    def books(self, mechanism: Mechanism) -> st.SearchStrategy[Sample]:
+        return samples("one-seller", ("copperplate",)).map(hungry)
 
     def test_truth_pays(self, mechanism: Mechanism) -> None:
-        """Buyers gain by a lie no more than what steps are worth."""
+        """Buyers gain by a lie no more than what steps are worth; with one price they gain more."""
         self.attack_incentive_compatible(mechanism)
+        with pytest.raises(pytest.fail.Exception, match="incentive_compatible is claimed"):
+            self.attack_incentive_compatible(replace(UP, step_per_j=0.05))
 
     def liars(self, mechanism: Mechanism, found: Sample) -> list[str]:
         """Buyers."""
