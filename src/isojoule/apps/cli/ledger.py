@@ -53,7 +53,9 @@ def verify(
         print(json.dumps(told, ensure_ascii=False))
         return
     print(f"verified: {found.origin}")
-    print(f"{found.accounts} accounts, {found.transfers} transfers, {found.checkpoints} checkpoints")
+    print(
+        f"{found.accounts} accounts, {found.transfers} transfers, {found.checkpoints} checkpoints"
+    )
     print(f"root     {found.root.hex()} of {found.size} entries")
     print(f"key      {found.public_key}")
     if public_key is None:
@@ -231,7 +233,7 @@ def _show_transfers(rows: list[tuple[int, Transfer]], accounts: dict[int, Accoun
 
     table = _table(("Place", "right"), ("Time (UTC)", ""), ("From", ""), ("To", ""))
     for header, side in (("Amount", "right"), ("Unit", "left"), ("Kind", "left")):
-        table.add_column(header, justify=side)  # type: ignore[arg-type]
+        table.add_column(header, justify=side)
     for seq, t in rows:
         text, unit = people(t.amount, accounts[t.debit].unit)
         names = (escape(accounts[number].name) for number in (t.debit, t.credit))
