@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from isojoule.apps.files.settlement_rules import read_rules
+from isojoule.apps.files.times import zone
 from isojoule.apps.ledger import read_ledger, verify_ledger
 from isojoule.apps.results.asked import read_asked
 from isojoule.apps.results.correct import corrections
@@ -214,3 +216,10 @@ def test_a_pause_of_the_rules_is_settled_by_the_tariff(tmp_path: Path) -> None:
     metered = stretch.metered_uj[at]
     per_uj = np.where(metered > 0, stretch.sells_at_per_j[at], stretch.buys_at_per_j[at]) * 1e3
     assert np.allclose(np.asarray(trade)[at], metered * per_uj, atol=3)
+
+
+def test_the_example_rules_can_be_read() -> None:
+    file = Path(__file__).parents[3] / "examples" / "rules" / "street.yaml"
+    rules = read_rules(file, currency="EUR", tz=zone("Europe/Berlin"))
+    assert [fee.name for fee in rules.fees] == ["network fee", "electricity tax", "membership"]
+    assert rules.surplus == "shapley-sampled"
