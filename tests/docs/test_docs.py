@@ -29,8 +29,10 @@ SPEC = {
     "run": "R",
     "machine": "X",
     "traits": "T",
+    "settlement": "Y",
     "log": "L",
     "surplus": "Z",
+    "ledger": "J",
 }
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.M | re.S)

@@ -210,6 +210,26 @@ def test_on_a_ring_the_deviation_takes_the_tree() -> None:
     assert kwh(r.delivered_flow_uj) == [0.25, 0.25, 0.35]
 
 
+def test_with_voltages_meters_follow_the_same_rules() -> None:
+    """On `lindistflow` the market keeps voltages of what it expects; what comes is not asked."""
+    s = street(
+        [{"id": "sun", "participant": 0, "node": 1, "kind": PV, "power_w": 30e3}],
+        intervals=1, resistance_ohm=0.1,
+    )  # fmt: skip
+    grid = replace(s.grid, reactance_ohm=np.full(1, 0.01), node_voltage_v=np.full(2, 400.0),
+                   max_voltage_pu=np.array([np.nan, 1.01]))  # fmt: skip
+    s = replace(s, grid=grid, network="lindistflow", mechanism="lmp")
+    told, r = run(replace(s, forecast=Times((1.2,))), "lmp")
+    assert told.maker.template.network == "lindistflow"
+    assert 0 < -r.energy_uj[0, 0] < 20e3 * 900e6  # 1.01 pu lets about 16 kW through
+    assert r.metered_uj[0, 0] == r.energy_uj[0, 0]  # and no more is fed in
+    _, free = run(replace(s, forecast=Times((0.4,))), "lmp")
+    assert kwh(free.energy_uj[0, :1]) == [-3.0]
+    assert kwh(free.metered_uj[0, :1]) == [-7.5]
+    flow, loss = free.delivered_flow_uj[0, 0], free.delivered_loss_uj[0, 0]
+    assert loss == pytest.approx(0.1 / (400**2 * 900) * (flow / 1e6) ** 2 * 1e6, abs=1.0)
+
+
 def test_what_no_link_can_carry_is_refused_with_the_interval() -> None:
     """R19: 400 V over 4 ohm let at most 10 kW through."""
     s = street(

@@ -14,7 +14,7 @@ split into parts that add up:
 - served: need that went unserved in the baseline, at the scenario's stated cost.
 - orders: work that was left undone in the baseline, at what it was worth to who ordered it.
 - storage: more energy left in batteries at the end, at the utility's buying price or a stated one.
-- fees: the network fee on energy that neighbours trade.
+- fees: what participants pay to others because of the market, as the network fee.
 
 Where offers are made of a forecast, all of it is counted as metered. The imbalance at the utility's
 node is then part of the cash, at the utility's prices.
@@ -61,7 +61,7 @@ def audit(
     baseline: Columns,
     *,
     stored_change_uj: tuple[int, int],
-    network_fee_per_j: float,
+    fees: float = 0.0,
     unserved_cost_per_j: float = 0.0,
     stored_value_per_j: float | None = None,
     undone: tuple[float, float] = (0.0, 0.0),
@@ -74,8 +74,8 @@ def audit(
         Columns of the table `intervals`, equal times.
     stored_change_uj
         Change of the energy in batteries over the stretch, market and baseline.
-    network_fee_per_j
-        Paid on energy that neighbours trade.
+    fees
+        What participants pay in fees because of the market, money.
     unserved_cost_per_j
         What a Joule of need that is not served counts.
     stored_value_per_j
@@ -100,7 +100,6 @@ def audit(
     ]
     losses = float(np.sum(at_margin * (lost[0] - lost[1])))
     local_j = float(local_trade_j(market).sum())
-    fees = -network_fee_per_j * local_j
     per_j = float(np.mean(buys)) if stored_value_per_j is None else stored_value_per_j
     worth = per_j / UJ_PER_J
     missed = [
@@ -112,7 +111,7 @@ def audit(
     netting = before - one_meter
     dispatch = one_meter - after - losses
     free = netting + dispatch + losses + served + orders + storage
-    saving = free + fees
+    saving = free - fees
     baseline_cost = before + missed[1] + undone[1] - worth * stored_change_uj[1]
     return Audit(
         baseline_cost=baseline_cost,
@@ -125,7 +124,7 @@ def audit(
         served=served,
         orders=orders,
         storage=storage,
-        fees=fees,
+        fees=-fees,
         local_trade_j=local_j,
         break_even_fee_per_j=free / local_j if local_j > 0 else None,
         fee_table=[
@@ -143,7 +142,7 @@ def cash_nano(table: Columns) -> NDArray[np.int64]:
 def imbalance_nano(table: Columns) -> NDArray[np.int64]:
     """Paid to the utility for the imbalance in each interval, nano-units; 0 without forecasts."""
     if "imbalance_cash_nano" not in table:
-        return np.zeros(len(table["time_s"]), np.int64)
+        return np.zeros(np.size(table["boundary_cash_nano"]), np.int64)
     return np.asarray(table["imbalance_cash_nano"], np.int64)
 
 

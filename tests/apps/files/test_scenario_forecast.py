@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,18 @@ def read(folder: Path, more: str) -> tuple[Forecast | None, tuple[Pause, ...]]:
     file.write_text(file.read_text() + more)
     scenario = read_scenario(folder)
     return scenario.forecast, scenario.pauses
+
+
+PAGE = Path(__file__).parents[3] / "docs" / "scenario.md"
+
+
+def test_the_keys_on_the_page_read(tmp_path: Path) -> None:
+    section = PAGE.read_text(encoding="utf-8").partition("### Forecasts and pauses")[2]
+    shown = re.search(r"^```yaml\n(.*?)^```$", section, re.M | re.S)
+    assert shown is not None
+    forecast, pauses = read(tmp_path / "a", shown[1])
+    assert forecast == Noise(0.2, 0.3, 10800, 0.7)
+    assert [p.reason for p in pauses] == ["the meters are changed"]
 
 
 def test_keys_of_the_file(tmp_path: Path) -> None:

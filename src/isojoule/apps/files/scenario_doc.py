@@ -5,13 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
-from isojoule.apps.files.places import nearest
 from isojoule.apps.files.scenario_forecast import ForecastDoc
-from isojoule.apps.files.scenario_strict import Quantity, Strict, keys_of
-from isojoule.apps.files.yaml_lines import Lines, read_yaml
-from isojoule.core.errors import InputError
+from isojoule.apps.files.strict_doc import Quantity, Strict, doc_schema, read_doc
+from isojoule.apps.files.yaml_lines import Lines
 
 
 class PeriodDoc(Strict):
@@ -111,8 +109,7 @@ INNER: dict[str, type[BaseModel]] = {
 
 def scenario_schema() -> dict[str, Any]:
     """The JSON Schema of `scenario.yaml`."""
-    schema = ScenarioDoc.model_json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return doc_schema(ScenarioDoc)
 
 
 def read_scenario_doc(file: Path) -> tuple[ScenarioDoc, Lines]:
@@ -123,14 +120,10 @@ def read_scenario_doc(file: Path) -> tuple[ScenarioDoc, Lines]:
     InputError
         With file, line and remedy for what is wrong.
     """
-    data, lines = read_yaml(file)
-    try:
-        return ScenarioDoc.model_validate(data), lines
-    except ValidationError as error:
-        raise _explain(error, lines) from error
+    return read_doc(file, ScenarioDoc, _REMEDIES)
 
 
-_ANSWERS: dict[str, str] = {
+_REMEDIES: dict[str, str] = {
     "isojoule": "write 'isojoule: 1', the version of the format",
     "name": "use lower-case letters, digits, '-', '_' and '.'",
     "currency": "use a code of three capitals, as EUR",
@@ -142,37 +135,3 @@ _ANSWERS: dict[str, str] = {
     "slack_voltage_pu": "give it per unit, as 1.02",
     "method": "use persistence or noise",
 }
-
-
-def _explain(error: ValidationError, lines: Lines) -> InputError:
-    """The first fault, in the words of the file."""
-    fault = error.errors(include_url=False)[0]
-    where = tuple(fault["loc"])
-    key = str(where[-1])
-    inside = INNER.get(str(where[0]), ScenarioDoc) if len(where) > 1 else ScenarioDoc
-    names = list(keys_of(inside))
-    if fault["type"] == "extra_forbidden":
-        return InputError(
-            f"unknown key {key!r}", place=lines.place(*where), remedy=nearest(key, names)
-        )
-    if fault["type"] == "missing":
-        return InputError(
-            f"the key {key!r} is missing",
-            place=lines.place(*where[:-1]),
-            remedy=f"add it: {_describe(key, inside)}",
-        )
-    named = next(
-        (str(part) for part in reversed(where) if str(part) in _ANSWERS or part in names), key
-    )
-    return InputError(
-        f"{named}: {fault['msg'][:1].lower()}{fault['msg'][1:]}",
-        place=lines.place(*where),
-        remedy=_ANSWERS.get(named, f"the key is: {_describe(named, inside)}"),
-    )
-
-
-def _describe(key: str, model: type[BaseModel]) -> str:
-    for known in (model, ScenarioDoc):
-        if key in keys_of(known):
-            return known.model_fields[keys_of(known)[key]].description or key
-    return "see `isojoule schema scenario`"

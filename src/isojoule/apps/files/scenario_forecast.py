@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from isojoule.apps.files.places import located, nearest
 from isojoule.apps.files.quantities import parse_quantity
-from isojoule.apps.files.scenario_strict import Quantity, Strict
+from isojoule.apps.files.strict_doc import Quantity, Strict
 from isojoule.core.errors import InputError
 from isojoule.microworld.forecast import Forecast, Noise, Persistence
 

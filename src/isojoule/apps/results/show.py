@@ -118,7 +118,7 @@ def print_run(run: Run, console: Console | None = None) -> None:
     if s["orders"] is not None:
         row("  Orders that are finished", "audit", "orders", scale=-1, digits=cents)
     row("  energy left in batteries", "audit", "storage", scale=-1, digits=cents)
-    part("network fees", "fees")
+    part("fees", "fees")
     row(f"cost with the market, {currency}", "audit", "market_cost", digits=cents)
     row(f"saving, {currency}", "audit", "saving", style="bold", digits=cents)
     row("saving", "audit", "saving_share", scale=100, digits=1, suffix=" %", style="bold")

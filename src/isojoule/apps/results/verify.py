@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isojoule.apps.results.asked import read_asked
 from isojoule.apps.results.manifest import check_manifest
-from isojoule.apps.results.periods import as_asked
 from isojoule.apps.results.power import PowerCheck, merge
+from isojoule.apps.results.settlement import settle_run
 from isojoule.apps.results.summary import NAME, head, headline, summarise
 from isojoule.apps.results.verify_tables import check_files, check_tables, read_record
 from isojoule.apps.results.worlds import part_rows, parts_of, world_of
@@ -59,13 +60,11 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
     VerificationError
         At the first thing that does not hold; names file, interval and place.
     """
-    from isojoule.apps.files.scenario_files import read_scenario
-
     tell = report or (lambda stage, done, total: None)
     folder = Path(folder)
     manifest = check_manifest(folder)
     arguments = manifest["arguments"]
-    scenario = as_asked(read_scenario(folder / "scenario"), arguments)
+    scenario, rules = read_asked(folder / "scenario", arguments)
     summary = json.loads((folder / NAME).read_text())
     maker = OfferMaker.of(scenario)
     facts: dict[tuple[str, str], dict[str, Any]] = {}
@@ -112,8 +111,13 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
                 "start_uj": [int(v) for v in start],
             }
     check_files(folder, expected)
+    tell("settling it again", 0, 0)
+    settled = settle_run(folder, scenario, rules, manifest["run"], int(manifest["seed"]))
     tell("checking the summary", 0, 0)
-    again = {**head(scenario, manifest, manifest["run"]), **summarise(folder, scenario, facts)}
+    again = {
+        **head(scenario, manifest, manifest["run"]),
+        **summarise(folder, scenario, facts, settled),
+    }
     again["headline"] = headline(scenario, again)
     again["ac"] = {"intervals": checked // 2} if scenario.has_utility else None
     for world in ("market", "baseline") if scenario.has_utility else ():
@@ -160,7 +164,10 @@ def _check_intervals(
             halted = record.paused is not None and bool(record.paused[at])
             rule = fallback if halted else mechanism
             market = _check_interval(opened.book, s, rule, record, at, seed, state.market)
-            market = state.market if halted else market
+            if halted:
+                market = state.market
+                if not record.closed[at]:
+                    raise VerificationError("is open, in a pause", place="proven")
             state = world.close(opened, record.energy_uj[at, maker.batteries], market)
             for name, stored, true in (
                 ("holds something else than it received", record.stored_uj[at], state.stored_uj),

@@ -136,8 +136,7 @@ class MemoryLedger:
         for (debit, credit), amount in zip(pairs, records["amount"].tolist(), strict=True):
             debit.totals[0] += amount
             credit.totals[1] += amount
-        # numpy turns what it joins into the byte order of the machine
-        dated = records.astype(RECORD)
+        dated = records.astype(RECORD)  # numpy joins arrays in the byte order of the machine
         dated["at_ns"] = clock
         data = dated.tobytes()
         start = self._count

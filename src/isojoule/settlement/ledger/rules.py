@@ -25,7 +25,6 @@ from typing import NamedTuple, Protocol
 
 from isojoule.core.errors import InputError, InvariantError
 from isojoule.core.transfer import (
-    MOST_AMOUNT,
     Account,
     Kind,
     Limit,
@@ -34,8 +33,8 @@ from isojoule.core.transfer import (
     stable_id,
 )
 from isojoule.settlement.ledger.answers import Answer, Status
+from isojoule.settlement.ledger.ranges import fault, possible_ids
 
-_MOST_ID = 2**128 - 1
 _MOST_TIME_NS = 2**62
 _NO_LIMIT = Limit.NONE
 _DEBITS, _CREDITS = Limit.DEBITS_MUST_NOT_EXCEED_CREDITS, Limit.CREDITS_MUST_NOT_EXCEED_DEBITS
@@ -235,12 +234,14 @@ class _Work:
         self.clock = clock
         self.created = Answer(Status.CREATED, clock)
         self.view = view
-        pending = _ids(t.pending_id for t in transfers)
+        pending = possible_ids(t.pending_id for t in transfers)
         expiries = {expiry_id(t.id) for t in due}
-        self.known = dict(view.transfers(_ids(t.id for t in transfers) | pending | expiries))
+        self.known = dict(
+            view.transfers(possible_ids(t.id for t in transfers) | pending | expiries)
+        )
         self.before = view.ends(pending)
         owners = (*transfers, *due, *(self.known[i] for i in pending if i in self.known))
-        touched = _ids(t.debit for t in owners) | _ids(t.credit for t in owners)
+        touched = possible_ids(t.debit for t in owners) | possible_ids(t.credit for t in owners)
         self.accounts = view.accounts(touched)
         balances = view.balances(touched)
         self.totals = {i: list(balances.get(i, _NOTHING)) for i in self.accounts}
@@ -375,39 +376,6 @@ class _Work:
 
 
 _NOTHING = Balance()
-
-
-def _ids(numbers: Iterable[int]) -> set[int]:
-    """Those that can be ids; a store need not stand others."""
-    return {i for i in numbers if 0 < i <= _MOST_ID}
-
-
-def fault(t: Transfer) -> str:
-    """The field of a request that is out of its range; empty if there is none."""
-    if not isinstance(t.kind, Kind):
-        return "kind"
-    ending = t.kind is _POST or t.kind is _VOID
-    if not 0 < t.id <= _MOST_ID:
-        return "id"
-    if not (0 if ending else 1) <= t.amount <= MOST_AMOUNT:
-        return "amount"
-    if not 0 <= t.debit <= _MOST_ID:
-        return "debit"
-    if not 0 <= t.credit <= _MOST_ID:
-        return "credit"
-    if t.timeout_s and not (t.kind is Kind.PENDING and 0 < t.timeout_s < 2**32):
-        return "timeout_s"
-    if not (0 < t.pending_id <= _MOST_ID if ending else t.pending_id == 0):
-        return "pending_id"
-    if not 0 <= t.code < 2**16:
-        return "code"
-    if t.linked not in (False, True):
-        return "linked"
-    if not -(2**63) <= t.for_s < 2**63:
-        return "for_s"
-    if len(t.ref) != 32:
-        return "ref"
-    return "at_ns" if t.at_ns else ""
 
 
 def _again(asked: Transfer, there: Transfer) -> Answer:
