@@ -28,7 +28,7 @@ J = 3.6e6
 FEES = (
     Fee("network fee", "local", 0.03 / J, "grid"),
     Fee("membership", "days", 0.1 / 86400, "club"),
-    Fee("VAT", "bill", 0.19, "tax/office"),
+    Fee("VAT", "bill", 0.19, "tax office"),
 )
 
 
