@@ -29,8 +29,10 @@ SPEC = {
     "run": "R",
     "machine": "X",
     "traits": "T",
+    "settlement": "Y",
     "log": "L",
     "surplus": "Z",
+    "ledger": "J",
     "community": "N",
 }
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")

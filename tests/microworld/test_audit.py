@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from isojoule.core.units import J_PER_KWH
-from isojoule.microworld.audit import audit, local_trade_j, totals
+from isojoule.microworld.audit import audit, imbalance, local_trade_j, totals
 
 UJ = 3_600_000_000_000  # of a kWh
 NANO = 1_000_000_000
@@ -36,7 +36,7 @@ def test_two_neighbours_who_net() -> None:
     """One sells 1 kWh at 0.08 and the other buys 1 kWh at 0.30; between them it costs nothing."""
     alone = table(bought_uj=[1], sold_uj=[1], boundary_cash_nano=[0.22])
     together = table(bought_uj=[1], sold_uj=[1], boundary_cash_nano=[0.0])
-    found = audit(together, alone, stored_change_uj=(0, 0), network_fee_per_j=0.0)
+    found = audit(together, alone, stored_change_uj=(0, 0), fees=0.0)
     assert found.saving == pytest.approx(0.22)
     assert found.netting == pytest.approx(0.22)
     assert (found.dispatch, found.losses, found.storage, found.fees) == (0.0, 0.0, 0.0, 0.0)
@@ -47,13 +47,33 @@ def test_two_neighbours_who_net() -> None:
     )
 
 
+def test_the_imbalance_is_cash_and_the_operator_carries_it() -> None:
+    """A7: 8 kWh were cleared for 2.40, 10 are drawn: 2 more at 0.30. Then 1 more is fed in."""
+    alone = table(import_uj=[10, 0], boundary_cash_nano=[3.0, 0.0], bought_uj=[10, 0])
+    market = table(
+        import_uj=[10, 0], boundary_cash_nano=[2.4, 0.0], bought_uj=[10, 0],
+        imbalance_uj=[2, -1], imbalance_cash_nano=[0.6, -0.08],
+    )  # fmt: skip
+    found = audit(market, alone, stored_change_uj=(0, 0), fees=0.0)
+    assert found.market_cost == pytest.approx(2.92)
+    assert (found.saving, found.dispatch) == pytest.approx((0.08, 0.08))
+    sums = totals(market, 0, 900, 0)
+    assert sums["cash"] == pytest.approx(2.92)
+    assert sums["operator"] == pytest.approx(-0.52)
+    assert imbalance(market, 3) == {
+        "imbalance_drawn_j": 2 * J_PER_KWH, "imbalance_fed_j": J_PER_KWH,
+        "imbalance_cash": pytest.approx(0.52), "overloaded_link_intervals": 3,
+    }  # fmt: skip
+    assert imbalance(alone, 0) == {}
+
+
 def test_the_parts_add_up_and_each_has_its_sign() -> None:
     """Baseline imports 10 kWh with 0.5 kWh of losses; the market 8 with 0.3, and keeps 1 kWh."""
     alone = table(import_uj=[10], loss_uj=[0.5], boundary_cash_nano=[4.0], bought_uj=[9.5])
     market = table(
         import_uj=[8], loss_uj=[0.3], boundary_cash_nano=[2.4], bought_uj=[9], sold_uj=[2]
     )
-    found = audit(market, alone, stored_change_uj=(UJ, 0), network_fee_per_j=0.10 / J_PER_KWH)
+    found = audit(market, alone, stored_change_uj=(UJ, 0), fees=0.20)
     assert found.netting == pytest.approx(4.0 - 3.0)
     assert found.losses == pytest.approx(0.30 * 0.2)
     assert found.dispatch == pytest.approx(3.0 - 2.4 - 0.06)
@@ -70,7 +90,7 @@ def test_a_market_may_lose_and_says_so() -> None:
         table(import_uj=[2], boundary_cash_nano=[0.6]),
         table(import_uj=[1], boundary_cash_nano=[0.3]),
         stored_change_uj=(0, 0),
-        network_fee_per_j=0.0,
+        fees=0.0,
     )
     assert found.saving == pytest.approx(-0.3)
     assert found.break_even_fee_per_j is None  # nothing is traded next door
@@ -103,7 +123,7 @@ def test_what_is_not_served_and_not_done_counts_at_its_stated_cost() -> None:
         market,
         alone,
         stored_change_uj=(4 * UJ, 2 * UJ),
-        network_fee_per_j=0.0,
+        fees=0.0,
         unserved_cost_per_j=2.0 / J_PER_KWH,
         stored_value_per_j=0.5 / J_PER_KWH,
         undone=(1.0, 5.0),

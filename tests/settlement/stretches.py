@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from isojoule.kernels.money import payments
+from isojoule.settlement.rules import BASES, Fee, Imbalance, Pause, Rules
 from isojoule.settlement.stretch import Stretch
 
 KWH_UJ = 3_600_000_000_000
 
 
 def stretch_of(**changes: Any) -> Stretch:
-    """One interval: Ada sells 2 kWh, Bo buys 1 kWh, the rest goes out; prices 0.30 and 0.08 EUR/kWh.
+    """One interval: Ada sells 2 kWh, Bo buys 1 kWh, the rest goes out; the tariff is 0.30 and 0.08.
 
     Between neighbours a kWh costs 0.20 EUR. No losses. Meters read what was cleared.
     """
@@ -58,6 +60,9 @@ def random_stretch(
     metered = cleared + change
     tie = -metered.sum(1) - loss - (rng.integers(0, KWH_UJ // 50, intervals) if errors else 0)
     payment = payments(np.repeat(price, members), cleared.ravel()).reshape(cleared.shape)
+    earned = -rng.integers(0, 10**8, cleared.shape)
+    worked = rng.integers(-(10**7), 10**7, cleared.shape)
+    worked[:, -1] -= worked.sum(1)
     at_tie = np.where(utility < 0, sells, buys)
     return Stretch(
         currency="EUR",
@@ -67,8 +72,8 @@ def random_stretch(
         group_s=1_600_000_000 + 3600 * (np.arange(intervals) // 4),
         cleared_uj=cleared,
         payment_nano=payment,
-        earned_nano=np.zeros_like(cleared),
-        worked_nano=np.zeros_like(cleared),
+        earned_nano=earned,
+        worked_nano=worked,
         metered_uj=metered,
         utility_uj=utility,
         utility_nano=payments(at_tie, utility),
@@ -77,4 +82,29 @@ def random_stretch(
         sells_at_per_j=sells,
         buys_at_per_j=buys,
         paused=rng.random(intervals) < 0.2,
+    )
+
+
+def some_rules(seed: int) -> Rules:
+    """Rules of every kind, by chance."""
+    rng = np.random.default_rng(seed)
+    low, high = sorted(rng.uniform(-0.1, 0.5, 2) / 3.6e6)
+    prices = (
+        Imbalance("tie"),
+        Imbalance("dual", short_factor=1.0 + low * 1e6, long_factor=0.8),
+        Imbalance("fixed", short_per_j=high, long_per_j=low),
+    )
+    payer = ("cause", "members")[int(rng.integers(2))]
+    rates = {"days": 1e-6, "bill": 0.3}
+    fees = tuple(
+        Fee(f"fee {on}", on, float(rng.uniform(-1, 1)) * rates.get(on, 0.1 / 3.6e6), "somebody")
+        for on in BASES
+        if rng.random() < 0.6
+    )
+    start = 1_600_000_000 + 900 * int(rng.integers(12))
+    return Rules(
+        imbalance=replace(prices[int(rng.integers(3))], payer=payer),  # type: ignore[arg-type]
+        loss_payer=("operator", "members")[int(rng.integers(2))],  # type: ignore[arg-type]
+        fees=fees,
+        pauses=(Pause(start, start + 1000),) if rng.random() < 0.5 else (),
     )

@@ -41,7 +41,7 @@ def uniform(seed: bytes, *names: str | int) -> float:
     >>> uniform(b"seed", "ada", 1), uniform(b"seed", "ada", 2)
     (0.7381336003994944, 0.08189357727663449)
     """
-    return (_bits(seed, "uniform", names) >> 203) / 2**53
+    return (bits(seed, "uniform", names) >> 203) / 2**53
 
 
 def normal(seed: bytes, *names: str | int) -> float:
@@ -57,7 +57,7 @@ def normal(seed: bytes, *names: str | int) -> float:
     >>> round(normal(b"seed", "ada", 1), 12)
     -0.171220981754
     """
-    return _STANDARD.inv_cdf(((_bits(seed, "normal", names) >> 204) + 0.5) / 2**52)
+    return _STANDARD.inv_cdf(((bits(seed, "normal", names) >> 204) + 0.5) / 2**52)
 
 
 def rank(seed: bytes, *names: str | int) -> bytes:
@@ -65,10 +65,11 @@ def rank(seed: bytes, *names: str | int) -> bytes:
 
     Depends on the names alone, never on the order in which they came in.
     """
-    return _bits(seed, "rank", names).to_bytes(32, "big")
+    return bits(seed, "rank", names).to_bytes(32, "big")
 
 
-def _bits(seed: bytes, distribution: str, names: tuple[str | int, ...]) -> int:
+def bits(seed: bytes, distribution: str, names: tuple[str | int, ...]) -> int:
+    """The 256 bits that stand behind a draw, as a whole number."""
     parts = [b"isojoule.chance.1", _part(b"s", distribution.encode()), _part(b"b", seed)]
     for name in names:
         if isinstance(name, str):

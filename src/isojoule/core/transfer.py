@@ -2,9 +2,9 @@
 
 The rules:
 
-- An account counts one unit: nano-units of a currency, or microjoules. Its id is the first 128 bits
-  of SHA-256 over `isojoule.account.1`, the unit and the name, so a name cannot be altered behind its
-  id.
+- An account counts one unit: nano-units of a currency, or microjoules. Its id is the first 128
+  bits of SHA-256 over `isojoule.account.1`, the unit and the name (`stable_id`), so a name cannot
+  be altered behind its id.
 - A transfer moves a positive whole amount from one account (debit) to another (credit) of the same
   unit. What has been written is never altered; what was wrong is put right by another transfer.
 - A transfer's id is chosen by who asks for it, 128 bits, not 0. The same id is the same transfer.
@@ -15,8 +15,9 @@ The rules:
 - The bytes of both are fixed: big-endian, 128 bytes for a transfer. They are the entries of the
   ledger's log.
 
-The semantics are those of TigerBeetle (https://docs.tigerbeetle.com/reference/transfer/), with amounts
-of 63 bits, totals without a limit, and expiry as an entry of its own. Spec: docs/spec/ledger.md, J1 to J5.
+The semantics are those of TigerBeetle (https://docs.tigerbeetle.com/reference/transfer/), with
+amounts of 63 bits, totals without a limit, and expiry as an entry of its own.
+Spec: docs/spec/ledger.md, J1 to J5.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ MOST_AMOUNT = 2**63 - 1
 """Largest amount of one transfer."""
 NO_REF = bytes(32)
 ENERGY = "J"
-"""Unit of accounts that count energy, in microjoules; every other unit is a currency, in 1e-9 of it."""
+"""Unit of accounts that count energy, in microjoules. Others are currencies, in 1e-9 of them."""
 
 
 class Kind(IntEnum):
@@ -124,6 +125,13 @@ class Transfer(NamedTuple):
         return self.at_ns + self.timeout_s * 10**9 if self.timeout_s else 0
 
 
+_LIMITS = (
+    Limit.NONE,
+    Limit.DEBITS_MUST_NOT_EXCEED_CREDITS,
+    Limit.CREDITS_MUST_NOT_EXCEED_DEBITS,
+)
+_ACCOUNT = struct.Struct(">16sQBB")
+"""id, at_ns, limit, length of the unit; unit and name follow"""
 _TRANSFER = struct.Struct(">16s16s16s16sQqQ32sIHBB")
 """id, debit, credit, pending id, amount, for_s, at_ns, ref, timeout_s, code, kind, linked"""
 TRANSFER_BYTES = _TRANSFER.size
@@ -170,27 +178,50 @@ def check_account(account: Account) -> None:
     """
     name, unit = account.name, account.unit
     place = f"account {name!r}"
-    if not name or len(name.encode()) > 500 or not name.isprintable() or name.strip() != name:
+    if not name or not name.isprintable() or name.strip() != name or len(name.encode()) > 500:
         raise InputError("is no name", place=place, remedy="1 to 500 bytes of printable text")
     if not (unit.isascii() and unit.isalnum() and len(unit) <= 12):
         raise InputError(
             f"unit {unit!r} is no unit", place=place, remedy="use J, or a currency code such as EUR"
         )
-    if account.limit == Limit(3):
+    if account.limit not in _LIMITS:
         raise InputError(
             "debits and credits may not limit each other", place=place, remedy="choose one limit"
         )
 
 
 def account_bytes(account: Account, at_ns: int) -> bytes:
-    """The bytes of an account as an entry of the log."""
+    """The bytes of an account as an entry of the log, and when it was opened, ns since 1970."""
     name, unit = account.name.encode(), account.unit.encode()
-    return (
-        account.id.to_bytes(_ID_BYTES, "big")
-        + struct.pack(">QBB", at_ns, int(account.limit), len(unit))
-        + unit
-        + name
+    head = _ACCOUNT.pack(
+        account.id.to_bytes(_ID_BYTES, "big"), at_ns, int(account.limit), len(unit)
     )
+    return head + unit + name
+
+
+def account_from_bytes(data: bytes) -> tuple[Account, int]:
+    """The account behind its bytes, and when it was opened, ns since 1970.
+
+    Raises
+    ------
+    ValueError
+        They are not the bytes of an account that can be.
+
+    >>> account_from_bytes(account_bytes(Account("member/ada", "EUR"), 5))[1]
+    5
+    """
+    if len(data) < _ACCOUNT.size:
+        raise ValueError(f"{len(data)} bytes are no account")
+    _, at_ns, limit, length = _ACCOUNT.unpack_from(data)
+    middle = _ACCOUNT.size + length
+    account = Account(data[middle:].decode(), data[_ACCOUNT.size : middle].decode(), Limit(limit))
+    try:
+        check_account(account)
+    except InputError as error:
+        raise ValueError(str(error)) from error
+    if account_bytes(account, at_ns) != data:
+        raise ValueError("the id of the account is not that of its unit and name")
+    return account, at_ns
 
 
 def transfer_bytes(transfer: Transfer) -> bytes:
@@ -237,5 +268,16 @@ def transfer_from_bytes(data: bytes) -> Transfer:
     if linked > 1:
         raise ValueError(f"{linked} is neither linked nor not")
     return Transfer(
-        i, debit, credit, amount, Kind(kind), pending, bool(linked), timeout_s, code, for_s, ref, at_ns
-    )  # fmt: skip
+        id=i,
+        debit=debit,
+        credit=credit,
+        amount=amount,
+        kind=Kind(kind),
+        pending_id=pending,
+        linked=bool(linked),
+        timeout_s=timeout_s,
+        code=code,
+        for_s=for_s,
+        ref=ref,
+        at_ns=at_ns,
+    )

@@ -11,6 +11,8 @@ HALF = np.uint64(32)
 LOW_BITS = np.uint64(0xFFFFFFFF)
 ONE = np.uint64(1)
 TOP = np.uint64(63)
+MOST = np.uint64(2**63)
+"""Above every remainder."""
 
 
 @inline
@@ -52,11 +54,14 @@ def share_rows(
 
     Returns
     -------
-    Parts, (T, P); each row sums to its total.
+    Parts, (T, P), of the sign of their total; each row sums to it, and each part is the exact one
+    rounded down or up.
     """
     rows, parties = weight.shape
     parts = np.zeros((rows, parties), np.int64)
     rest = np.empty(parties, np.uint64)
+    missing = np.empty(parties, np.uint64)
+    served = np.zeros(parties, np.bool_)
     for row in range(rows):
         if total[row] == 0:
             continue
@@ -73,15 +78,16 @@ def share_rows(
             part, rest[at] = multiply_divide(amount, mine, whole)
             parts[row, at] = np.int64(part)
             left -= part
-        for _ in range(left):
-            best = -1
+        if left > 0:
             for at in range(parties):
-                if best < 0 or rest[at] > rest[best] or (
-                    rest[at] == rest[best] and rank[at] < rank[best]
-                ):  # fmt: skip
-                    best = at
-            parts[row, best] += 1
-            rest[best] = np.uint64(0)
+                missing[rank[at]] = MOST - rest[at]
+            # a stable sort: among equal remainders the order of rank
+            first = np.argsort(missing, kind="mergesort")
+            for at in range(np.int64(left)):
+                served[first[at]] = True
+            for at in range(parties):
+                parts[row, at] += served[rank[at]]
+                served[rank[at]] = False
         if total[row] < 0:
             for at in range(parties):
                 parts[row, at] = -parts[row, at]

@@ -9,13 +9,17 @@ split into parts that add up:
 - netting: the baseline's own flows, settled at the utility's node as one meter instead of many.
   Energy that neighbours used to sell at the low price and buy back at the high one stays here.
 - losses: what links lose, less than in the baseline, at the utility's price of the interval.
-- dispatch: the rest of the cash: batteries that serve neighbours too, curtailment avoided.
+- dispatch: the rest of the cash: batteries that serve neighbours too, curtailment avoided; and
+  plans made on a forecast that came otherwise.
 - served: need that went unserved in the baseline, at the scenario's stated cost.
 - orders: work that was left undone in the baseline, at what it was worth to who ordered it.
 - storage: more energy left in batteries at the end, at the utility's buying price or a stated one.
-- fees: the network fee on energy that neighbours trade.
+- fees: what participants pay to others because of the market, as the network fee.
 
-Spec: docs/spec/audit.md, A1 to A6.
+Where offers are made of a forecast, all of it is counted as metered. The imbalance at the utility's
+node is then part of the cash, at the utility's prices.
+
+Spec: docs/spec/audit.md, A1 to A7.
 """
 
 from __future__ import annotations
@@ -57,7 +61,7 @@ def audit(
     baseline: Columns,
     *,
     stored_change_uj: tuple[int, int],
-    network_fee_per_j: float,
+    fees: float = 0.0,
     unserved_cost_per_j: float = 0.0,
     stored_value_per_j: float | None = None,
     undone: tuple[float, float] = (0.0, 0.0),
@@ -70,8 +74,8 @@ def audit(
         Columns of the table `intervals`, equal times.
     stored_change_uj
         Change of the energy in batteries over the stretch, market and baseline.
-    network_fee_per_j
-        Paid on energy that neighbours trade.
+    fees
+        What participants pay in fees because of the market, money.
     unserved_cost_per_j
         What a Joule of need that is not served counts.
     stored_value_per_j
@@ -86,10 +90,7 @@ def audit(
     def joules(table: Columns, name: str) -> NDArray[np.float64]:
         return np.asarray(table[name], np.float64) / UJ_PER_J
 
-    def cash(table: Columns) -> float:
-        return int(np.sum(np.asarray(table["boundary_cash_nano"], np.int64))) / NANO_PER_UNIT
-
-    before, after = cash(baseline), cash(market)
+    before, after = (int(cash_nano(table).sum()) / NANO_PER_UNIT for table in (baseline, market))
     one_meter = float(
         np.sum(sells * joules(baseline, "import_uj") - buys * joules(baseline, "export_uj"))
     )
@@ -99,7 +100,6 @@ def audit(
     ]
     losses = float(np.sum(at_margin * (lost[0] - lost[1])))
     local_j = float(local_trade_j(market).sum())
-    fees = -network_fee_per_j * local_j
     per_j = float(np.mean(buys)) if stored_value_per_j is None else stored_value_per_j
     worth = per_j / UJ_PER_J
     missed = [
@@ -111,7 +111,7 @@ def audit(
     netting = before - one_meter
     dispatch = one_meter - after - losses
     free = netting + dispatch + losses + served + orders + storage
-    saving = free + fees
+    saving = free - fees
     baseline_cost = before + missed[1] + undone[1] - worth * stored_change_uj[1]
     return Audit(
         baseline_cost=baseline_cost,
@@ -124,13 +124,45 @@ def audit(
         served=served,
         orders=orders,
         storage=storage,
-        fees=fees,
+        fees=-fees,
         local_trade_j=local_j,
         break_even_fee_per_j=free / local_j if local_j > 0 else None,
         fee_table=[
             {"fee_per_kwh": fee, "saving": free - fee / J_PER_KWH * local_j} for fee in FEES_PER_KWH
         ],
     )
+
+
+def cash_nano(table: Columns) -> NDArray[np.int64]:
+    """Paid to the utility in each interval, the imbalance included, nano-units."""
+    paid = np.asarray(table["boundary_cash_nano"], np.int64)
+    return paid + imbalance_nano(table)
+
+
+def imbalance_nano(table: Columns) -> NDArray[np.int64]:
+    """Paid to the utility for the imbalance in each interval, nano-units; 0 without forecasts."""
+    if "imbalance_cash_nano" not in table:
+        return np.zeros(np.size(table["boundary_cash_nano"]), np.int64)
+    return np.asarray(table["imbalance_cash_nano"], np.int64)
+
+
+def imbalance(table: Columns, overloaded: int) -> dict[str, float | int]:
+    """Sums of the imbalance over a stretch of time, J and money; nothing without forecasts.
+
+    Parameters
+    ----------
+    overloaded
+        Links times intervals beyond their limit.
+    """
+    if "imbalance_uj" not in table:
+        return {}
+    more = np.asarray(table["imbalance_uj"], np.int64)
+    return {
+        "imbalance_drawn_j": int(more.clip(0).sum()) / UJ_PER_J,
+        "imbalance_fed_j": int(-more.clip(None, 0).sum()) / UJ_PER_J,
+        "imbalance_cash": int(imbalance_nano(table).sum()) / NANO_PER_UNIT,
+        "overloaded_link_intervals": overloaded,
+    }
 
 
 def local_trade_j(table: Columns) -> NDArray[np.float64]:
@@ -183,11 +215,11 @@ def totals(
     buys = float(np.nan_to_num(np.mean(np.asarray(table["buys_at_per_j"], np.float64))))
     worth = buys if stored_value_per_j is None else stored_value_per_j
     return {
-        "cash": money("boundary_cash_nano"),
+        "cash": int(cash_nano(table).sum()) / NANO_PER_UNIT,
         **energy,
         "stored_change_j": stored_change_uj / UJ_PER_J,
         "stored_change_value": stored_change_uj / UJ_PER_J * worth,
-        "operator": money("operator_nano"),
+        "operator": money("operator_nano") - int(imbalance_nano(table).sum()) / NANO_PER_UNIT,
         "congestion_rent": money("congestion_rent_nano"),
         "loss_rent": money("loss_rent_nano"),
         "served_share": served / energy["consumed_j"] if energy["consumed_j"] > 0 else None,

@@ -15,6 +15,7 @@ Rules that always hold (checked when it is made):
 - The utility sells to the grid at `utility_node` and never buys dearer than it sells. Off the
   grid there is none: `utility_node` is -1 and its prices are nan.
 - Machines are fed by batteries, each by one of its own; Orders name known customers and nodes.
+- Who forecasts has a utility to make up for the errors. Pauses begin and end where intervals do.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from numpy.typing import NDArray
 from isojoule.core.errors import InputError
 from isojoule.grid import Grid
 from isojoule.microworld.devices import DeviceKind, Devices, check_unique
+from isojoule.microworld.forecast import Forecast, check_forecast
+from isojoule.microworld.pauses import Pause, check_pauses
 
 MOST_J = 4e12
 """No device moves more in an interval: totals in microjoules must fit into 64 bits."""
@@ -40,7 +43,7 @@ BASELINES = ("utility-only", "autarky")
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-__all__ = ["DeviceKind", "Devices", "Period", "Scenario"]
+__all__ = ["DeviceKind", "Devices", "Forecast", "Pause", "Period", "Scenario"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,10 @@ class Scenario:
     slack_voltage_pu
         Voltage at the utility's node in the AC check and under `lindistflow`, per unit of that
         node's `voltage_v`, with the transformer's tap folded in.
+    forecast
+        What the market's offers are made of; None: of what comes. The baseline needs none.
+    pauses
+        Stretches without a market, in time order, disjoint.
     """
 
     name: str
@@ -151,6 +158,8 @@ class Scenario:
     machines: tuple[Machine, ...] = ()
     machine_device: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
     orders: tuple[Order, ...] = ()
+    forecast: Forecast | None = None
+    pauses: tuple[Pause, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.carbon_kg_per_j) == 0:
@@ -277,6 +286,9 @@ def check_scenario(scenario: Scenario) -> None:
         raise InputError("carbon_kg_per_j is not of one value an interval")
     _check_machines(s)
     _check_times(s)
+    check_pauses(s.pauses, s.times_s, s.interval_s)
+    if s.forecast is not None:
+        check_forecast(s)
 
 
 def _check_machines(s: Scenario) -> None:

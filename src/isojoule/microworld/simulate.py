@@ -1,19 +1,22 @@
 """The loop of a microworld: state -> offers -> clearing -> delivery -> metering -> record.
 
-Each interval: batteries self-discharge; machines take Orders; every device makes its offer; the
-mechanism clears; what was cleared is delivered and metered as it is; batteries move by what they
-received, and machines draw what they used; all of it is recorded in integers. Nothing here reads
-a file, a clock or a generator of randomness.
+Each interval: batteries self-discharge; machines take Orders; every device makes its offer, of what
+it expects; the mechanism clears; batteries move by what they received, and machines draw what they
+used; all of it is recorded in integers. Where what comes is what was expected, what was cleared is
+what is metered. Else meters and links follow from what comes (`isojoule.microworld.delivery`),
+which changes nothing of what batteries hold. In a pause the fall-back clears instead of the market.
+Nothing here reads a file, a clock or a generator of randomness.
 
-Conservation is asserted, exactly, in every interval: what all offers receive, what links lose
-and what transformers draw sums to zero; money sums to the operator's line; each battery changes
-by what it received less the loss of its converter, its self-discharge and what machines drew.
+Conservation is asserted, exactly, in every interval, as cleared and as metered: what all offers
+receive, what links lose and what transformers draw sums to zero; money sums to the operator's line;
+each battery changes by what it received less the loss of its converter, its self-discharge and what
+machines drew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,7 +30,9 @@ from isojoule.market import Book, Clearing, Mechanism, Refusal
 from isojoule.market.allocation import supporting_prices
 from isojoule.market.book import NETWORKS
 from isojoule.market.contract import Warm
+from isojoule.market.mechanisms import get
 from isojoule.market.settle import capacity_uj
+from isojoule.microworld.delivery import Cleared, Delivery, delivered
 from isojoule.microworld.offers import OfferMaker
 from isojoule.microworld.world import Opened, State, World
 
@@ -48,7 +53,7 @@ class Record:
     time_s
         Starts, epoch seconds UTC, (R,).
     wanted_uj
-        What loads wanted and PV had (negative), (R, devices).
+        What loads wanted and PV had (negative), as it came, (R, devices).
     energy_uj, payment_nano
         Received and paid, (R, offers).
     flow_uj, loss_uj, standing_uj, full
@@ -72,6 +77,10 @@ class Record:
     closed
         Whether nothing is left open: nodal prices prove the optimum to rounding, or another rule
         was followed, (R,).
+    delivery
+        What was metered, where offers were made of a forecast; None: what was cleared.
+    paused
+        Whether the market paused, (R,); None in a world whose market never does.
     """
 
     time_s: Ints
@@ -97,6 +106,28 @@ class Record:
     welfare: Floats
     gap: Floats
     closed: NDArray[np.bool_]
+    delivery: Delivery | None = None
+    paused: NDArray[np.bool_] | None = None
+
+    @property
+    def offered_uj(self) -> Ints:
+        """What the offers of the devices were made of, (R, devices)."""
+        return self.wanted_uj if self.delivery is None else self.delivery.offered_uj
+
+    @property
+    def metered_uj(self) -> Ints:
+        """What each offer received in truth, (R, offers)."""
+        return self.energy_uj if self.delivery is None else self.delivery.metered_uj
+
+    @property
+    def delivered_flow_uj(self) -> Ints:
+        """What links sent in truth, (R, links)."""
+        return self.flow_uj if self.delivery is None else self.delivery.flow_uj
+
+    @property
+    def delivered_loss_uj(self) -> Ints:
+        """What links lost in truth, (R, links)."""
+        return self.loss_uj if self.delivery is None else self.delivery.loss_uj
 
     @property
     def unproven(self) -> int:
@@ -135,6 +166,8 @@ def simulate(
     count, offers, batteries = last - first, maker.template.offer_count, maker.batteries.size
     links, nodes = s.grid.link_count, s.grid.node_count
     wanted = maker.energies_uj(slice(first, last))
+    offered = world.offered_uj(slice(first, last), wanted)
+    paused = None if world.pauses is None else world.pauses[first:last]
     record = Record(
         time_s=s.times_s[first:last].astype(np.int64),
         wanted_uj=wanted,
@@ -159,14 +192,19 @@ def simulate(
         welfare=np.zeros(count),
         gap=np.zeros(count),
         closed=np.ones(count, bool),
+        paused=paused,
     )
+    fallback = get(world.fallback) if paused is not None and paused.any() else None
     state = start
     follows = mechanism if isinstance(mechanism, Warm) else None
     begin: Any = None
     for at in range(count):
-        opened = world.open(first + at, wanted[at], state)
+        opened = world.open(first + at, offered[at], state)
         clearing: Clearing | Refusal
-        if follows is None:
+        halted = paused is not None and bool(paused[at])
+        if halted and fallback is not None:
+            clearing, begin = fallback.clear(opened.book, s.grid, seed=seed), None
+        elif follows is None:
             clearing = mechanism.clear(opened.book, s.grid, state=state.market, seed=seed)
         else:
             clearing, begin = follows.clear_from(
@@ -175,14 +213,24 @@ def simulate(
         if isinstance(clearing, Refusal):
             when = Interval(int(s.times_s[first + at]), 1.0).start_text()
             raise InputError(f"interval {when}: {clearing}", remedy="choose another mechanism")
-        state = world.close(opened, clearing.energy_uj[maker.batteries], clearing.state)
+        carried = state.market if halted else clearing.state  # a pause leaves it as it was
+        state = world.close(opened, clearing.energy_uj[maker.batteries], carried)
         closed = proven_by_prices(opened.book, s.grid, clearing)
         _write(record, at, opened, state, clearing, closed)
         if progress is not None:
             progress(1)
     record.full[:] = np.abs(record.flow_uj) >= limits_uj(maker)
+    if world.forecasts:
+        record = with_delivery(maker, record, offered)
     check_record(maker, record)
     return record, state
+
+
+def with_delivery(maker: OfferMaker, record: Record, offered_uj: Ints) -> Record:
+    """The record with what was metered, when its offers were made of `offered_uj`."""
+    cleared = Cleared(record.energy_uj, record.flow_uj, record.loss_uj)
+    made = delivered(maker, record.wanted_uj, offered_uj, cleared, record.time_s)
+    return replace(record, delivery=made)
 
 
 def proven_by_prices(book: Book, grid: Grid, clearing: Clearing) -> bool:
@@ -203,7 +251,8 @@ def proven_by_prices(book: Book, grid: Grid, clearing: Clearing) -> bool:
 
 def line_of(operator: dict[str, int], name: str) -> int:
     """A line of the operator's account, nano-units, all its parts (`name.<link>`) together."""
-    return sum(nano for line, nano in operator.items() if line.split(".")[0] == name)
+    parts = name + "."
+    return sum([v for line, v in operator.items() if line == name or line.startswith(parts)])
 
 
 def limits_uj(maker: OfferMaker) -> Ints:
@@ -262,6 +311,10 @@ def check_record(maker: OfferMaker, record: Record) -> None:
     # standing losses are drawn without a payment: the operator's surplus already holds their cost
     moved = record.energy_uj.sum(1) + record.loss_uj.sum(1) + record.standing_uj.sum(1)
     hold(moved, "energy is not conserved")
+    if record.delivery is not None:
+        d = record.delivery
+        moved = d.metered_uj.sum(1) + d.loss_uj.sum(1) + record.standing_uj.sum(1)
+        hold(moved, "metered energy is not conserved")
     paid = record.payment_nano.sum(1) + record.link_payment_nano.sum(1)
     hold(paid - record.operator_nano, "money is not conserved")
     loss = conversion_loss_uj(maker, record)

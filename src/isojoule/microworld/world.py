@@ -1,6 +1,6 @@
 """One interval of a world, without its clearing: what stands open before it, what it leaves.
 
-    opened = world.open(row, wanted, state)      # self-discharge, Orders taken, the book
+    opened = world.open(row, offered, state)     # self-discharge, Orders taken, the book
     ...                                          # somebody clears the book, or reads a clearing
     state = world.close(opened, received)        # batteries move, machines draw what they used
 
@@ -11,12 +11,17 @@ follows from its scenario, its seed and what its batteries received.
 In an interval, in this order: batteries self-discharge; machines take Orders against the free
 energy of their batteries, and commit it at once; what is committed is held back from the market;
 after the clearing it is drawn. A battery whose curve perishes has idled since it last gave energy:
-after q out of its free energy F the clock stands at t * (1 - q/F). Spec: docs/spec/run.md.
+after q out of its free energy F the clock stands at t * (1 - q/F).
+
+A market may see a forecast instead of what comes, and may pause (docs/spec/run.md, R17 to R20). A
+world without a market does neither: everybody is billed by the meter.
+
+Spec: docs/spec/run.md.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -31,6 +36,7 @@ from isojoule.market import Book
 from isojoule.market.book import NETWORKS
 from isojoule.market.contract import State as MarketState
 from isojoule.microworld.offers import OfferMaker
+from isojoule.microworld.pauses import paused
 from isojoule.microworld.scenario import Scenario
 from isojoule.valuation import Battery
 from isojoule.valuation.battery import freshness
@@ -148,9 +154,14 @@ class World:
     fleet: Fleet | None
     battery_of: Ints
     """Position among the batteries of the one that feeds each machine."""
+    market: bool = False
+    """Whether there is a market, which forecasts and pauses as the scenario says."""
+    seed: bytes = b""
 
     @classmethod
-    def of(cls, scenario: Scenario, *, alone: bool = False, seed: bytes = b"") -> World:
+    def of(
+        cls, scenario: Scenario, *, alone: bool = False, seed: bytes = b"", market: bool = True
+    ) -> World:
         """Build the world of a scenario.
 
         Parameters
@@ -159,12 +170,18 @@ class World:
             Orders go to machines of their own participant only, as in the baseline; else to any
             that the grid reaches. Where the market sees voltages or the laws of meshes, the
             baseline, which is no market, sees what links carry and lose (`transport`).
+        seed
+            Of ties between Orders, and of the forecast.
+        market
+            Whether there is a market: without one nothing is forecast, and nothing pauses. None
+            for the baseline in any case.
         """
+        market = market and not alone
         plain = alone and scenario.network not in NETWORKS
         maker = OfferMaker.of(scenario, "transport" if plain else "")
         at = np.searchsorted(maker.batteries, scenario.machine_device).astype(np.int64)
         if not scenario.machines:
-            return cls(maker, None, at)
+            return cls(maker, None, at, market, seed)
         from isojoule.microworld.fleet import Fleet
 
         d = scenario.devices
@@ -180,7 +197,7 @@ class World:
             interval_s=scenario.interval_s,
             seed=seed,
         )
-        return cls(maker, fleet, at)
+        return cls(maker, fleet, at, market, seed)
 
     @property
     def machines(self) -> tuple[Machine, ...]:
@@ -198,8 +215,44 @@ class World:
         fleet = None if self.fleet is None else self.fleet.first()
         return State(stored_uj.copy(), np.zeros(stored_uj.size), fleet)
 
-    def open(self, row: int, wanted_uj: Ints, state: State) -> Opened:
-        """Begin the interval `row`; `wanted_uj` is its row of `OfferMaker.energies_uj`."""
+    def offered_uj(self, rows: slice, wanted_uj: Ints) -> Ints:
+        """What the offers of these intervals are made of, (rows, devices).
+
+        Parameters
+        ----------
+        wanted_uj
+            What comes, `OfferMaker.energies_uj` of the rows. It is handed back as it is where
+            nothing is forecast; in a pause it is what counts.
+        """
+        scenario = self.maker.scenario
+        if not self.market or scenario.forecast is None:
+            return wanted_uj
+        expected = scenario.forecast.energies_uj(self.maker, rows, self.seed)
+        if self.pauses is None:
+            return expected
+        out: Ints = np.where(self.pauses[rows, None], wanted_uj, expected)
+        return out
+
+    @property
+    def forecasts(self) -> bool:
+        """Whether offers are made of a forecast."""
+        return self.market and self.maker.scenario.forecast is not None
+
+    @cached_property
+    def pauses(self) -> NDArray[np.bool_] | None:
+        """Whether the market pauses, for each interval of the scenario; None: it never does."""
+        scenario = self.maker.scenario
+        if not self.market or not scenario.pauses:
+            return None
+        return paused(scenario.pauses, scenario.times_s)
+
+    @property
+    def fallback(self) -> str:
+        """The rule in a pause: name of a mechanism."""
+        return "utility-only" if self.maker.scenario.has_utility else "autarky"
+
+    def open(self, row: int, offered_uj: Ints, state: State) -> Opened:
+        """Begin the interval `row`; `offered_uj` is its row of `offered_uj`."""
         maker = self.maker
         decay = maker.decay_uj(state.stored_uj)
         stored = state.stored_uj - decay
@@ -212,7 +265,9 @@ class World:
             turn = self.fleet.turn(state.fleet, time_s, packs)
             committed[self.battery_of] = turn.committed_uj
             used[self.battery_of] = turn.used_uj
-        book = maker.make(row, wanted_uj, stored, committed, fresh)
+        book = maker.make(row, offered_uj, stored, committed, fresh)
+        if self.pauses is not None and self.pauses[row] and book.network not in NETWORKS:
+            book = replace(book, network="transport")  # as the baseline sees it
         return Opened(book, stored, decay, committed, used, state.idle_s, turn)
 
     def close(self, opened: Opened, received_uj: Ints, market: MarketState | None = None) -> State:

@@ -2,8 +2,8 @@
 
     settled = settle(stretch, rules)
 
-Comes in: a `Stretch`, and `Rules`. Goes out: *lines*, each a named reason for which money, energy or
-both move between parties and one account. `isojoule.settlement.booking` makes transfers of them.
+Comes in: a `Stretch`, and `Rules`. Goes out: *lines*, each a named reason for which money, energy
+or both move between parties and one account. `isojoule.settlement.booking` makes transfers of them.
 
 Theory of operation:
 
@@ -11,9 +11,12 @@ Theory of operation:
   `market`, losses take their energy from it, and what money is left in it is the operator's. After
   each interval `market` is empty.
 - What the meters show besides is an imbalance: members take it from `balancing` (or give it) at the
-  price that the rules set, the utility delivers it to `balancing` at its tariff, the change of losses
-  takes its energy, and what money is left is the operator's. After each interval `balancing` is empty.
-- Fees follow, in the order of the rules.
+  price that the rules set, the utility delivers it to `balancing` at its tariff, the change of
+  losses takes its energy, and what money is left is the operator's. After each interval `balancing`
+  is empty.
+- While the market is paused each member settles its own meter at the utility's tariff, as if it
+  were alone: what the meter shows besides costs what the tariff makes of the difference.
+- Fees follow, in the order of the rules (`isojoule.settlement.fees`).
 - Payers are rounded up and receivers down, to the nano-unit, in every interval. Nothing is rounded
   again afterwards: netting adds whole numbers.
 
@@ -22,7 +25,6 @@ Spec: docs/spec/settlement.md, Y10 to Y20.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -30,11 +32,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.core.errors import InvariantError
-from isojoule.core.units import PPB
-from isojoule.kernels.money import payments
-from isojoule.settlement.rules import Fee, Imbalance, Rules
+from isojoule.settlement.fees import charge_fees, money_for
+from isojoule.settlement.rules import Imbalance, Rules
 from isojoule.settlement.share_out import share_out
-from isojoule.settlement.stretch import Stretch
+from isojoule.settlement.stretch import Stretch, at_rest, check_size
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -42,7 +43,7 @@ Ints = NDArray[np.int64]
 MARKET, BALANCING, OPERATOR, UTILITY, LOSSES = (
     "market", "balancing", "operator", "utility", "losses",
 )  # fmt: skip
-"""Accounts that every market has; members' are `member/<name>`, fees' `fee/<to>/<name>`."""
+"""Accounts that every market has; members' are `member/<name>`, fees' `fee/<to>/<name>`. Y12."""
 
 
 class Code(IntEnum):
@@ -118,12 +119,15 @@ def settle(stretch: Stretch, rules: Rules) -> Settled:
 
     Raises
     ------
+    InputError
+        A price or fee makes more money than can be counted, or a pause finds no tariff.
     InvariantError
         Money or energy was made or lost. A bug.
     """
-    s = stretch
+    s = at_rest(stretch, rules.pauses)
     members = tuple(member(name) for name in s.members)
     imbalance = s.metered_uj - s.cleared_uj
+    check_size("the imbalance", imbalance)
     delivered = np.clip(s.metered_uj, np.minimum(s.cleared_uj, 0), np.maximum(s.cleared_uj, 0))
     surplus = s.payment_nano.sum(1) + s.earned_nano.sum(1) + s.worked_nano.sum(1) + s.utility_nano
     lines = [
@@ -134,11 +138,13 @@ def settle(stretch: Stretch, rules: Rules) -> Settled:
         Line(Code.LOSS, (LOSSES,), MARKET, None, _column(s.loss_uj)),
         Line(Code.SURPLUS, (OPERATOR,), MARKET, _column(-surplus)),
     ]
-    charge = np.zeros_like(imbalance)
+    bill = s.payment_nano
     if np.any(imbalance) or np.any(s.tie_uj != s.utility_uj):
-        balanced, charge = _balance(s, rules, members, imbalance)
+        balanced, charged = _balance(s, rules, members, imbalance)
         lines += balanced
-    lines += _fees(s, rules.fees, members, charge)
+        bill = bill + charged
+    for fee, money in charge_fees(s, rules.fees, bill):
+        lines.append(Line(Code.FEE, members, fee.account, money))
     lines = [line for line in lines if _moves(line)]
     settled = Settled(tuple(lines), delivered, s.cleared_uj - delivered, imbalance)
     _check(s, settled)
@@ -159,26 +165,35 @@ def tie_price(s: Stretch) -> Floats:
 def _balance(
     s: Stretch, rules: Rules, members: tuple[str, ...], imbalance: Ints
 ) -> tuple[list[Line], Ints]:
-    """Lines of the account `balancing`, and what each member is charged for its imbalance."""
+    """Lines of the account `balancing`, and what members are charged for imbalance and losses."""
     charge = _charges(s, rules.imbalance, imbalance)
     energy = np.abs(s.metered_uj)
     if rules.imbalance.payer == "members":
         charge = share_out(charge.sum(1), energy, s.members)
-    tie_change = s.tie_uj - s.utility_uj
-    utility_pays = _tariff(s, s.utility_uj) - _tariff(s, s.tie_uj)
+    paused = s.paused
+    if paused.any():
+        charge[paused] = (_tariff(s, s.metered_uj) - _tariff(s, s.cleared_uj))[paused]
     loss_change = s.metered_loss_uj - s.loss_uj
-    lost_cost = payments(tie_price(s), loss_change)
+    check_size("the change of losses", loss_change)
+    price = np.where(paused, np.nan_to_num(s.sells_at_per_j), tie_price(s))
+    lost_cost = money_for("losses", price, loss_change)
+    utility_pays = _tariff_of_tie(s, s.tie_uj) - _tariff_of_tie(s, s.utility_uj)
+    # each member stands alone with the utility then: what they are charged is the utility's
+    utility_pays = np.where(paused, -charge.sum(1) - lost_cost, utility_pays)
+    check_size("what the utility pays", utility_pays)
+    tie_change = s.tie_uj - s.utility_uj
     lines = [
         Line(Code.IMBALANCE, members, BALANCING, charge, imbalance),
         Line(Code.BALANCING, (UTILITY,), BALANCING, _column(utility_pays), _column(tie_change)),
         Line(Code.LOSS_CHANGE, (LOSSES,), BALANCING, None, _column(loss_change)),
     ]
+    rest = charge.sum(1) + utility_pays + lost_cost
     if rules.loss_payer == "members":
         shared = share_out(lost_cost, energy, s.members)
         lines.append(Line(Code.LOSS_CHARGE, members, BALANCING, shared))
+        charge = charge + shared
     else:
         lines.append(Line(Code.LOSS_CHARGE, (OPERATOR,), BALANCING, _column(lost_cost)))
-    rest = charge.sum(1) + utility_pays + lost_cost
     lines.append(Line(Code.BALANCING_REST, (OPERATOR,), BALANCING, _column(-rest)))
     return lines, charge
 
@@ -194,82 +209,20 @@ def _charges(s: Stretch, rule: Imbalance, imbalance: Ints) -> Ints:
         "fixed": (fixed * rule.short_per_j, fixed * rule.long_per_j),
     }[rule.price]
     price = np.where(imbalance > 0, short[:, None], long[:, None])
-    return _payments(price, imbalance)
+    return money_for("the imbalance", price, imbalance)
 
 
 def _tariff(s: Stretch, received_uj: Ints) -> Ints:
-    """What the utility gets for this meter reading by its two prices, nano-units, (T,)."""
-    price = np.nan_to_num(np.where(received_uj < 0, s.sells_at_per_j, s.buys_at_per_j))
-    return _payments(price, -received_uj)
+    """What members pay for their meters by the utility's two prices, nano-units, (T, P)."""
+    sells, buys = np.nan_to_num(s.sells_at_per_j), np.nan_to_num(s.buys_at_per_j)
+    price = np.where(received_uj > 0, sells[:, None], buys[:, None])
+    return money_for("the tariff", price, received_uj)
 
 
-class _Energies(NamedTuple):
-    """What fees are charged on, (T, P), microjoules."""
-
-    bought: Ints
-    sold: Ints
-    local: Ints
-    imported: Ints
-    exported: Ints
-
-
-def energies_of(s: Stretch) -> _Energies:
-    """What each meter bought and sold, and of that from and to neighbours and outside.
-
-    What neighbours sold and what did not leave through the utility's meter is local. It is spread
-    over those who bought in proportion; while the market is paused there is none.
-    """
-    bought, sold = np.maximum(s.metered_uj, 0), np.maximum(-s.metered_uj, 0)
-    out = np.maximum(s.tie_uj, 0)
-    local_total = np.minimum(np.maximum(sold.sum(1) - out, 0), bought.sum(1))
-    local_total = np.where(s.paused, 0, local_total)
-    local = share_out(local_total, bought, s.members)
-    exported = share_out(np.minimum(out, sold.sum(1)), sold, s.members)
-    return _Energies(bought, sold, local, bought - local, exported)
-
-
-def _fees(s: Stretch, fees: tuple[Fee, ...], members: tuple[str, ...], charge: Ints) -> list[Line]:
-    if not fees:
-        return []
-    energies = energies_of(s)
-    bill = np.maximum(s.payment_nano, 0) + np.maximum(charge, 0)
-    lines = []
-    for fee in fees:
-        money = _FEES[fee.on](s, fee, energies, bill)
-        bill = bill + np.maximum(money, 0)
-        lines.append(Line(Code.FEE, members, f"fee/{fee.to}/{fee.name}", money))
-    return lines
-
-
-def _fee_on_energy(name: str) -> Callable[[Stretch, Fee, _Energies, Ints], Ints]:
-    def charge(s: Stretch, fee: Fee, energies: _Energies, bill: Ints) -> Ints:
-        energy: Ints = getattr(energies, name)
-        return _payments(np.full(energy.shape, fee.rate), energy)
-
-    return charge
-
-
-def _fee_on_days(s: Stretch, fee: Fee, energies: _Energies, bill: Ints) -> Ints:
-    return np.full(bill.shape, int(np.ceil(fee.rate * s.interval_s * 1e9)), np.int64)
-
-
-def _fee_on_bill(s: Stretch, fee: Fee, energies: _Energies, bill: Ints) -> Ints:
-    share = round(fee.rate * PPB)
-    whole, rest = np.divmod(bill, PPB)
-    return whole * share - (-(rest * share) // PPB)
-
-
-_FEES: dict[str, Callable[[Stretch, Fee, _Energies, Ints], Ints]] = {
-    **{name: _fee_on_energy(name) for name in _Energies._fields},
-    "days": _fee_on_days,
-    "bill": _fee_on_bill,
-}
-
-
-def _payments(price: Floats, energy: Ints) -> Ints:
-    """ceil(price * energy), nano-units, of any equal shapes."""
-    out: Ints = payments(np.ascontiguousarray(price).ravel(), np.ascontiguousarray(energy).ravel())
-    return out.reshape(energy.shape)
+def _tariff_of_tie(s: Stretch, received_uj: Ints) -> Ints:
+    """What the utility pays for what its meter received, by its two prices, nano-units, (T,)."""
+    price = np.where(received_uj > 0, s.buys_at_per_j, s.sells_at_per_j)
+    return money_for("the utility's tariff", np.nan_to_num(price), received_uj)
 
 
 def _column(values: Ints) -> Ints:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 from numpy.typing import NDArray
 
+from isojoule.core.chance import rank
 from isojoule.kernels.share import share_rows
 
 Ints = NDArray[np.int64]
+_TIES = b"isojoule.settlement.share"
 
 
 def share_out(total: Ints, weight: Ints, names: tuple[str, ...]) -> Ints:
@@ -22,8 +22,8 @@ def share_out(total: Ints, weight: Ints, names: tuple[str, ...]) -> Ints:
     weight
         Not negative, (T, P). Where all are 0 each gets an equal part.
     names
-        Of those who share, (P,). Equal remainders are ranked by SHA-256 of the names, so the
-        order in which they stand does not matter.
+        Of those who share, (P,). Who has the larger remainder is served first, among equals by
+        `isojoule.core.chance.rank` of the name: the order in which they stand does not matter.
 
     Returns
     -------
@@ -42,9 +42,9 @@ def share_out(total: Ints, weight: Ints, names: tuple[str, ...]) -> Ints:
     return parts
 
 
-def _ranks(names: tuple[str, ...]) -> NDArray[np.int64]:
-    keys = [hashlib.sha256(name.encode()).digest() for name in names]
-    order = sorted(range(len(names)), key=lambda i: (keys[i], names[i]))
-    rank = np.empty(len(names), np.int64)
-    rank[order] = np.arange(len(names))
-    return rank
+def _ranks(names: tuple[str, ...]) -> Ints:
+    """The place of each name in the order of its rank, (P,)."""
+    order = sorted(range(len(names)), key=lambda at: rank(_TIES, names[at]))
+    place = np.empty(len(names), np.int64)
+    place[order] = np.arange(len(names))
+    return place

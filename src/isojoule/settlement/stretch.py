@@ -1,20 +1,26 @@
 """What settlement is told: who was cleared for what, and what the meters show, as columns.
 
 A stretch of consecutive intervals of one market. Nothing here knows how it was cleared.
+Spec: docs/spec/settlement.md, Y10 and Y11.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.core.errors import InputError
+from isojoule.settlement.rules import Pause
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+MOST = 2**61
+"""What the sizes of one column in one interval stay below in all: four of them fit into 63 bits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +59,11 @@ class Stretch:
         The utility's prices, money/J, (T,); nan off the grid.
     paused
         Intervals in which the market rested and the utility's tariff held, (T,).
+
+    Raises
+    ------
+    InputError
+        Columns that do not fit together, or amounts too large to be counted.
     """
 
     currency: str
@@ -80,13 +91,26 @@ class Stretch:
         for name in _BY_MEMBER:
             if getattr(self, name).shape != (intervals, members):
                 raise InputError(f"{name} is not of {intervals} intervals and {members} members")
-        for name in _BY_INTERVAL:
+        for name in ("time_s", "group_s", *_BY_INTERVAL, *_PRICES, "paused"):
             if getattr(self, name).shape != (intervals,):
                 raise InputError(f"{name} is not of {intervals} intervals")
+        for name in (*_BY_MEMBER, *_BY_INTERVAL):
+            check_size(name, getattr(self, name))
         if np.any(np.diff(self.time_s) <= 0) or np.any(np.diff(self.group_s) < 0):
             raise InputError("intervals are out of order", remedy="sort them by time")
         if np.any(self.cleared_uj.sum(1) + self.utility_uj + self.loss_uj):
             raise InputError("the cleared energies and losses do not sum to 0")
+        if np.any(self.worked_nano.sum(1)):
+            raise InputError("what members pay each other for compute does not sum to 0")
+        for name in _PRICES:
+            priceless = ~np.isfinite(getattr(self, name))
+            if np.any(np.isinf(getattr(self, name))):
+                raise InputError(f"{name} is infinite")
+            if np.any(priceless & ((self.utility_uj != 0) | (self.tie_uj != 0))):
+                raise InputError(
+                    f"the utility trades where {name} says nothing",
+                    remedy="give both of its prices for every interval, or no utility",
+                )
 
     @property
     def metered_loss_uj(self) -> Ints:
@@ -95,21 +119,80 @@ class Stretch:
         return lost
 
     def results_hash(self, rows: slice) -> bytes:
-        """SHA-256 that stands for the results of some intervals: times, members, clearing, meters."""
+        """SHA-256 that stands for the results of some intervals: members, clearing, meters. Y24."""
+        h = self._head.copy()
+        h.update(self.result_rows(rows).tobytes())
+        return h.digest()
+
+    def result_rows(self, rows: slice) -> NDArray[np.uint8]:
+        """The bytes that are hashed, big-endian, a row for each interval."""
+        count = self.time_s[rows].size
+        words = [self.time_s[rows].astype(">i8")[:, None]]
+        words += [getattr(self, name)[rows].astype(">i8") for name in _BY_MEMBER]
+        words += [getattr(self, name)[rows].astype(">i8")[:, None] for name in _BY_INTERVAL]
+        words += [getattr(self, name)[rows].astype(">f8")[:, None] for name in _PRICES]
+        parts = [np.ascontiguousarray(word).view(np.uint8).reshape(count, -1) for word in words]
+        return np.hstack([*parts, self.paused[rows].view(np.uint8)[:, None]])
+
+    @cached_property
+    def _head(self) -> hashlib._Hash:
         h = hashlib.sha256(b"isojoule.results.1")
-        for word in (self.currency, *self.members):
+        for word in (self.currency, repr(float(self.interval_s)), *self.members):
             data = word.encode()
             h.update(len(data).to_bytes(8, "big") + data)
-        for name in ("time_s", *_BY_MEMBER, "utility_uj", "utility_nano", "tie_uj", "loss_uj"):
-            h.update(getattr(self, name)[rows].astype(">i8").tobytes())
-        for name in ("sells_at_per_j", "buys_at_per_j"):
-            h.update(getattr(self, name)[rows].astype(">f8").tobytes())
-        h.update(self.paused[rows].tobytes())
-        return h.digest()
+        h.update(bytes(8))  # no name is empty: here the rows begin
+        return h
+
+
+def at_rest(s: Stretch, pauses: tuple[Pause, ...]) -> Stretch:
+    """The stretch in which nothing was cleared in intervals that begin in a pause. Spec: Y9.
+
+    Intervals that are paused already stay as they are: they were cleared by the tariff.
+
+    Raises
+    ------
+    InputError
+        There is no utility, and so no tariff, in a pause.
+    """
+    rests = np.zeros(s.time_s.size, np.bool_)
+    for pause in pauses:
+        rests |= (s.time_s >= pause.start_s) & (s.time_s < pause.end_s)
+    rests &= ~s.paused
+    if not rests.any():
+        return s
+    if any(np.isnan(getattr(s, name)[rests]).any() for name in _PRICES):
+        raise InputError(
+            "in a pause the utility's tariff holds, and there is none",
+            place="pauses",
+            remedy="off the grid, name pauses in the scenario and not in the rules of settlement",
+        )
+    nothing: dict[str, Any] = {}
+    for name in _CLEARED:
+        column = getattr(s, name).copy()
+        column[rests] = 0
+        nothing[name] = column
+    return replace(s, **nothing, paused=s.paused | rests)
+
+
+def check_size(name: str, values: Ints) -> None:
+    """Refuse what is too large to be added up, rows being intervals.
+
+    Raises
+    ------
+    InputError
+        The sizes in a row sum to `MOST` or more.
+    """
+    sizes = np.abs(values.astype(np.float64))
+    if np.any((sizes.sum(1) if sizes.ndim > 1 else sizes) >= MOST):
+        raise InputError(
+            f"{name} is beyond what can be counted in one interval, 2e18 units",
+            remedy="check the units, or settle a smaller area",
+        )
 
 
 _BY_MEMBER = ("cleared_uj", "payment_nano", "earned_nano", "worked_nano", "metered_uj")
-_BY_INTERVAL = (
-    "time_s", "group_s", "utility_uj", "utility_nano", "tie_uj", "loss_uj", "sells_at_per_j",
-    "buys_at_per_j", "paused",
+_BY_INTERVAL = ("utility_uj", "utility_nano", "tie_uj", "loss_uj")
+_PRICES = ("sells_at_per_j", "buys_at_per_j")
+_CLEARED = (
+    "cleared_uj", "payment_nano", "earned_nano", "utility_uj", "utility_nano", "loss_uj",
 )  # fmt: skip

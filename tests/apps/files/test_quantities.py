@@ -34,6 +34,8 @@ from isojoule.core.errors import InputError
         ("3 bytes", "byte", 3.0),
         ("2 GHz", "1/s", 2e9),
         ("1 d", "s", 86400.0),
+        ("0.10 EUR/d", "money/s", 0.10 / 86400),
+        ("120 ct/year", "money/s", 1.2 / (365.25 * 86400)),
         ("7", "W", 7.0),
         (7, "W", 7.0),
     ],

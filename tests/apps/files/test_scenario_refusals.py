@@ -34,6 +34,56 @@ PERIOD = "periods:\n  - {{name: d, start: 2026-06-21, end: {}}}\ncyclic:"
 
 # what is changed, what the error is found by in the changed file, and what it says
 CASES: dict[str, tuple[Edit, str, str, str, str]] = {
+    "unknown forecast": (
+        sub("scenario.yaml", "cyclic:", "forecast: {method: magic}\ncyclic:"),
+        "scenario.yaml", "forecast:", "method: input should be", "use persistence or noise",
+    ),
+    "unknown key of a forecast": (
+        sub("scenario.yaml", "cyclic:", "forecast:\n  method: noise\n  pv_eror: 0.2\ncyclic:"),
+        "scenario.yaml", "pv_eror", "unknown key 'pv_eror'", "did you mean 'pv_error'?",
+    ),
+    "forecast without a method": (
+        sub("scenario.yaml", "cyclic:", "forecast: {pv_error: 0.2}\ncyclic:"),
+        "scenario.yaml", "forecast:", "the key 'method' is missing", "persistence: as 24 hours",
+    ),
+    "parameter of another forecast": (
+        sub("scenario.yaml", "cyclic:", "forecast:\n  method: persistence\n  pv_error: 0\ncyclic:"),
+        "scenario.yaml", "pv_error", "does not apply to persistence", "use the method noise",
+    ),
+    "negative error": (
+        sub("scenario.yaml", "cyclic:", "forecast:\n  method: noise\n  load_error: -5 %\ncyclic:"),
+        "scenario.yaml", "load_error", "load_error is outside", "as 20 %",
+    ),
+    "correlation time without a unit of time": (
+        sub("scenario.yaml", "cyclic:",
+            "forecast:\n  method: noise\n  correlation_time: 3 kW\ncyclic:"),
+        "scenario.yaml", "correlation_time", "kW", "min",
+    ),
+    "unknown key of a pause": (
+        sub("scenario.yaml", "cyclic:",
+            "pauses:\n  - from: 2026-06-21\n    to: 2026-06-22\n    why: x\ncyclic:"),
+        "scenario.yaml", "why: x", "unknown key 'why'", "use one of: from, reason, to",
+    ),
+    "pause without an end": (
+        sub("scenario.yaml", "cyclic:", "pauses:\n  - {from: 2026-06-21}\ncyclic:"),
+        "scenario.yaml", "- {from", "the key 'to' is missing", "the moment after",
+    ),
+    "pause that cuts an interval": (
+        sub("scenario.yaml", "cyclic:",
+            "pauses:\n  - {from: 2026-06-21T10:05, to: 2026-06-21T11:00}\ncyclic:"),
+        "scenario.yaml", "- {from", "within an interval of 900 s", "where intervals start",
+    ),
+    "pauses that overlap": (
+        sub("scenario.yaml", "cyclic:",
+            "pauses:\n  - {from: 2026-06-21T10:00, to: 2026-06-21T11:00}\n"
+            "  - {from: 2026-06-21T10:45, to: 2026-06-21T12:00}\ncyclic:"),
+        "scenario.yaml", "10:45", "starts before the one before it ends", "in time order",
+    ),
+    "pause in another year": (
+        sub("scenario.yaml", "cyclic:",
+            "pauses:\n  - {from: 2027-06-21T10:00, to: 2027-06-21T11:00}\ncyclic:"),
+        "scenario.yaml", "2027", "no interval of the scenario lies in this pause", "2026-06-21",
+    ),
     "unknown node": (
         sub("devices.csv", "bo-pv,bo,n2", "bo-pv,bo,n22"),
         "devices.csv", "bo-pv", "unknown node 'n22'", "did you mean 'n2'?",

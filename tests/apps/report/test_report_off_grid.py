@@ -160,7 +160,7 @@ def test_waterfall_keeps_what_changes_something(hamlet: RunFiles) -> None:
     picture = figures.waterfall(hamlet.summary)
     assert "Living alone" in picture
     assert "Need that is served" in picture
-    for name in ("Trading next door", "Better use of batteries", "Not explained", "Network fees"):
+    for name in ("Trading next door", "Better use of batteries", "Not explained", "Fees"):
         assert name not in picture
 
 

@@ -12,12 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.apps.report.read import RunFiles, open_run
+from isojoule.apps.results.asked import as_settled
+from isojoule.apps.results.settlement import settle_run
 from isojoule.apps.results.summary import write_summary
 from isojoule.apps.results.worlds import Job, run_job
 from isojoule.core.units import J_PER_KWH
 from isojoule.grid import Grid
 from isojoule.machine import Machine, Order
 from isojoule.microworld.scenario import Period, Scenario
+from isojoule.settlement.rules import Rules
 from tests.microworld.worlds import BATTERY, LOAD, PV, devices
 
 KWH = J_PER_KWH
@@ -157,5 +160,6 @@ def simulated(folder: Path, scenario: Scenario) -> RunFiles:
     outcomes = [run_job(scenario, job, None) for job in jobs]
     identity = {"mechanism": scenario.mechanism, "versions": {"isojoule": "0.1.0"}, "seed": 0}
     command = f"isojoule run {scenario.name} --seed 0"
-    write_summary(folder, scenario, folder.name, outcomes, identity, command)
+    settled = settle_run(folder, scenario, as_settled(scenario, Rules()).rules, folder.name, 0)
+    write_summary(folder, scenario, folder.name, outcomes, identity, command, settled)
     return open_run(folder, scenario)

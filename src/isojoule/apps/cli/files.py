@@ -18,6 +18,7 @@ class Schema(StrEnum):
     book = "book"
     scenario = "scenario"
     message = "message"
+    settlement = "settlement"
 
 
 def check(
@@ -46,6 +47,10 @@ def schema(of: Annotated[Schema, typer.Argument(help="Which format.")]) -> None:
         from isojoule.apps.files.session_schema import session_schema
 
         document = session_schema()
+    elif of is Schema.settlement:
+        from isojoule.apps.files.settlement_rules import rules_schema
+
+        document = rules_schema()
     else:
         from isojoule.apps.files.scenario_doc import scenario_schema
 
@@ -76,6 +81,12 @@ def check_path(path: Path) -> dict[str, Any]:
         except InputError as error:
             place = str(folder / "scenario.yaml")
             raise InputError(error.message, place=place, remedy=error.remedy) from None
+        from isojoule.apps.files.settlement_rules import RULES_NAME, read_rules
+        from isojoule.apps.files.times import zone
+
+        rules = None
+        if (folder / RULES_NAME).is_file():
+            rules = read_rules(folder, currency=s.currency, tz=zone(s.timezone))
         return {
             "kind": "scenario",
             "holds": {
@@ -86,6 +97,7 @@ def check_path(path: Path) -> dict[str, Any]:
                 **({"machines": len(s.machines), "orders": len(s.orders)} if s.machines else {}),
                 "intervals": len(s.times_s),
                 "periods": len(s.periods),
+                **({"fees": len(rules.fees)} if rules else {}),
             },
         }
     from isojoule.apps.files.book_files import read_book

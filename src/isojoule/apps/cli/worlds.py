@@ -98,6 +98,26 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A parameter of the mechanism."),
     ] = None,
+    forecast: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METHOD",
+            help="What offers are made of: none, persistence or noise, also with parameters as "
+            "noise,load_error=10%.",
+        ),
+    ] = None,
+    rules: Annotated[
+        Path | None,
+        typer.Option(help="Rules of settlement, instead of the scenario's settlement.yaml."),
+    ] = None,
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            envvar="ISOJOULE_LEDGER",
+            help="A ledger that keeps the transfers: a file, or postgresql://USER@HOST/DATABASE.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed for all chance.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,
     fresh: Annotated[
@@ -124,6 +144,9 @@ def run(
             days=days,
             mechanism=mechanism,
             parameters=read_settings(settings or []),
+            forecast=forecast,
+            rules=rules,
+            ledger=ledger,
             seed=seed,
             out=out,
             workers=cores(),

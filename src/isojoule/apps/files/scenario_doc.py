@@ -5,20 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field
 
-from isojoule.apps.files.places import nearest
-from isojoule.apps.files.yaml_lines import Lines, read_yaml
-from isojoule.core.errors import InputError
-
-Quantity = float | int | str
+from isojoule.apps.files.scenario_forecast import ForecastDoc
+from isojoule.apps.files.strict_doc import Quantity, Strict, doc_schema, read_doc
+from isojoule.apps.files.yaml_lines import Lines
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class PeriodDoc(_Strict):
+class PeriodDoc(Strict):
     """A stretch of time that is run by itself."""
 
     name: str = Field(min_length=1, description="shown in tables and reports")
@@ -26,14 +20,24 @@ class PeriodDoc(_Strict):
     end: str = Field(description="the moment after the last interval")
 
 
-class CyclicDoc(_Strict):
+class CyclicDoc(Strict):
     """Repeat each period until its end state equals its start."""
 
     tolerance: float = Field(gt=0, lt=1, description="share of a battery's capacity")
     max_rounds: int = Field(default=30, ge=1, description="most repetitions")
 
 
-class ScenarioDoc(_Strict):
+class PauseDoc(Strict):
+    """A stretch of time without a market."""
+
+    start: str = Field(
+        alias="from", description="start of an interval, ISO 8601, as the times of periods"
+    )
+    end: str = Field(alias="to", description="the moment after the last interval")
+    reason: str = Field(default="", description="why, for people")
+
+
+class ScenarioDoc(Strict):
     """A scenario of Isojoule: this file, and the tables beside it."""
 
     isojoule: Literal[1] = Field(description="version of the format")
@@ -84,12 +88,28 @@ class ScenarioDoc(_Strict):
     cyclic: CyclicDoc | None = Field(
         default=None, description="absent: each period is run once, from the given state"
     )
+    forecast: ForecastDoc | None = Field(
+        default=None, description="absent: everybody knows what comes"
+    )
+    pauses: list[PauseDoc] | None = Field(
+        default=None,
+        description="stretches in which everybody falls back on the utility, off the grid on what "
+        "is theirs; absent: none",
+    )
+
+
+INNER: dict[str, type[BaseModel]] = {
+    "periods": PeriodDoc,
+    "cyclic": CyclicDoc,
+    "forecast": ForecastDoc,
+    "pauses": PauseDoc,
+}
+"""Keys that hold mappings of their own."""
 
 
 def scenario_schema() -> dict[str, Any]:
     """The JSON Schema of `scenario.yaml`."""
-    schema = ScenarioDoc.model_json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return doc_schema(ScenarioDoc)
 
 
 def read_scenario_doc(file: Path) -> tuple[ScenarioDoc, Lines]:
@@ -100,14 +120,10 @@ def read_scenario_doc(file: Path) -> tuple[ScenarioDoc, Lines]:
     InputError
         With file, line and remedy for what is wrong.
     """
-    data, lines = read_yaml(file)
-    try:
-        return ScenarioDoc.model_validate(data), lines
-    except ValidationError as error:
-        raise _explain(error, lines) from error
+    return read_doc(file, ScenarioDoc, _REMEDIES)
 
 
-_ANSWERS: dict[str, str] = {
+_REMEDIES: dict[str, str] = {
     "isojoule": "write 'isojoule: 1', the version of the format",
     "name": "use lower-case letters, digits, '-', '_' and '.'",
     "currency": "use a code of three capitals, as EUR",
@@ -117,39 +133,5 @@ _ANSWERS: dict[str, str] = {
     "interval": "write it as '15 min'",
     "baseline": "use utility-only or autarky",
     "slack_voltage_pu": "give it per unit, as 1.02",
+    "method": "use persistence or noise",
 }
-
-
-def _explain(error: ValidationError, lines: Lines) -> InputError:
-    """The first fault, in the words of the file."""
-    fault = error.errors(include_url=False)[0]
-    where = tuple(fault["loc"])
-    key = str(where[-1])
-    models: dict[str, type[BaseModel]] = {"periods": PeriodDoc, "cyclic": CyclicDoc}
-    inside = models.get(str(where[0]), ScenarioDoc) if len(where) > 1 else ScenarioDoc
-    names = list(inside.model_fields)
-    if fault["type"] == "extra_forbidden":
-        return InputError(
-            f"unknown key {key!r}", place=lines.place(*where), remedy=nearest(key, names)
-        )
-    if fault["type"] == "missing":
-        return InputError(
-            f"the key {key!r} is missing",
-            place=lines.place(*where[:-1]),
-            remedy=f"add it: {inside.model_fields[key].description}",
-        )
-    named = next(
-        (str(part) for part in reversed(where) if str(part) in _ANSWERS or part in names), key
-    )
-    return InputError(
-        f"{named}: {fault['msg'][:1].lower()}{fault['msg'][1:]}",
-        place=lines.place(*where),
-        remedy=_ANSWERS.get(named, f"the key is: {_describe(named, inside)}"),
-    )
-
-
-def _describe(key: str, model: type[BaseModel]) -> str:
-    for known in (model, ScenarioDoc):
-        if key in known.model_fields:
-            return known.model_fields[key].description or key
-    return "see `isojoule schema scenario`"

@@ -18,9 +18,10 @@ from isojoule.apps.files.quantities import parse_quantity
 from isojoule.apps.files.scenario_columns import OPTIONAL, TABLES
 from isojoule.apps.files.scenario_devices import read_devices, some_index_of
 from isojoule.apps.files.scenario_doc import ScenarioDoc, read_scenario_doc
+from isojoule.apps.files.scenario_forecast import forecast_of
 from isojoule.apps.files.scenario_machines import read_machines, read_orders
 from isojoule.apps.files.scenario_new import new_scenario
-from isojoule.apps.files.scenario_times import read_periods, read_times, steps
+from isojoule.apps.files.scenario_times import read_pauses, read_periods, read_times, steps
 from isojoule.apps.files.scenario_write import write_scenario
 from isojoule.apps.files.tables import Table, has_table, read_table
 from isojoule.apps.files.times import local_text, zone
@@ -28,7 +29,7 @@ from isojoule.apps.files.yaml_lines import Lines
 from isojoule.core.errors import InputError
 from isojoule.core.units import J_PER_KWH, PPB
 from isojoule.grid import Grid
-from isojoule.microworld.scenario import Scenario
+from isojoule.microworld.scenario import Forecast, Scenario
 
 __all__ = ["bundled", "new_scenario", "read_scenario", "write_scenario"]
 
@@ -83,8 +84,10 @@ def read_scenario(path: Path) -> Scenario:
     span_s = int(times_s[0]), int(times_s[-1]) + interval_s
     orders = read_orders(tables.get("orders"), tz, participants, grid, span_s, len(machines))
     prices = _prices(tables.get("prices"), doc, folder, tz, times_s)
-    scenario_lines = {"": lines.place()}
-    with located(scenario_lines.get):
+    forecast = _forecast(doc, lines)
+    pauses = read_pauses(doc, lines, tz, times_s, interval_s)
+    at = {"": lines.place(), "forecast": lines.place("forecast")}
+    with located(at.get):
         return Scenario(
             name=doc.name,
             title=doc.title or doc.name,
@@ -122,6 +125,8 @@ def read_scenario(path: Path) -> Scenario:
             machines=machines,
             machine_device=machine_device,
             orders=orders,
+            forecast=forecast,
+            pauses=pauses,
         )
 
 
@@ -158,6 +163,12 @@ def _baseline(doc: ScenarioDoc, lines: Lines) -> str:
             remedy="use `baseline: autarky`, or name the utility's node",
         )
     return doc.baseline or ("autarky" if doc.utility is None else "utility-only")
+
+
+def _forecast(doc: ScenarioDoc, lines: Lines) -> Forecast | None:
+    if doc.forecast is None:
+        return None
+    return forecast_of(doc.forecast, lambda key: lines.place("forecast", key))
 
 
 def _cost(doc: ScenarioDoc, lines: Lines, key: str, default: float) -> float:

@@ -1,5 +1,7 @@
 """A small commented scenario to start from: six homes on one street, one clear day in June.
 
+Beside it stand rules of settlement.
+
 The numbers come from rules stated in the file, not from measurements.
 """
 
@@ -10,6 +12,7 @@ from math import cos, exp, pi
 from pathlib import Path
 
 from isojoule.apps.files.scenario_write import empty_folder
+from isojoule.apps.files.settlement_rules import RULES_NAME
 
 _DOC = """\
 # A scenario of Isojoule. Edit it and the tables beside it, then:
@@ -116,6 +119,21 @@ _PROFILES = """\
 time,home,sun,car
 """
 
+_SETTLEMENT = """\
+# Who pays for what after the market has cleared: docs/settlement.md names every key.
+isojoule: 1
+currency: EUR
+imbalance: {price: tie, payer: cause}   # what a kWh not cleared costs; or dual, fixed
+losses: operator                        # who pays for losses beyond those cleared; or members
+fees:                                   # in the order of the bill; on: what they are charged on
+  - {name: network fee, on: local, rate: 0.05 EUR/kWh, to: network operator}
+  - {name: membership, on: days, rate: 0.10 EUR/d, to: community}
+  - {name: VAT, on: bill, rate: 19 %, to: state}
+surplus: equal                          # how what is left is shared; or keep, shapley, ...
+netting: day                            # one transfer adds up a day; or interval
+# pauses: [{from: 2026-06-21T12:00, to: 2026-06-21T13:00, reason: meters are replaced}]
+"""
+
 _READ_ME = ("nodes", _NODES), ("links", _LINKS), ("participants", _PARTICIPANTS)
 
 
@@ -136,6 +154,7 @@ def new_scenario(folder: Path) -> Path:
     name = "".join(c for c in folder.resolve().name.lower() if c.isascii() and c.isalnum())
     texts = dict(_READ_ME, devices=_DEVICES, prices=_PRICES, profiles=_PROFILES + _day())
     (folder / "scenario.yaml").write_text(_DOC.format(name=name or "street"), encoding="utf-8")
+    (folder / RULES_NAME).write_text(_SETTLEMENT, encoding="utf-8")
     for stem, text in texts.items():
         (folder / f"{stem}.csv").write_text(text, encoding="utf-8")
     return folder

@@ -1,4 +1,4 @@
-"""The time axis of a scenario: interval starts, periods, and prices that hold until the next."""
+"""The time axis of a scenario: starts of intervals, periods, pauses, prices until the next."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from isojoule.apps.files.places import located
 from isojoule.apps.files.scenario_doc import ScenarioDoc
 from isojoule.apps.files.tables import Table
 from isojoule.apps.files.times import epoch_s, local_text
 from isojoule.apps.files.yaml_lines import Lines
 from isojoule.core.errors import InputError
-from isojoule.microworld.scenario import Period
+from isojoule.microworld.pauses import check_pauses, paused
+from isojoule.microworld.scenario import Pause, Period
 
 Times = NDArray[np.int64]
 
@@ -125,6 +127,34 @@ def read_periods(
             )
         _check_gaps(period, times_s, interval_s, table, tz)
     return tuple(periods)
+
+
+def read_pauses(
+    doc: ScenarioDoc, lines: Lines, tz: ZoneInfo, times_s: Times, interval_s: int
+) -> tuple[Pause, ...]:
+    """The pauses of the market.
+
+    Raises
+    ------
+    InputError
+        A pause that is empty, overlaps another, cuts an interval, or lies outside the profiles.
+    """
+    pauses: list[Pause] = []
+    for i, given in enumerate(doc.pauses or ()):
+        start = epoch_s(given.start, tz, place=lines.place("pauses", i, "from"))
+        end = epoch_s(given.end, tz, place=lines.place("pauses", i, "to"))
+        at = lines.place("pauses", i)
+        with located(lambda _, at=at: at):  # type: ignore[misc]
+            pauses.append(Pause(start, end, given.reason))
+            check_pauses(tuple(pauses[-2:]), times_s, interval_s)
+        if not paused((pauses[-1],), times_s).any():
+            raise InputError(
+                "no interval of the scenario lies in this pause",
+                place=at,
+                remedy=f"the profiles cover {local_text(int(times_s[0]), tz)} to "
+                f"{local_text(int(times_s[-1]) + interval_s, tz)}",
+            )
+    return tuple(pauses)
 
 
 def _check_gaps(

@@ -1,7 +1,7 @@
 """YAML that remembers its lines: plain data, and the line of every key.
 
-Stricter than PyYAML: a key that stands twice is refused, and times stay text, so that the
-scenario's own time zone can be applied to them.
+Stricter than PyYAML: a key that stands twice is refused; times stay text, so that the scenario's
+own time zone can be applied to them; and so do keys, or `on` would be true (as in YAML 1.1).
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in pairs if tag != "tag:yaml.org,2002:timestamp"]
     for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
+
+
+_MERGE, _TEXT = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:str"
 
 
 class Lines:
@@ -92,6 +95,8 @@ def _walk(
     elif isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             name = str(key.value)
+            if isinstance(key, yaml.ScalarNode) and key.tag != _MERGE:
+                key.tag = _TEXT
             line = key.start_mark.line + 1
             if (*path, name) in lines:
                 raise InputError(

@@ -8,7 +8,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from isojoule.apps.report import machines, offgrid, saving, sections, stuck
+from isojoule.apps.report import machines, offgrid, saving, sections, settled, stuck
 from isojoule.apps.report.payload import payload
 from isojoule.apps.report.people import people
 from isojoule.apps.report.powerflow import network
@@ -47,6 +47,7 @@ def page(run: RunFiles) -> str:
         stories=offgrid.dark(run)
         + (machines.section(run) if run.has_machines else "")
         + stuck.section(run),
+        settled=settled.section(run),
         people=people(run),
         network=network(run),
         reproduce=sections.reproduce(run),

@@ -42,7 +42,7 @@ TERM_NAMES = {
     "served": "Need that is served",
     "orders": "Orders that are finished",
     "storage": "Energy left in batteries",
-    "fees": "Network fees",
+    "fees": "Fees",
     "rest": "Not explained",
 }
 

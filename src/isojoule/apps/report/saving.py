@@ -37,13 +37,13 @@ MEANING = {
     "orders": "What Orders are worth that stay unfinished alone and are finished with the market.",
     "storage": "What the batteries hold at the end more (or less) than in the comparison, valued "
     "at the price the utility pays.",
-    "fees": "What is paid for the use of the network when neighbours buy from each other.",
+    "fees": "What members pay besides because of the market: for the network, taxes, dues.",
     "rest": "The part of the saving that the terms above do not explain.",
 }
 
 
 OFF_GRID = {
-    "fees": "What is paid for the use of the wires when neighbours buy from each other.",
+    "fees": "What members pay besides because of the market: for the wires, dues.",
 }
 
 

@@ -34,16 +34,21 @@ def input_files(folder: Path) -> list[Path]:
     )
 
 
-def input_hashes(folder: Path) -> dict[str, str]:
+def inputs_of(folder: Path, instead: dict[str, Path]) -> dict[str, Path]:
+    """The inputs of a run by name: the scenario's files, and what is given instead of some."""
+    return {**{p.name: p for p in input_files(folder)}, **instead}
+
+
+def input_hashes(inputs: dict[str, Path]) -> dict[str, str]:
     """Hash of each input by name."""
-    return {p.name: file_hash(p) for p in input_files(folder)}
+    return {name: file_hash(inputs[name]) for name in sorted(inputs)}
 
 
-def copy_inputs(folder: Path, target: Path) -> None:
+def copy_inputs(inputs: dict[str, Path], target: Path) -> None:
     """Copy the inputs beside the results, so that the run verifies alone."""
     target.mkdir(parents=True)
-    for p in input_files(folder):
-        shutil.copyfile(p, target / p.name)
+    for name, path in inputs.items():
+        shutil.copyfile(path, target / name)
 
 
 def versions() -> dict[str, str]:

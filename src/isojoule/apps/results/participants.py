@@ -11,10 +11,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from isojoule.apps.results.machine_tables import Work
+from isojoule.apps.results.settlement import SettledRun
+from isojoule.apps.results.tables import read_metered
 from isojoule.apps.results.worlds import part_rows, parts_of
 from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
 from isojoule.microworld.offers import OfferMaker
 from isojoule.microworld.scenario import DeviceKind, Scenario
+from isojoule.settlement.settle import member
 
 Ints = NDArray[np.int64]
 Works = dict[tuple[str, str], Work]
@@ -24,16 +27,15 @@ Starts = dict[tuple[str, str], list[int]]
 
 
 def participants(
-    folder: Path, scenario: Scenario, works: Works, start_uj: Starts
+    folder: Path, scenario: Scenario, works: Works, start_uj: Starts, settled: SettledRun
 ) -> list[dict[str, Any]]:
     """Cost, energy bought and sold of every participant in every period and world.
 
-    Cost is what is paid for energy and for compute, less what is earned; need that is not served,
-    at the scenario's stated cost; Orders that are not finished, at their worth; less what its
-    batteries hold more at the end; and the network fee, shared in proportion to the energy that a
-    participant buys.
+    Cost is what is paid, less what is received: in the market by the ledger (energy, imbalance,
+    links, compute, fees, dividends), in the baseline by the tables. And need that is not served, at
+    the scenario's stated cost; Orders that are not finished, at their worth; less what its
+    batteries hold more at the end.
     """
-    local: dict[str, float] = {}
     sums = {
         (world, p.name): part
         for world in ("market", "baseline")
@@ -42,28 +44,26 @@ def participants(
     earned = _link_owners(folder, scenario)
     unserved = unserved_j(scenario, sums)
     kept = stored_worth(folder, scenario, start_uj)
-    if scenario.network_fee_per_j > 0:
-        local = _local_trade(folder)
+    ledger = {p.name: p.paid_nano for p in settled.periods}
     people = []
     for index, name in enumerate(scenario.participants):
         periods = {}
         for p in scenario.periods:
             market_sums = sums["market", p.name]
-            share = int(market_sums.bought_uj[index]) / max(int(market_sums.bought_uj.sum()), 1)
-            fee = scenario.network_fee_per_j * local.get(p.name, 0.0) * share
+            cash = {
+                "market": ledger[p.name].get(member(name), 0),
+                "baseline": int(sums["baseline", p.name].payment_nano[index])
+                + earned.get((p.name, name), 0)
+                + works["baseline", p.name].paid_nano.get(name, 0),
+            }
             paid = {
-                world: (
-                    int(sums[world, p.name].payment_nano[index])
-                    + earned.get((world, p.name, name), 0)
-                    + works[world, p.name].paid_nano.get(name, 0)
-                )
-                / NANO_PER_UNIT
+                world: cash[world] / NANO_PER_UNIT
                 + scenario.unserved_cost_per_j * unserved.get((world, p.name, name), 0.0)
                 + works[world, p.name].undone.get(name, 0.0)
                 - kept.get((world, p.name, name), 0.0)
                 for world in ("market", "baseline")
             }
-            market, baseline = paid["market"] + fee, paid["baseline"]
+            market, baseline = paid["market"], paid["baseline"]
             periods[p.name] = {
                 "market_cost": market,
                 "baseline_cost": baseline,
@@ -99,9 +99,9 @@ def device_sums(world: Path, scenario: Scenario) -> list[DeviceSums]:
         served = np.zeros(d.count, np.int64)
         for _ in range(parts_of(scenario, period)):
             path = world / "devices" / f"part-{number:05}.parquet"
-            frame = pl.read_parquet(path, columns=["energy_uj", "payment_nano"])
+            frame = read_metered(path, "payment_nano")
             shape = (-1, d.count + int(scenario.has_utility))
-            energy = frame["energy_uj"].to_numpy().reshape(shape)[:, : d.count]
+            energy = frame["metered_uj"].to_numpy().reshape(shape)[:, : d.count]
             payment = frame["payment_nano"].to_numpy().reshape(shape)[:, : d.count].sum(0)
             net = np.zeros((len(energy), people), np.int64)
             for device, owner in enumerate(d.participant.tolist()):
@@ -115,36 +115,27 @@ def device_sums(world: Path, scenario: Scenario) -> list[DeviceSums]:
     return found
 
 
-def _link_owners(folder: Path, scenario: Scenario) -> dict[tuple[str, str, str], int]:
-    """What owners of links pay (negative: receive), by world, period and owner, nano-units."""
+def _link_owners(folder: Path, scenario: Scenario) -> dict[tuple[str, str], int]:
+    """What owners of links pay (negative: receive) in the baseline, by period and owner."""
     owners = {
         link: owner
         for link, owner in zip(scenario.grid.link_ids, scenario.grid.owner, strict=True)
         if owner
     }
-    paid: dict[tuple[str, str, str], int] = {}
-    for world in ("market", "baseline") if owners else ():
-        frame = (
-            pl.scan_parquet(folder / world / "links" / "*.parquet")
-            .filter(pl.col("link").is_in(list(owners)))
-            .group_by("period", "link")
-            .agg(pl.col("owner_payment_nano").sum())
-            .collect()
-        )
-        for period, link, nano in frame.iter_rows():
-            key = (world, period, owners[link])
-            paid[key] = paid.get(key, 0) + nano
-    return paid
-
-
-def _local_trade(folder: Path) -> dict[str, float]:
+    paid: dict[tuple[str, str], int] = {}
+    if not owners:
+        return paid
     frame = (
-        pl.scan_parquet(folder / "market" / "intervals" / "*.parquet")
-        .group_by("period")
-        .agg((pl.col("sold_uj") - pl.col("export_uj")).clip(lower_bound=0).sum())
+        pl.scan_parquet(folder / "baseline" / "links" / "*.parquet")
+        .filter(pl.col("link").is_in(list(owners)))
+        .group_by("period", "link")
+        .agg(pl.col("owner_payment_nano").sum())
         .collect()
     )
-    return {row[0]: row[1] / UJ_PER_J for row in frame.iter_rows()}
+    for period, link, nano in frame.iter_rows():
+        key = (period, owners[link])
+        paid[key] = paid.get(key, 0) + nano
+    return paid
 
 
 def stored_worth(

@@ -1,11 +1,30 @@
-"""The part of a scenario that a run was asked for."""
+"""The scenario as a run was asked for it: the part of its time, and the forecast."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 from isojoule.core.errors import InputError
 from isojoule.microworld.scenario import Period, Scenario
+
+
+def as_asked(scenario: Scenario, arguments: Mapping[str, Any]) -> Scenario:
+    """The scenario as the arguments of a run want it: `from`, `to`, `days`, `forecast`.
+
+    Raises
+    ------
+    InputError
+        Nothing is left, an argument cannot be read, or the scenario cannot have that forecast.
+    """
+    asked = arguments.get("forecast")
+    if asked is not None:
+        from isojoule.apps.files.scenario_forecast import forecast_asked
+
+        forecast = forecast_asked(str(asked), scenario.forecast)
+        scenario = dataclasses.replace(scenario, forecast=forecast)
+    return cut_periods(scenario, arguments.get("from"), arguments.get("to"), arguments.get("days"))
 
 
 def cut_periods(

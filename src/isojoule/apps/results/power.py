@@ -53,8 +53,8 @@ class PowerCheck:
     ) -> None:
         self.pool.shutdown(wait=True, cancel_futures=True)
 
-    def add_once(self, number: int, energy_uj: NDArray[np.int64]) -> None:
-        """Check one part: what the offers received, (intervals, offers), devices first.
+    def add_once(self, number: int, metered_uj: NDArray[np.int64]) -> None:
+        """Check one part: what meters of the offers showed, (intervals, offers), devices first.
 
         Parts come in their order; one that was added before is left out.
         """
@@ -62,7 +62,7 @@ class PowerCheck:
             return
         self.parts += 1
         self._wait()
-        self.running = self.pool.submit(self._solve, energy_uj)
+        self.running = self.pool.submit(self._solve, metered_uj)
 
     def result(self) -> AcResult | None:
         """What was found in all parts; None off the grid."""
@@ -73,9 +73,9 @@ class PowerCheck:
         if self.running is not None:
             self.running.result()
 
-    def _solve(self, energy_uj: NDArray[np.int64]) -> None:
+    def _solve(self, metered_uj: NDArray[np.int64]) -> None:
         assert self.check is not None
-        power_w = energy_uj[:, : self.devices] / self.uj_per_watt
+        power_w = metered_uj[:, : self.devices] / self.uj_per_watt
         p_w, q_var = np.zeros((2, len(power_w), self.check.grid.node_count))
         for device in range(self.devices):
             node = int(self.node[device])

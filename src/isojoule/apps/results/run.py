@@ -10,18 +10,21 @@ options, so the same run has the same id, and the same bytes.
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from isojoule.apps.results.asked import RULES, read_asked
 from isojoule.apps.results.manifest import (
     copy_inputs,
     input_hashes,
+    inputs_of,
     run_id,
     versions,
     write_manifest,
 )
-from isojoule.apps.results.periods import cut_periods
+from isojoule.apps.results.settlement import check_rules, find_ledger, keep, settle_run
 from isojoule.apps.results.store import Run
 from isojoule.apps.results.summary import write_summary
 from isojoule.apps.results.unfinished import Workplace, kept_intervals, unfinished
@@ -44,6 +47,9 @@ def run_scenario(
     days: float | None = None,
     mechanism: str | None = None,
     parameters: dict[str, Any] | None = None,
+    forecast: str | None = None,
+    rules: str | Path | None = None,
+    ledger: str | None = None,
     seed: int = 0,
     out: str | Path | None = None,
     workers: int = 1,
@@ -63,6 +69,13 @@ def run_scenario(
         start of every period.
     mechanism, parameters
         Instead of the scenario's own mechanism.
+    forecast
+        Instead of the scenario's own: "none", "persistence", "noise", or with parameters
+        "noise,load_error=10%,correlation_time=3h".
+    rules
+        File of the rules of settlement, instead of the `settlement.yaml` of the scenario.
+    ledger
+        URL or path of a ledger that keeps the transfers of the run besides.
     seed
         Where chance plays; recorded in any case.
     out
@@ -87,7 +100,7 @@ def run_scenario(
     Interrupted
         By Ctrl-C, after something was finished; says where it is kept.
     """
-    from isojoule.apps.files.scenario_files import bundled, read_scenario
+    from isojoule.apps.files.scenario_files import bundled
     from isojoule.market.mechanisms import get
 
     tell = report or (lambda stage, done, total: None)
@@ -103,27 +116,30 @@ def run_scenario(
             f"there is no scenario {name!r}",
             remedy=f"give a folder, or one of {', '.join(sorted(bundled()))}",
         )
-    world = read_scenario(path)
     folder = path.parent if path.is_file() else path
     options: dict[str, Any] = {
         key: value
-        for key, value in (("from", start), ("to", end), ("days", days))
+        for key, value in (("from", start), ("to", end), ("days", days), ("forecast", forecast))
         if value is not None
     }
-    chosen = mechanism or world.mechanism
+    own_rules = None if rules is None else Path(rules)
+    asked = read_asked(path, options, own_rules)
+    chosen = mechanism or asked.scenario.mechanism
     get(chosen, **(parameters or {}))  # an unknown name or parameter is refused before any work
-    cut = cut_periods(world, start, end, days)
-    cut = dataclasses.replace(cut, mechanism=chosen)
-    inputs = input_hashes(folder)
+    cut = dataclasses.replace(asked.scenario, mechanism=chosen)
+    check_rules(cut, asked.rules)
+    inputs = inputs_of(folder, {} if own_rules is None else {RULES: own_rules})
     identity = {
-        "scenario": world.name,
+        "scenario": cut.name,
         "mechanism": chosen,
         "parameters": parameters or {},
         "seed": seed,
         "arguments": options,
-        "inputs": inputs,
+        "inputs": input_hashes(inputs),
         "versions": versions(),
     }
+    if ledger is not None:
+        find_ledger(ledger)  # before the work, not after it
     run = run_id(identity)
     final = Path("runs") / run if out is None else Path(out)
     if final.exists() and not (final / "manifest.json").is_file():
@@ -134,24 +150,34 @@ def run_scenario(
         )
     with unfinished(final, identity, fresh=fresh) as place:
         made = place.run
-        copy_inputs(folder, made / "scenario")
+        copy_inputs(inputs, made / "scenario")
         outcomes = _simulate(cut, chosen, parameters or {}, place, seed, workers, options, tell)
+        tell("settling", 0, 0)
+        settled = settle_run(made, cut, asked.rules, run, seed)
         tell("auditing", 0, 0)
-        write_summary(made, cut, run, outcomes, identity, shown_command(name, identity, mechanism))
+        command = shown_command(name, identity, mechanism, own_rules)
+        write_summary(made, cut, run, outcomes, identity, command, settled)
         tell("writing the report", 0, 0)
         _write_report(made, identity, run)
+    if ledger is not None:
+        tell("writing into the ledger", 0, 0)
+        keep(settled, ledger)
     return Run(final)
 
 
-def shown_command(name: str, identity: dict[str, Any], mechanism: str | None) -> str:
+def shown_command(
+    name: str, identity: dict[str, Any], mechanism: str | None, rules: Path | None
+) -> str:
     """The command that makes this run again."""
     words = ["isojoule", "run", name]
     for key, value in identity["arguments"].items():
-        words += [f"--{key}", str(value)]
+        words += [f"--{key}", shlex.quote(str(value))]
     if mechanism:
         words += ["--mechanism", mechanism]
     for key, value in identity["parameters"].items():
         words += ["--set", f"{key}={value}"]
+    if rules:
+        words += ["--rules", shlex.quote(str(rules))]
     return " ".join([*words, "--seed", str(identity["seed"])])
 
 

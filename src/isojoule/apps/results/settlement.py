@@ -8,26 +8,29 @@ is written with the times at which its periods end. All money figures of a run a
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from isojoule.apps.results.stretch import stretches
 from isojoule.core.errors import InputError, InvariantError
 from isojoule.core.transfer import ENERGY
+from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
 from isojoule.microworld.scenario import Period, Scenario
 from isojoule.settlement.booking import Booked, book, dividends, write
 from isojoule.settlement.ledger import MemoryLedger
 from isojoule.settlement.ledger.port import Head
 from isojoule.settlement.refused import Refused
-from isojoule.settlement.rules import Fee, Rules
-from isojoule.settlement.settle import OPERATOR, Code, Settled, member, settle
+from isojoule.settlement.rules import Rules
+from isojoule.settlement.settle import OPERATOR, UTILITY, Code, Settled, member, settle
 from isojoule.settlement.stretch import Stretch
 from isojoule.settlement.surplus import Shares, share_surplus
-
-NETWORK_FEE = "network fee"
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,16 +89,7 @@ class SettledRun:
                 yield period, part
 
 
-def default_rules(scenario: Scenario) -> Rules:
-    """The rules of a scenario that brings none: the network fee, and the operator keeps its line."""
-    fee = scenario.network_fee_per_j
-    fees = (Fee(NETWORK_FEE, "local", fee, "network operator"),) if fee else ()
-    return Rules(fees=fees)
-
-
-def settle_run(
-    folder: Path, scenario: Scenario, rules: Rules, run: str, seed: int
-) -> SettledRun:
+def settle_run(folder: Path, scenario: Scenario, rules: Rules, run: str, seed: int) -> SettledRun:
     """Settle the market of a run, period by period.
 
     Raises
@@ -109,6 +103,111 @@ def settle_run(
         for period, stretch in stretches(folder, scenario, rules.netting)
     ]
     return SettledRun(rules, ledger, tuple(periods))
+
+
+def settlement_summary(settled: SettledRun) -> dict[str, Any]:
+    """What `summary.json` says of the settlement: the ledger's head, and who was paid what for."""
+    rules = settled.rules
+    return {
+        "rules": json.loads(json.dumps(dataclasses.asdict(rules))),
+        "ledger": {
+            "entries": settled.head.size,
+            "root": settled.head.root.hex(),
+            "transfers": sum(part.count for _, part in settled.booked()),
+        },
+        "periods": [_period_summary(period) for period in settled.periods],
+    }
+
+
+def _period_summary(period: SettledPeriod) -> dict[str, Any]:
+    s, imbalance = period.stretch, period.settled.imbalance_uj
+    paid = {name: nano / NANO_PER_UNIT for name, nano in period.paid_nano.items() if nano}
+    return {
+        "name": period.name,
+        "members_paid": sum(
+            nano for name, nano in period.paid_nano.items() if name.startswith(member(""))
+        )
+        / NANO_PER_UNIT,
+        "utility": -paid.get(UTILITY, 0.0),
+        "operator": -paid.get(OPERATOR, 0.0),
+        "fees": {n.removeprefix("fee/"): v / NANO_PER_UNIT for n, v in period.fees_nano().items()},
+        "short_j": int(imbalance.clip(0).sum()) / UJ_PER_J,
+        "long_j": int(-imbalance.clip(None, 0).sum()) / UJ_PER_J,
+        "shortfall_j": int(np.abs(period.settled.shortfall_uj).sum()) / UJ_PER_J,
+        "cleared_j": int(np.abs(s.cleared_uj).sum()) / UJ_PER_J,
+        "imbalance_paid": _line_sum(period.settled, Code.IMBALANCE) / NANO_PER_UNIT,
+        "dividends": sum(period.shares.amount_nano) / NANO_PER_UNIT,
+        "kept": period.shares.kept_nano / NANO_PER_UNIT,
+    }
+
+
+def _line_sum(settled: Settled, code: Code) -> int:
+    lines = [line.money_nano for line in settled.lines if line.code is code]
+    return sum(int(part.sum()) for part in lines if part is not None)
+
+
+def check_rules(scenario: Scenario, rules: Rules) -> None:
+    """Refuse, before any work, a rule of sharing that this community is too large for.
+
+    Raises
+    ------
+    InputError
+        Says why, and which rule would do.
+    """
+    nothing, people = np.zeros(1), len(scenario.participants)
+    refused = share_surplus(
+        rules.surplus, 0, scenario.participants, np.zeros((1, people), np.int64), nothing, nothing,
+        np.zeros(1, np.int64), [0] * people, b"", permutations=rules.permutations,
+    )  # fmt: skip
+    if isinstance(refused, Refused):
+        raise _cannot_share(rules, refused)
+
+
+def _cannot_share(rules: Rules, refused: Refused) -> InputError:
+    return InputError(
+        f"the surplus cannot be shared by {rules.surplus!r}: {refused.reason}",
+        place="settlement rules",
+        remedy=refused.remedy,
+    )
+
+
+def find_ledger(url: str) -> None:
+    """Open a ledger for writing, made if it is not there, and close it again.
+
+    Raises
+    ------
+    InputError
+        It cannot be opened; says why.
+    """
+    from isojoule.apps.ledger import open_ledger
+
+    with open_ledger(url):
+        pass
+
+
+def keep(settled: SettledRun, url: str) -> int:
+    """Write the transfers of a run into a ledger that is kept; returns how many it has of them.
+
+    What stands there already, just so, is not written twice.
+
+    Raises
+    ------
+    InputError
+        The ledger cannot be opened, or it refuses a transfer.
+    """
+    from isojoule.apps.ledger import open_ledger
+
+    count = 0
+    with open_ledger(url) as ledger:
+        for period, part in settled.booked():
+            for refused in write(ledger, part, time.time_ns()):
+                raise InputError(
+                    f"refused a transfer of period {period.name!r}: {refused.answer.reason}",
+                    place=url,
+                    remedy="use another ledger, or a run with the same inputs and rules",
+                )
+            count += part.count
+    return count
 
 
 def _settle_period(
@@ -145,11 +244,11 @@ def _settle_period(
 def _share(
     stretch: Stretch, settled: Settled, rules: Rules, paid: dict[str, int], seed: int
 ) -> Shares:
-    """Share the operator's line of one period. Fees are others' money: the game is played without."""
-    fees = sum(
-        (line.money_nano.sum(0) for line in settled.lines if line.code is Code.FEE),
-        np.zeros(len(stretch.members), np.int64),
-    )
+    """Share the operator's line of one period. Fees are others' money: they are left out."""
+    fees = np.zeros(len(stretch.members), np.int64)
+    for line in settled.lines:
+        if line.code is Code.FEE and line.money_nano is not None:
+            fees += line.money_nano.sum(0)
     shares = share_surplus(
         rules.surplus,
         -paid.get(OPERATOR, 0),
@@ -158,16 +257,15 @@ def _share(
         np.nan_to_num(stretch.sells_at_per_j),
         np.nan_to_num(stretch.buys_at_per_j),
         stretch.metered_loss_uj,
-        [paid.get(member(name), 0) - fee for name, fee in zip(stretch.members, fees, strict=True)],
+        [
+            paid.get(member(name), 0) - int(fee)
+            for name, fee in zip(stretch.members, fees, strict=True)
+        ],
         seed.to_bytes(8, "big", signed=True),
         permutations=rules.permutations,
     )
     if isinstance(shares, Refused):
-        raise InputError(
-            f"the surplus cannot be shared by {rules.surplus!r}: {shares.reason}",
-            place="settlement rules",
-            remedy=shares.remedy,
-        )
+        raise _cannot_share(rules, shares)
     return shares
 
 

@@ -118,7 +118,7 @@ def print_run(run: Run, console: Console | None = None) -> None:
     if s["orders"] is not None:
         row("  Orders that are finished", "audit", "orders", scale=-1, digits=cents)
     row("  energy left in batteries", "audit", "storage", scale=-1, digits=cents)
-    part("network fees", "fees")
+    part("fees", "fees")
     row(f"cost with the market, {currency}", "audit", "market_cost", digits=cents)
     row(f"saving, {currency}", "audit", "saving", style="bold", digits=cents)
     row("saving", "audit", "saving_share", scale=100, digits=1, suffix=" %", style="bold")
@@ -147,6 +147,11 @@ def print_run(run: Run, console: Console | None = None) -> None:
     row("prices from, ct/kWh", "market", "price_min_per_j", scale=100 * J_PER_KWH, digits=1)
     row("prices to, ct/kWh", "market", "price_max_per_j", scale=100 * J_PER_KWH, digits=1)
     row("links full (link-intervals)", "market", "saturated_link_intervals", digits=0)
+    if "imbalance_cash" in total["market"]:
+        row(f"imbalance drawn, {unit}", "market", "imbalance_drawn_j", scale=per, digits=1)
+        row(f"imbalance fed in, {unit}", "market", "imbalance_fed_j", scale=per, digits=1)
+        row(f"imbalance paid for, {currency}", "market", "imbalance_cash", digits=cents)
+        row("links overloaded (link-intervals)", "market", "overloaded_link_intervals", digits=0)
     out.print(table)
     if s["ac"] is not None:
         ac, base = s["ac"]["market"], s["ac"]["baseline"]

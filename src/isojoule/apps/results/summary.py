@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -17,10 +17,13 @@ import polars as pl
 from isojoule.apps.results.machine_tables import Work, work_of
 from isojoule.apps.results.participants import Works, participants, person_summary
 from isojoule.apps.results.power import power_summary
+from isojoule.apps.results.settlement import SettledRun, settlement_summary
 from isojoule.apps.results.worlds import Outcome
 from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT
-from isojoule.microworld.audit import audit, totals
+from isojoule.microworld.audit import audit, imbalance, totals
+from isojoule.microworld.forecast import describe
 from isojoule.microworld.scenario import Period, Scenario
+from isojoule.settlement.settle import OPERATOR
 
 NAME = "summary.json"
 EVEN = 0.005
@@ -34,6 +37,7 @@ def write_summary(
     outcomes: list[Outcome],
     identity: dict[str, Any],
     command: str,
+    settled: SettledRun,
 ) -> dict[str, Any]:
     """Sum the run up and write it."""
     facts = {
@@ -46,7 +50,7 @@ def write_summary(
         }
         for o in outcomes
     }
-    document = summarise(folder, scenario, facts)
+    document = summarise(folder, scenario, facts, settled)
     document = {
         **head(scenario, identity, run),
         "headline": headline(scenario, document),
@@ -74,37 +78,39 @@ def head(scenario: Scenario, identity: dict[str, Any], run: str) -> dict[str, An
         "mechanism": identity["mechanism"],
         "interval_s": scenario.interval_s,
         "timezone": scenario.timezone,
+        **({} if scenario.forecast is None else {"forecast": describe(scenario.forecast)}),
     }
 
 
 def summarise(
-    folder: Path, scenario: Scenario, facts: dict[tuple[str, str], dict[str, Any]]
+    folder: Path,
+    scenario: Scenario,
+    facts: dict[tuple[str, str], dict[str, Any]],
+    settled: SettledRun,
 ) -> dict[str, Any]:
-    """What follows from the tables: totals, audits, participants, operator."""
+    """What follows from the tables and the ledger: totals, audits, participants, operator."""
     intervals = {
         world: pl.read_parquet(folder / world / "intervals" / "*.parquet")
         for world in ("market", "baseline")
     }
-    full = {
-        world: pl.scan_parquet(folder / world / "links" / "*.parquet")
-        .group_by("period")
-        .agg(pl.col("saturated").sum())
-        .collect()
-        for world in ("market", "baseline")
-    }
+    full = {world: _full(folder / world) for world in ("market", "baseline")}
     works: Works = {
         (world, p.name): _work(folder / world, scenario, p)
         for world in ("market", "baseline")
         for p in scenario.periods
     }
     people = participants(
-        folder, scenario, works, {key: value["start_uj"] for key, value in facts.items()}
+        folder, scenario, works, {key: value["start_uj"] for key, value in facts.items()}, settled
+    )
+    money = _Money(
+        {p.name: sum(p.fees_nano().values()) / NANO_PER_UNIT for p in settled.periods},
+        {p.name: -p.paid_nano.get(OPERATOR, 0) / NANO_PER_UNIT for p in settled.periods},
     )
     names = [p.name for p in scenario.periods]
     changes = {key: value["stored_change_uj"] for key, value in facts.items()}
     periods = []
     for p in scenario.periods:
-        entry = _stretch(scenario, intervals, full, changes, works, [p], people, p.name)
+        entry = _stretch(scenario, intervals, full, changes, works, [p], people, p.name, money)
         for world in ("market", "baseline"):
             entry[f"rounds_{world}"] = facts[world, p.name]["rounds"]
             entry[f"cyclic_{world}"] = facts[world, p.name]["cyclic"]
@@ -112,17 +118,18 @@ def summarise(
             entry[f"start_uj_{world}"] = facts[world, p.name]["start_uj"]
         periods.append(entry)
     total = _stretch(
-        scenario, intervals, full, changes, works, list(scenario.periods), people, "total"
+        scenario, intervals, full, changes, works, list(scenario.periods), people, "total", money
     )
     operator = {
-        world: int(table["operator_nano"].sum()) / NANO_PER_UNIT
-        for world, table in intervals.items()
+        "market": sum(money.operator.values()),
+        "baseline": int(intervals["baseline"]["operator_nano"].sum()) / NANO_PER_UNIT,
     }
     return {
         "total": total,
         "periods": periods,
         "participants": [person_summary(scenario, person, names) for person in people],
         "operator": operator,
+        "settlement": settlement_summary(settled),
         "distance": _distance(intervals["market"]),
         "baseline": scenario.baseline,
         "orders": {
@@ -132,6 +139,20 @@ def summarise(
         if scenario.machines
         else None,
     }
+
+
+class _Money(NamedTuple):
+    """From the ledger, by period: fees that members paid, what the operator was left with."""
+
+    fees: dict[str, float]
+    operator: dict[str, float]
+
+
+def _full(world: Path) -> pl.DataFrame:
+    """Links times intervals at their limit, and on a forecast beyond it, in each period."""
+    links = pl.scan_parquet(world / "links" / "*.parquet")
+    counted = [n for n in ("saturated", "overloaded") if n in links.collect_schema().names()]
+    return links.group_by("period").agg(pl.col(n).sum() for n in counted).collect()
 
 
 def _distance(table: pl.DataFrame) -> dict[str, float]:
@@ -156,6 +177,7 @@ def _stretch(
     periods: list[Period],
     people: list[dict[str, Any]],
     name: str,
+    money: _Money,
 ) -> dict[str, Any]:
     names = [p.name for p in periods]
     tables = {
@@ -176,18 +198,21 @@ def _stretch(
         "intervals": len(tables["market"]["time_s"]),
     }
     for world in ("market", "baseline"):
-        count = full[world].filter(pl.col("period").is_in(names))["saturated"].sum()
+        counts = full[world].filter(pl.col("period").is_in(names))
         entry[world] = totals(
-            tables[world], change[world], scenario.interval_s, int(count),
+            tables[world], change[world], scenario.interval_s, int(counts["saturated"].sum()),
             scenario.stored_value_per_j,
         )  # fmt: skip
+        beyond = int(counts["overloaded"].sum()) if "overloaded" in counts.columns else 0
+        entry[world].update(imbalance(tables[world], beyond))
         entry[world].update(_orders(works, world, names))
+    entry["market"]["operator"] = sum(money.operator[n] for n in names)
     entry["baseline"]["local_trade_j"] = 0.0
     result = audit(
         tables["market"],
         tables["baseline"],
         stored_change_uj=(change["market"], change["baseline"]),
-        network_fee_per_j=scenario.network_fee_per_j,
+        fees=sum(money.fees[n] for n in names),
         unserved_cost_per_j=scenario.unserved_cost_per_j,
         stored_value_per_j=scenario.stored_value_per_j,
         undone=(entry["market"]["orders_undone_value"], entry["baseline"]["orders_undone_value"]),
@@ -231,11 +256,13 @@ def headline(scenario: Scenario, document: dict[str, Any]) -> str:
     digits = 2 if abs(saving) >= 1 or not scenario.machines else 4
     kept = ""
     nothing = round(abs(saving), digits) == 0
-    if operator > 0.1 * abs(saving) and not nothing:
+    # on a forecast the operator carries the imbalance, and may lose by it
+    told = abs(operator) if scenario.forecast is not None else operator
+    if told > 0.1 * abs(saving) and not nothing:
         did = "saved" if people_saved >= 0 else "lost"
         kept = (
             f" (households together {did} {abs(people_saved):,.{digits}f}, the operator's account "
-            f"gained {operator:,.{digits}f})"
+            f"{'gained' if operator >= 0 else 'lost'} {told:,.{digits}f})"
         )
     amount = f"{abs(saving):,.{digits}f} {scenario.currency}"
     base, share = audit_["baseline_cost"], abs(audit_["saving_share"] or 0.0)
@@ -254,8 +281,10 @@ def headline(scenario: Scenario, document: dict[str, Any]) -> str:
         did = f"{'saved' if saving >= 0 else 'lost'} {amount}"
         did = "neither saved nor lost anything" if nothing else did
         alone = "with the utility alone" if scenario.baseline == "utility-only" else "living alone"
-        if scenario.network_fee_per_j == 0:
+        if audit_["fees"] == 0:
             kept += ", before network fees"
+        if scenario.forecast is not None:
+            kept += ", on forecasts that err"
         if round(abs(audit_["served"]), digits) > 0:
             kept += f", counting need that is not served at {cost:,.2f} {scenario.currency} a kWh"
         return (

@@ -5,6 +5,9 @@ Tables, each a folder of Parquet parts: `intervals` (totals), `nodes` (prices), 
 `stuck`; with machines also `machines` (their stage), `steps`
 (work done, and paid for) and `events` (who slows down, sleeps, wakes). Integers are exact; units
 stand in the names.
+
+Where offers were made of a forecast, energies and flows stand there as cleared and as they were
+metered, and the totals are the metered ones. Else the two are the same, and there is one column.
 """
 
 from __future__ import annotations
@@ -19,9 +22,10 @@ from numpy.typing import NDArray
 
 from isojoule.apps.results.checkpoint import HALF
 from isojoule.apps.results.machine_tables import machine_frames
+from isojoule.microworld.delivery import imbalance_cash_nano, imbalance_uj
 from isojoule.microworld.offers import OfferMaker
 from isojoule.microworld.scenario import DeviceKind, Scenario
-from isojoule.microworld.simulate import Record
+from isojoule.microworld.simulate import Record, limits_uj
 
 Ints = NDArray[np.int64]
 
@@ -33,7 +37,7 @@ def part_frames(
     s = maker.scenario
     frames = {
         "intervals": _intervals(maker, record, period),
-        "links": _links(s, record, period),
+        "links": _links(maker, record, period),
         "devices": _devices(maker, record, period),
     }
     if prices:
@@ -71,7 +75,7 @@ class Facts(NamedTuple):
 
     Attributes
     ----------
-    energy_uj
+    metered_uj
         Received, (intervals, offers).
     loss_uj
         Lost in the links, (intervals,).
@@ -79,7 +83,7 @@ class Facts(NamedTuple):
         Intervals whose prices do not prove the optimum.
     """
 
-    energy_uj: Ints
+    metered_uj: Ints
     loss_uj: Ints
     unproven: int
 
@@ -87,12 +91,18 @@ class Facts(NamedTuple):
 def part_facts(folder: Path, number: int) -> Facts:
     """Read what the outcome needs from a part that was written."""
     table = pl.read_parquet(_part(folder, "intervals", number), columns=["loss_uj", "proven"])
-    energy = pl.read_parquet(_part(folder, "devices", number), columns=["energy_uj"])
+    energy = read_metered(_part(folder, "devices", number))
     return Facts(
-        energy["energy_uj"].to_numpy().reshape(table.height, -1),
+        energy["metered_uj"].to_numpy().reshape(table.height, -1),
         table["loss_uj"].to_numpy(),
         int((~table["proven"]).sum()),
     )
+
+
+def read_metered(path: Path, *others: str) -> pl.DataFrame:
+    """Columns of a part of `devices`: what meters showed, as `metered_uj`, and others."""
+    name = "metered_uj" if "metered_uj" in pl.read_parquet_schema(path) else "energy_uj"
+    return pl.read_parquet(path, columns=[name, *others]).rename({name: "metered_uj"})
 
 
 def _part(folder: Path, table: str, number: int) -> Path:
@@ -124,19 +134,24 @@ def _nodes(s: Scenario, record: Record, period: str) -> pl.DataFrame:
     )
 
 
-def _links(s: Scenario, record: Record, period: str) -> pl.DataFrame:
+def _links(maker: OfferMaker, record: Record, period: str) -> pl.DataFrame:
+    s = maker.scenario
     links = s.grid.link_count
-    return pl.DataFrame(
-        {
-            **_time(record, period, links),
-            "link": _names(s.grid.link_ids, record.time_s.size),
-            "flow_uj": record.flow_uj.ravel(),
-            "loss_uj": record.loss_uj.ravel(),
-            "standing_loss_uj": record.standing_uj.ravel(),
-            "owner_payment_nano": record.link_payment_nano.ravel(),
-            "saturated": record.full.ravel(),
-        }
-    )
+    columns = {
+        **_time(record, period, links),
+        "link": _names(s.grid.link_ids, record.time_s.size),
+        "flow_uj": record.flow_uj.ravel(),
+        "loss_uj": record.loss_uj.ravel(),
+        "standing_loss_uj": record.standing_uj.ravel(),
+        "owner_payment_nano": record.link_payment_nano.ravel(),
+        "saturated": record.full.ravel(),
+    }
+    if record.delivery is not None:
+        flow = record.delivered_flow_uj
+        columns["delivered_flow_uj"] = flow.ravel()
+        columns["delivered_loss_uj"] = record.delivered_loss_uj.ravel()
+        columns["overloaded"] = (np.abs(flow) > limits_uj(maker)).ravel()
+    return pl.DataFrame(columns)
 
 
 def _devices(maker: OfferMaker, record: Record, period: str) -> pl.DataFrame:
@@ -148,22 +163,28 @@ def _devices(maker: OfferMaker, record: Record, period: str) -> pl.DataFrame:
     stored[:, maker.batteries] = record.stored_uj
     used = np.zeros((count, offers), np.int64)
     used[:, maker.batteries] = record.used_uj
-    return pl.DataFrame(
-        {
-            **_time(record, period, offers),
-            "device": _names(maker.template.offer_ids, count),
-            "participant": _names(owners, count),
-            "node": _names(nodes, count),
-            "energy_uj": record.energy_uj.ravel(),
-            "payment_nano": record.payment_nano.ravel(),
-            "stored_uj": stored.ravel(),
-            "used_uj": used.ravel(),
-        }
-    ).with_columns(pl.when(pl.col("stored_uj") >= 0).then(pl.col("stored_uj")).alias("stored_uj"))
+    columns = {
+        **_time(record, period, offers),
+        "device": _names(maker.template.offer_ids, count),
+        "participant": _names(owners, count),
+        "node": _names(nodes, count),
+        "energy_uj": record.energy_uj.ravel(),
+        "payment_nano": record.payment_nano.ravel(),
+        "stored_uj": stored.ravel(),
+        "used_uj": used.ravel(),
+    }
+    if record.delivery is not None:
+        offered = np.zeros((count, offers), np.int64)
+        offered[:, : s.devices.count] = record.offered_uj
+        columns["offered_uj"] = offered.ravel()
+        columns["metered_uj"] = record.metered_uj.ravel()
+    return pl.DataFrame(columns).with_columns(
+        pl.when(pl.col("stored_uj") >= 0).then(pl.col("stored_uj")).alias("stored_uj")
+    )
 
 
 def interval_columns(maker: OfferMaker, record: Record) -> dict[str, Ints]:
-    """Totals of each interval, integers, (intervals,).
+    """Totals of each interval, integers, (intervals,), as metered.
 
     They add up exactly:
 
@@ -172,13 +193,14 @@ def interval_columns(maker: OfferMaker, record: Record) -> dict[str, Ints]:
     """
     d = maker.scenario.devices
     plain = d.kind != DeviceKind.BATTERY
-    wanted, got = record.wanted_uj[:, plain], record.energy_uj[:, : d.count][:, plain]
-    battery = record.energy_uj[:, maker.batteries]
+    metered = record.metered_uj
+    wanted, got = record.wanted_uj[:, plain], metered[:, : d.count][:, plain]
+    battery = metered[:, maker.batteries]
     # what lies behind the devices is the utility's, if there is one
-    utility = record.energy_uj[:, d.count :].sum(1)
+    utility = metered[:, d.count :].sum(1)
     net = np.zeros((record.time_s.size, len(maker.scenario.participants)), np.int64)
     for device, owner in enumerate(d.participant):
-        net[:, owner] += record.energy_uj[:, device]
+        net[:, owner] += metered[:, device]
 
     def above(values: Ints) -> Ints:
         total: Ints = np.maximum(values, 0).sum(axis=-1) if values.ndim > 1 else values.clip(0)
@@ -187,7 +209,7 @@ def interval_columns(maker: OfferMaker, record: Record) -> dict[str, Ints]:
     return {
         "import_uj": above(-utility),
         "export_uj": above(utility),
-        "loss_uj": record.loss_uj.sum(1),
+        "loss_uj": record.delivered_loss_uj.sum(1),
         "standing_loss_uj": record.standing_uj.sum(1),
         "generated_uj": above(-wanted),
         "spilled_uj": above(np.where(wanted < 0, got - wanted, 0)),
@@ -210,17 +232,26 @@ def interval_columns(maker: OfferMaker, record: Record) -> dict[str, Ints]:
 def _intervals(maker: OfferMaker, record: Record, period: str) -> pl.DataFrame:
     s = maker.scenario
     rows = np.searchsorted(s.times_s, record.time_s)
+    sells, buys = s.sells_at_per_j[rows], s.buys_at_per_j[rows]
+    further: dict[str, Any] = {}
+    if record.delivery is not None:
+        devices, both = s.devices.count, (record.energy_uj, record.metered_uj)
+        further["imbalance_uj"] = imbalance_uj(*both, devices)
+        further["imbalance_cash_nano"] = imbalance_cash_nano(*both, devices, sells, buys)
+    if record.paused is not None:
+        further["paused"] = record.paused
     return pl.DataFrame(
         {
             **_time(record, period, 1),
             **interval_columns(maker, record),
-            "sells_at_per_j": pl.Series(s.sells_at_per_j[rows]).fill_nan(None),
-            "buys_at_per_j": pl.Series(s.buys_at_per_j[rows]).fill_nan(None),
+            "sells_at_per_j": pl.Series(sells).fill_nan(None),
+            "buys_at_per_j": pl.Series(buys).fill_nan(None),
             "carbon_kg_per_j": pl.Series(s.carbon_kg_per_j[rows]).fill_nan(None),
             **price_columns(record),
             "welfare": record.welfare,
             "gap": record.gap,
             "proven": record.closed,
+            **further,
         }
     )
 

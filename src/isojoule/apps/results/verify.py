@@ -4,7 +4,8 @@
 2. Every interval of both worlds: the offers are made again from the stored scenario and the
    stored batteries; bounds, limits, losses and balances hold in integers; the prices follow from
    the energies and flows and prove the welfare; every payment is price times energy; batteries
-   move by what they received. No solver runs.
+   move by what they received. No solver runs. Forecasts are made again, and from them and the
+   energies what meters show.
 3. The totals and the summary follow from the tables; the AC power flow is run again.
 """
 
@@ -12,19 +13,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from isojoule.apps.results.asked import read_asked
 from isojoule.apps.results.manifest import check_manifest
-from isojoule.apps.results.periods import cut_periods
 from isojoule.apps.results.power import PowerCheck, merge
+from isojoule.apps.results.settlement import settle_run
 from isojoule.apps.results.summary import NAME, head, headline, summarise
 from isojoule.apps.results.verify_tables import check_files, check_tables, read_record
 from isojoule.apps.results.worlds import part_rows, parts_of, world_of
-from isojoule.core.errors import InvariantError, VerificationError
+from isojoule.core.errors import InputError, InvariantError, VerificationError
 from isojoule.core.interval import Interval
 from isojoule.market.allocation import supporting_prices
 from isojoule.market.book import NETWORKS
@@ -35,9 +38,16 @@ from isojoule.market.verify import MARGIN, check_physics
 from isojoule.microworld.carried import as_stored
 from isojoule.microworld.offers import OfferMaker
 from isojoule.microworld.scenario import Period, Scenario
-from isojoule.microworld.simulate import Record, check_record, limits_uj, line_of
+from isojoule.microworld.simulate import (
+    Record,
+    check_record,
+    limits_uj,
+    line_of,
+    with_delivery,
+)
 from isojoule.microworld.world import State, World
 
+Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Report = Callable[[str, int, int], None]
 
@@ -50,18 +60,11 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
     VerificationError
         At the first thing that does not hold; names file, interval and place.
     """
-    from isojoule.apps.files.scenario_files import read_scenario
-
     tell = report or (lambda stage, done, total: None)
     folder = Path(folder)
     manifest = check_manifest(folder)
     arguments = manifest["arguments"]
-    scenario = cut_periods(
-        read_scenario(folder / "scenario"),
-        arguments.get("from"),
-        arguments.get("to"),
-        arguments.get("days"),
-    )
+    scenario, rules = read_asked(folder / "scenario", arguments)
     summary = json.loads((folder / NAME).read_text())
     maker = OfferMaker.of(scenario)
     facts: dict[tuple[str, str], dict[str, Any]] = {}
@@ -82,6 +85,7 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
                 for number in range(parts_of(scenario, period)):
                     rows = part_rows(scenario, period, number)
                     record = read_record(maker, folder / world, part, rows, state.stored_uj)
+                    record = _completed(clockwork, record, rows)
                     state = as_stored(
                         _check_intervals(
                             clockwork, mechanism, record, rows.start, state, folder / world, seed
@@ -91,8 +95,8 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
                         maker, record, folder / world, part, period.name, prices=world == "market"
                     )
                     unproven += record.unproven
-                    lost[world].append(record.loss_uj.sum(1))
-                    check.add_once(number, record.energy_uj)
+                    lost[world].append(record.delivered_loss_uj.sum(1))
+                    check.add_once(number, record.metered_uj)
                     part += 1
                     checked += rows.stop - rows.start
                     tell("checking intervals", checked, total)
@@ -107,8 +111,13 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
                 "start_uj": [int(v) for v in start],
             }
     check_files(folder, expected)
+    tell("settling it again", 0, 0)
+    settled = settle_run(folder, scenario, rules, manifest["run"], int(manifest["seed"]))
     tell("checking the summary", 0, 0)
-    again = {**head(scenario, manifest, manifest["run"]), **summarise(folder, scenario, facts)}
+    again = {
+        **head(scenario, manifest, manifest["run"]),
+        **summarise(folder, scenario, facts, settled),
+    }
     again["headline"] = headline(scenario, again)
     again["ac"] = {"intervals": checked // 2} if scenario.has_utility else None
     for world in ("market", "baseline") if scenario.has_utility else ():
@@ -120,6 +129,18 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
         "intervals": checked,
         "payments": checked * maker.template.offer_count,
     }
+
+
+def _completed(world: World, record: Record, rows: slice) -> Record:
+    """The record with what follows from it: pauses, the forecast, what was metered."""
+    if world.pauses is not None:
+        record = replace(record, paused=world.pauses[rows])
+    if not world.forecasts:
+        return record
+    try:
+        return with_delivery(world.maker, record, world.offered_uj(rows, record.wanted_uj))
+    except InputError as error:
+        raise VerificationError(error.message, place=error.place) from None
 
 
 def _check_intervals(
@@ -135,11 +156,18 @@ def _check_intervals(
     maker = world.maker
     s = maker.scenario
     limit = limits_uj(maker)
+    fallback = get(world.fallback)
     at = 0
     try:
         for at in range(record.time_s.size):
-            opened = world.open(first + at, record.wanted_uj[at], state)
-            market = _check_interval(opened.book, s, mechanism, record, at, seed, state.market)
+            opened = world.open(first + at, record.offered_uj[at], state)
+            halted = record.paused is not None and bool(record.paused[at])
+            rule = fallback if halted else mechanism
+            market = _check_interval(opened.book, s, rule, record, at, seed, state.market)
+            if halted:
+                market = state.market
+                if not record.closed[at]:
+                    raise VerificationError("is open, in a pause", place="proven")
             state = world.close(opened, record.energy_uj[at, maker.batteries], market)
             for name, stored, true in (
                 ("holds something else than it received", record.stored_uj[at], state.stored_uj),
@@ -205,6 +233,7 @@ def _check_interval(
         if np.isnan(price).all() and not np.isnan(again.price_per_j).all():
             # the baseline's prices are not kept
             record.price_per_j[at] = again.price_per_j
+        _check_prices(s, price, again.price_per_j)
         if not abs(record.gap[at] - again.certificate.gap) <= margin:
             raise VerificationError(f"is {record.gap[at]!r}", place="gap")
         for name, column in (("congestion_rent", record.congestion_nano),
@@ -270,12 +299,15 @@ def _check_other_rule(
             raise VerificationError("is not what the rule gives when it is run again", place=name)
     if operator_nano != again.surplus_nano:
         raise VerificationError("is not what the rule gives", place="operator_nano")
-    price, true = clearing.price_per_j, again.price_per_j
+    return again
+
+
+def _check_prices(s: Scenario, price: Floats, true: Floats) -> None:
+    """Prices are those that the rule gives."""
     wrong = np.flatnonzero((price != true) & ~(np.isnan(price) & np.isnan(true)))
     if wrong.size:
         node = s.grid.node_ids[int(wrong[0])]
         raise VerificationError("has another price than the rule gives", place=f"node {node!r}")
-    return again
 
 
 def _start(scenario: Scenario, world: World, entry: dict[str, Any], name: str) -> Ints:

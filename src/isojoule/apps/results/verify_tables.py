@@ -80,7 +80,9 @@ def _read(path: Path) -> pl.DataFrame:
 
 
 def read_record(maker: OfferMaker, world: Path, part: int, rows: slice, start_uj: Ints) -> Record:
-    """One part of a world's tables as a record. Turns and notes are left out.
+    """One part of a world's tables as a record, as cleared. Turns and notes are left out.
+
+    What was metered, and where the market paused, follows from it and the scenario.
 
     Raises
     ------

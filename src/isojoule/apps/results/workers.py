@@ -18,7 +18,7 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
-from isojoule.apps.results.periods import cut_periods
+from isojoule.apps.results.asked import read_asked
 from isojoule.apps.results.unfinished import WorkerLostError
 from isojoule.apps.results.worlds import Job, Outcome, run_job
 from isojoule.core.errors import InputError
@@ -58,7 +58,7 @@ def in_processes(
     inputs
         Folder of the scenario, which each worker reads.
     arguments
-        Of the run: which part of the scenario.
+        Of the run: which part of the scenario, on which forecast.
     kept
         Folder of the checkpoints.
     """
@@ -130,11 +130,7 @@ def _begin(inputs: Path, arguments: dict[str, Any], kept: Path, queue: Any, stop
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and stops us
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    from isojoule.apps.files.scenario_files import read_scenario
-
-    scenario = cut_periods(
-        read_scenario(inputs), arguments.get("from"), arguments.get("to"), arguments.get("days")
-    )
+    scenario = read_asked(inputs, arguments).scenario
     _shared.update(scenario=scenario, kept=kept, queue=queue, stop=stop)
 
 

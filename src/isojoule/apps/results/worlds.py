@@ -22,7 +22,7 @@ from isojoule.apps.results.power import PowerCheck
 from isojoule.grid.powerflow import AcResult
 from isojoule.market.mechanisms import get
 from isojoule.microworld.carried import as_stored
-from isojoule.microworld.scenario import Period, Scenario
+from isojoule.microworld.scenario import BASELINES, Period, Scenario
 from isojoule.microworld.simulate import Record, simulate
 from isojoule.microworld.world import World
 
@@ -60,7 +60,7 @@ class Outcome:
     stored_change_uj: int
     start_uj: Ints
     loss_uj: Ints
-    """Lost in the links in each interval, without standing losses."""
+    """Lost in the links in each interval, as metered, without standing losses."""
     unproven: int
     """Intervals whose certificate leaves more than rounding."""
     ac: AcResult | None
@@ -89,7 +89,7 @@ def run_job(
             facts = part_facts(job.folder, job.first_part + number)
             loss.append(facts.loss_uj)
             unproven += facts.unproven
-            power.add_once(number, facts.energy_uj)
+            power.add_once(number, facts.metered_uj)
         found = power.result()
     return Outcome(
         job=job,
@@ -165,7 +165,7 @@ class _Rounds:
         )
         written = write_part(job.folder, job.first_part + number, frames)
         if self.once:  # what is written is what stays
-            self.power.add_once(number, record.energy_uj)
+            self.power.add_once(number, record.metered_uj)
         return at.with_files(job.folder.parent, written)
 
     def _turn(self, at: Checkpoint) -> Checkpoint:
@@ -189,8 +189,12 @@ class _Rounds:
 
 
 def world_of(scenario: Scenario, mechanism: str, seed: bytes) -> World:
-    """The world of a market; under the baseline's rule Orders stay with their own machines."""
-    return World.of(scenario, alone=mechanism == scenario.baseline, seed=seed)
+    """The world of a market; under the baseline's rule Orders stay with their own machines.
+
+    Rules without a market see what meters show, and need no forecast.
+    """
+    alone = mechanism == scenario.baseline
+    return World.of(scenario, alone=alone, seed=seed, market=mechanism not in BASELINES)
 
 
 def parts_of(scenario: Scenario, period: Period) -> int:

@@ -63,12 +63,13 @@ def ids_column(ids: Iterable[int]) -> NDArray[Any]:
     return np.frombuffer(b"".join(i.to_bytes(16, "big") for i in ids), "V16")
 
 
-def numbered_ids(stem: int, numbers: NDArray[np.int64]) -> NDArray[Any]:
+def numbered_ids(stem: int | NDArray[Any], numbers: NDArray[np.int64]) -> NDArray[Any]:
     """Ids that share their first 96 bits, those of `stem`, and end with a number below 2**32.
 
-    One hash names a document; its rows need none of their own.
+    One hash names a document; its rows need none of their own. A column of ids gives each its own.
     """
     words = np.empty((numbers.size, 4), ">u4")
-    words[:, :3] = np.frombuffer(stem.to_bytes(16, "big")[:12], ">u4")
+    stems = ids_column([stem]) if isinstance(stem, int) else stem
+    words[:, :3] = stems.view(">u4").reshape(-1, 4)[:, :3]
     words[:, 3] = numbers
     return words.view("V16").ravel()

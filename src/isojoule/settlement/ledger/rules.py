@@ -6,8 +6,8 @@ Theory of operation:
 
 - A `View` is read, never written. What happens comes back as `Effects`: an answer for each
   transfer, the entries to append to the log, the balances that changed and how pending transfers
-  ended. A store keeps all of that or nothing. So memory and databases share these rules, and a log is
-  checked by applying its own entries again.
+  ended. A store keeps all of that or nothing. So memory and databases share these rules, and a
+  log is checked by applying its own entries again.
 - Time comes in as `now_ns`. The ledger's time is the latest it has seen: a clock that steps back
   does not turn it back. First of all, what is pending and has run out by that time is expired; each
   expiry is an entry of its own, with an id that follows from what expired.
@@ -23,9 +23,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
-from isojoule.core.errors import InvariantError
+from isojoule.core.errors import InputError, InvariantError
 from isojoule.core.transfer import (
-    MOST_AMOUNT,
     Account,
     Kind,
     Limit,
@@ -34,9 +33,12 @@ from isojoule.core.transfer import (
     stable_id,
 )
 from isojoule.settlement.ledger.answers import Answer, Status
+from isojoule.settlement.ledger.ranges import fault, possible_ids
 
-_MOST_ID = 2**128 - 1
+_MOST_TIME_NS = 2**62
+_NO_LIMIT = Limit.NONE
 _DEBITS, _CREDITS = Limit.DEBITS_MUST_NOT_EXCEED_CREDITS, Limit.CREDITS_MUST_NOT_EXCEED_DEBITS
+_POSTED, _PENDING, _POST, _VOID, _EXPIRE = Kind  # looked up for every transfer
 _ENDED = {
     Kind.POST: Status.ALREADY_POSTED,
     Kind.VOID: Status.ALREADY_VOIDED,
@@ -67,7 +69,10 @@ class Balance(NamedTuple):
 
 
 class View(Protocol):
-    """What the rules read. Every method reads many at once; what is not there is left out."""
+    """What the rules read. Every method reads many at once; what is not there is left out.
+
+    Ids that are asked for are from 1 to 2**128 - 1.
+    """
 
     @property
     def clock_ns(self) -> int:
@@ -91,8 +96,10 @@ class View(Protocol):
         ...
 
     def due(self, now_ns: int) -> Sequence[Transfer]:
-        """Open pending transfers that have run out by then, in the order of their expiry, then of
-        their writing."""
+        """Open pending transfers that have run out by then.
+
+        In the order of their expiry, then of their writing.
+        """
         ...
 
 
@@ -121,12 +128,18 @@ class Effects(NamedTuple):
 
 
 def apply_transfers(view: View, transfers: Sequence[Transfer], now_ns: int) -> Effects:
-    """Decide what a request does. Refusals are answers; nothing raises on them."""
-    clock = max(now_ns, view.clock_ns)
+    """Decide what a request does. Refusals are answers; nothing raises on them.
+
+    Raises
+    ------
+    InputError
+        `now_ns` is no time that a ledger can have.
+    """
+    clock = ledger_time(now_ns, view.clock_ns)
     due = view.due(clock)
     work = _Work(view, transfers, due, clock)
     for pending in due:
-        work.write(expiry_of(pending, clock), pending)
+        work.write(expiry_of(pending, clock, work.expiry_turn(pending)), pending)
     answers: list[Answer] = []
     first = 0
     count = len(transfers)
@@ -152,10 +165,27 @@ def apply_transfers(view: View, transfers: Sequence[Transfer], now_ns: int) -> E
     )
 
 
-def expiry_of(pending: Transfer, at_ns: int) -> Transfer:
-    """The entry that ends a pending transfer whose time has run out."""
+def ledger_time(now_ns: int, clock_ns: int) -> int:
+    """The ledger's time at a request: the latest it has seen, ns since 1970.
+
+    Raises
+    ------
+    InputError
+        The time is before 1970 or after 2116; with the longest timeout, it must fit in 63 bits.
+    """
+    if not 0 <= now_ns < _MOST_TIME_NS:
+        raise InputError(f"{now_ns} ns is no time of a ledger", remedy="give ns since 1970")
+    return max(now_ns, clock_ns)
+
+
+def expiry_of(pending: Transfer, at_ns: int, turn: int = 0) -> Transfer:
+    """The entry that ends a pending transfer whose time has run out.
+
+    Its id follows from what expires. Whoever can compute it can use it for another transfer, so
+    `turn` counts the ids that are taken.
+    """
     return Transfer(
-        stable_id("isojoule.expiry.1", pending.id),
+        expiry_id(pending.id, turn),
         pending.debit,
         pending.credit,
         pending.amount,
@@ -163,6 +193,11 @@ def expiry_of(pending: Transfer, at_ns: int) -> Transfer:
         pending.id,
         at_ns=at_ns,
     )
+
+
+def expiry_id(pending_id: int, turn: int = 0) -> int:
+    """The id of an expiry, the first or a further one."""
+    return stable_id("isojoule.expiry.1", pending_id, *((turn,) if turn else ()))
 
 
 def apply_accounts(
@@ -175,7 +210,8 @@ def apply_accounts(
     InputError
         An account that cannot be; nothing is written then.
     """
-    answers, fresh = [], {}
+    answers: list[Answer] = []
+    fresh: dict[int, Account] = {}
     for account in accounts:
         check_account(account)
         there = known.get(account.id) or fresh.get(account.id)
@@ -196,19 +232,29 @@ class _Work:
         self, view: View, transfers: Sequence[Transfer], due: Sequence[Transfer], clock: int
     ) -> None:
         self.clock = clock
-        ids = {t.id for t in transfers}
-        pending = {t.pending_id for t in transfers if t.pending_id}
-        self.known = dict(view.transfers(ids | pending))
+        self.created = Answer(Status.CREATED, clock)
+        self.view = view
+        pending = possible_ids(t.pending_id for t in transfers)
+        expiries = {expiry_id(t.id) for t in due}
+        self.known = dict(
+            view.transfers(possible_ids(t.id for t in transfers) | pending | expiries)
+        )
         self.before = view.ends(pending)
-        touched = {t.debit for t in transfers} | {t.credit for t in transfers}
-        for t in (*due, *(self.known[i] for i in pending if i in self.known)):
-            touched |= {t.debit, t.credit}
-        touched.discard(0)
+        owners = (*transfers, *due, *(self.known[i] for i in pending if i in self.known))
+        touched = possible_ids(t.debit for t in owners) | possible_ids(t.credit for t in owners)
         self.accounts = view.accounts(touched)
         balances = view.balances(touched)
         self.totals = {i: list(balances.get(i, _NOTHING)) for i in self.accounts}
         self.written: list[Transfer] = []
         self.ended: dict[int, Kind] = {}
+
+    def expiry_turn(self, pending: Transfer) -> int:
+        """How many of the ids that its expiry could have are taken."""
+        turn = 0
+        while expiry_id(pending.id, turn) in self.known:
+            turn += 1
+            self.known.update(self.view.transfers((expiry_id(pending.id, turn),)))
+        return turn
 
     def changed(self) -> list[int]:
         """Accounts that something was written for, in that order."""
@@ -236,30 +282,31 @@ class _Work:
 
     def one(self, t: Transfer) -> Answer:
         """Decide one transfer, and write it if it stands."""
+        kind = t.kind
+        if kind is _EXPIRE:
+            return Answer(Status.KIND_RESERVED)
         about = fault(t)
         if about:
             return Answer(Status.OUT_OF_RANGE, about=about)
-        kind = t.kind
-        if kind is Kind.EXPIRE:
-            return Answer(Status.KIND_RESERVED)
-        pending = None
-        if kind is Kind.POST or kind is Kind.VOID:
-            pending = self.known.get(t.pending_id)
-            if pending is None or pending.kind is not Kind.PENDING:
-                return Answer(Status.PENDING_NOT_FOUND)
-            t = t._replace(
-                debit=t.debit or pending.debit,
-                credit=t.credit or pending.credit,
-                amount=t.amount or pending.amount,
-            )
         there = self.known.get(t.id)
+        pending = None
+        if kind is _POST or kind is _VOID:
+            pending = self.known.get(t.pending_id)
+            if pending is not None and pending.kind is _PENDING:
+                t = t._replace(
+                    debit=t.debit or pending.debit,
+                    credit=t.credit or pending.credit,
+                    amount=t.amount or pending.amount,
+                )
+            elif there is None:
+                return Answer(Status.PENDING_NOT_FOUND)
         if there is not None:
             return _again(t, there)
         refusal = self.refusal(t) if pending is None else self.refusal_of_end(t, pending)
         if refusal is not None:
             return Answer(refusal)
-        self.write(t._replace(at_ns=self.clock), pending)
-        return Answer(Status.CREATED, self.clock)
+        self.write(Transfer._make((*t[:-1], self.clock)), pending)
+        return self.created
 
     def refusal(self, t: Transfer) -> Status | None:
         """Why a transfer that takes or reserves is refused."""
@@ -272,13 +319,15 @@ class _Work:
             return Status.CREDIT_NOT_FOUND
         if debit.unit != credit.unit:
             return Status.UNITS_DIFFER
-        if debit.limit & _DEBITS:
-            debits, credits, reserved, _ = self.totals[t.debit]
-            if debits + reserved + t.amount > credits:
+        if debit.limit == credit.limit == _NO_LIMIT:
+            return None
+        if debit.limit == _DEBITS:
+            gave, got, reserved, _ = self.totals[t.debit]
+            if gave + reserved + t.amount > got:
                 return Status.EXCEEDS_CREDITS
-        if credit.limit & _CREDITS:
-            debits, credits, _, reserved = self.totals[t.credit]
-            if credits + reserved + t.amount > debits:
+        if credit.limit == _CREDITS:
+            gave, got, _, reserved = self.totals[t.credit]
+            if got + reserved + t.amount > gave:
                 return Status.EXCEEDS_DEBITS
         return None
 
@@ -305,12 +354,13 @@ class _Work:
     def move(self, t: Transfer, pending: Transfer | None, sign: int) -> None:
         """Add (or take back) what a transfer does to the totals of its two accounts."""
         debit, credit = self.totals[t.debit], self.totals[t.credit]
-        if t.kind is Kind.POSTED or t.kind is Kind.POST:
-            debit[0] += sign * t.amount
-            credit[1] += sign * t.amount
-        if t.kind is Kind.PENDING:
-            debit[2] += sign * t.amount
-            credit[3] += sign * t.amount
+        kind, amount = t.kind, sign * t.amount
+        if kind is _POSTED or kind is _POST:
+            debit[0] += amount
+            credit[1] += amount
+        if kind is _PENDING:
+            debit[2] += amount
+            credit[3] += amount
         if pending is not None:
             debit[2] -= sign * pending.amount
             credit[3] -= sign * pending.amount
@@ -326,32 +376,6 @@ class _Work:
 
 
 _NOTHING = Balance()
-
-
-def fault(t: Transfer) -> str:
-    """The field of a request that is out of its range; empty if there is none."""
-    if not isinstance(t.kind, Kind):
-        return "kind"
-    ending = t.kind is Kind.POST or t.kind is Kind.VOID
-    if not 0 < t.id <= _MOST_ID:
-        return "id"
-    if not (0 if ending else 1) <= t.amount <= MOST_AMOUNT:
-        return "amount"
-    if not 0 <= t.debit <= _MOST_ID:
-        return "debit"
-    if not 0 <= t.credit <= _MOST_ID:
-        return "credit"
-    if t.timeout_s and not (t.kind is Kind.PENDING and 0 < t.timeout_s < 2**32):
-        return "timeout_s"
-    if not (0 < t.pending_id <= _MOST_ID if ending else t.pending_id == 0):
-        return "pending_id"
-    if not 0 <= t.code < 2**16:
-        return "code"
-    if not -(2**63) <= t.for_s < 2**63:
-        return "for_s"
-    if len(t.ref) != 32:
-        return "ref"
-    return "at_ns" if t.at_ns else ""
 
 
 def _again(asked: Transfer, there: Transfer) -> Answer:
