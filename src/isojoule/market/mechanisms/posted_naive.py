@@ -1,4 +1,4 @@
-"""The posted prices once more, slowly: fractions, decimals of 60 digits, a price list for each taker.
+"""The posted prices once more, slowly: fractions, decimals of 60 digits, a price list each.
 
 Nothing is shared with the sale but its terms. The price of `vrgda` is written as powers, not as an
 exponential:
@@ -7,9 +7,9 @@ exponential:
     logistic  target * (1 - decay) ** (t / decay_s) * odds ** (ln(1 - decay) / (rate * decay_s))
 
 with odds = (L - n - 1) / (L + n + 1). Buying, 1/(1 - decay) stands for 1 - decay. So is that of the
-discrete `gda`; the hand of `dutch` is weighed between its ends. In the continuous `gda` the amount that a price
-suits is found by halving, and paid for by the closed formula of its paper.
-Spec: docs/spec/sequential.md, Q15 to Q28.
+discrete `gda`; the hand of `dutch` is weighed between its ends. In the continuous `gda` the amount
+that a price suits is found by halving, and paid for by the closed formula of its paper.
+Spec: docs/spec/sequential.md, Q15 to Q29.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@
 
 n whole units, or s Joules, have been sold, T says when a schedule wants how many sold, t is the
 time since the start, s. Where a schedule is for a poster who buys, time works the other way: the
-price rises. Computed in fractions, or in decimals of 40 digits, whose exp and ln are correctly rounded
-(Python's `decimal`), and rounded once to a double, so it is the same on every machine.
+price rises. Computed in fractions, or in decimals of 40 digits, whose exp and ln are correctly
+rounded (Python's `decimal`), and rounded once to a double, so it is the same on every machine.
 
 Sources: Frankie, Robinson, White, Dave, "Variable Rate GDAs", Paradigm, 2022; Frankie, Robinson,
 White, "Gradual Dutch Auctions", Paradigm, 2022.
