@@ -20,6 +20,7 @@ in the last place between machines.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from operator import index
 from statistics import NormalDist
 
@@ -68,14 +69,30 @@ def rank(seed: bytes, *names: str | int) -> bytes:
     return _bits(seed, "rank", names).to_bytes(32, "big")
 
 
+def ranks(seed: bytes, name: str, many: Iterable[str]) -> list[bytes]:
+    """`rank(seed, name, one)` for each of many texts, faster."""
+    known = hashlib.sha256(b"".join(_begun(seed, "rank", (name,))))
+    found = []
+    for one in many:
+        more = known.copy()
+        more.update(_part(b"s", one.encode()))
+        found.append(more.digest())
+    return found
+
+
 def _bits(seed: bytes, distribution: str, names: tuple[str | int, ...]) -> int:
+    parts = _begun(seed, distribution, names)
+    return int.from_bytes(hashlib.sha256(b"".join(parts)).digest(), "big")
+
+
+def _begun(seed: bytes, distribution: str, names: tuple[str | int, ...]) -> list[bytes]:
     parts = [b"isojoule.chance.1", _part(b"s", distribution.encode()), _part(b"b", seed)]
     for name in names:
         if isinstance(name, str):
             parts.append(_part(b"s", name.encode()))
         else:
             parts.append(_part(b"i", str(index(name)).encode()))
-    return int.from_bytes(hashlib.sha256(b"".join(parts)).digest(), "big")
+    return parts
 
 
 def _part(kind: bytes, content: bytes) -> bytes:
