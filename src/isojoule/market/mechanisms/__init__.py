@@ -60,6 +60,8 @@ _BUILT_IN = {
     "reverse-vcg": "isojoule.market.mechanisms.reverse_vcg:ReverseVcg",
     "mcafee": "isojoule.market.mechanisms.mcafee:McAfee",
     "pay-as-bid": "isojoule.market.mechanisms.pay_as_bid:PayAsBid",
+    "sbba": "isojoule.market.mechanisms.sbba:Sbba",
+    "trade-reduction": "isojoule.market.mechanisms.trade_reduction:TradeReduction",
     "uniform-price": "isojoule.market.mechanisms.uniform_price:UniformPrice",
     "utility-only": "isojoule.market.mechanisms.utility_only:UtilityOnly",
     "vcg": "isojoule.market.mechanisms.vcg:Vcg",
