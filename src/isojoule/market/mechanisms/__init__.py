@@ -54,6 +54,7 @@ _BUILT_IN = {
     "autarky": "isojoule.market.mechanisms.autarky:Autarky",
     "cda": "isojoule.market.mechanisms.cda:Cda",
     "equilibrium": "isojoule.market.mechanisms.equilibrium:Equilibrium",
+    "k-double": "isojoule.market.mechanisms.k_double:KDouble",
     "lmp": "isojoule.market.mechanisms.lmp:Lmp",
     "sealed-bid": "isojoule.market.mechanisms.sealed_bid:SealedBid",
     "deferred-revelation": "isojoule.market.mechanisms.deferred_revelation:DeferredRevelation",

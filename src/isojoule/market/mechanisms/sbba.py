@@ -48,7 +48,7 @@ class Sbba:
     the order of the book's participants, which nobody's price moves.
 
     Sources: Segal-Halevi, Hassidim, Aumann 2016 (SAGT 2016, LNCS 9928:260,
-    doi 10.1007/978-3-662-53354-3_21, arXiv 1607.05139).
+    arXiv 1607.05139).
     """
 
     name: ClassVar[str] = "sbba"
@@ -77,10 +77,7 @@ class Sbba:
         information="mediated",
         game="competition",
         other_names=("strongly budget balanced double auction",),
-        sources=(
-            "Segal-Halevi, Hassidim, Aumann 2016, LNCS 9928:260, "
-            "doi 10.1007/978-3-662-53354-3_21, arXiv 1607.05139",
-        ),
+        sources=("Segal-Halevi, Hassidim, Aumann 2016, LNCS 9928:260, arXiv 1607.05139",),
         how=(
             "Everybody wants to buy or to sell one unit. Bids are sorted from dear to cheap, asks "
             "from cheap to dear, and paired. The price is the last bid that could trade, or the "
