@@ -21,9 +21,10 @@ from isojoule.market.matched import (
 from isojoule.market.mechanisms.cda_book import Fill, OrderBook
 from isojoule.market.mechanisms.cda_naive import replay
 from isojoule.market.mechanisms.cda_words import reasons
-from isojoule.market.messages import Event, Message
+from isojoule.market.messages import Cancel, Event, Message
 from isojoule.market.quotes import BUY, SELL
 from isojoule.market.sequential import Session, cancelled_rows, fold
+from isojoule.valuation import Offer
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -107,15 +108,34 @@ class Cda:
         session, events = state.session.after(message, now_ns)
         return CdaState(state.grid, state.seed, session), events
 
+    def swift(
+        self, state: CdaState, offers: list[Offer], cancelled: list[tuple[Cancel, int]]
+    ) -> CdaState | Refusal:
+        """The order book after all of them. See `isojoule.market.sequential.Swift`."""
+        machine = OrderBook()
+        gone = sorted(cancelled, key=lambda row: row[1])[::-1]  # stable
+        for offer in offers:
+            at_ns = offer.at_ns
+            while gone and gone[-1][1] < at_ns:
+                machine.cancel(*gone.pop())
+            unfit = machine.submit(offer, at_ns)
+            if unfit is not None:
+                text = f"offer {offer.id!r}: {unfit.reason}"
+                return Refusal(self.name, text, unfit.remedy)
+        while gone:
+            machine.cancel(*gone.pop())
+        return CdaState(state.grid, state.seed, Session.of(machine))
+
     def close(self, state: CdaState, book: Book) -> Clearing | Refusal:
         """The clearing of all that was traded."""
         machine = state.session.machine
         for name in book.offer_ids:
             if name not in machine.orders:
                 return Refusal(self.name, f"offer {name!r} did not come in", "hand it in")
-        told = notes(machine.fills, machine.best(BUY), machine.best(SELL))
+        fills = machine.fills()
+        told = notes(fills, machine.best(BUY), machine.best(SELL))
         return clearing_of(
-            self.name, asdict(self), state.seed, book, state.grid, matches(book, machine.fills),
+            self.name, asdict(self), state.seed, book, state.grid, matches(book, fills),
             **bounds(told), notes=told, state={}, before=cancelled_rows(machine.cancelled),
         )  # fmt: skip
 
