@@ -9,7 +9,7 @@ The rules:
   digits) and its length in bytes, 8 bytes big-endian, so that ("ab", "c") is not ("a", "bc"), nor
   "1" the number 1.
 - `uniform` is the first 53 bits over 2**53: each double k/2**53 is equally likely.
-- `words` are the 256 bits cut into four, for who needs many draws at once: one hash for four.
+- `words` are SHAKE256 over the same parts, as long as needed, for who needs many draws at once.
 - `normal` is the inverse of the normal distribution function at (k + 1/2)/2**52, k the first 52
   bits; never infinite, and at most 8.3 from 0.
 
@@ -71,17 +71,12 @@ def rank(seed: bytes, *names: str | int) -> bytes:
 
 
 def words(seed: bytes, name: str, count: int) -> bytes:
-    """`count` words of 64 bits, big-endian, one after the other.
+    """`count` words of 64 bits, big-endian, one after the other: so many draws by one hash.
 
-    Words 4j to 4j + 3 are the bits of the distribution `words` for the names (`name`, j).
+    The first word is the same however many follow.
     """
-    known = hashlib.sha256(b"".join(_begun(seed, "words", (name,))))
-    found = []
-    for number in range(-(-count // 4)):
-        more = known.copy()
-        more.update(_part(b"i", str(number).encode()))
-        found.append(more.digest())
-    return b"".join(found)[: 8 * count]
+    parts = b"".join(_begun(seed, "words", (name,)))
+    return hashlib.shake_256(parts).digest(8 * count)
 
 
 def ranks(seed: bytes, name: str, many: Iterable[str]) -> list[bytes]:

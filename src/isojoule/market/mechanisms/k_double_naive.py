@@ -9,6 +9,7 @@ import math
 from fractions import Fraction
 
 from isojoule.core.chance import rank
+from isojoule.core.errors import VerificationError
 from isojoule.grid import Grid
 from isojoule.market.book import Book
 from isojoule.market.contract import Clearing
@@ -39,6 +40,8 @@ def audit(book: Book, grid: Grid, clearing: Clearing, kappa: float) -> None:
             energy[row.offer] = energy.get(row.offer, 0) + (size if buys else -size)
     nano = {i: Fraction(price) * (e * NANO_PER_UJ) for i, e in energy.items() if e}
     check_told(book, grid, clearing, Told(energy, nano, {}, price, low, high))
+    if clearing.notes:
+        raise VerificationError("the rule tells none", place="notes")
 
 
 def _trades(side: list[Row], traded: int, book: Book, seed: bytes) -> list[int]:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from isojoule.core.chance import ranks
+from isojoule.core.chance import ranks, words
 from isojoule.core.units import NO_LIMIT_UJ, UJ_PER_J
 from isojoule.grid import Grid
 from isojoule.market.allocation import bounds_uj, supporting_prices
@@ -25,6 +25,7 @@ from isojoule.market.settle import MOST_MONEY
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Words = NDArray[np.uint64]
 
 
 class Quotes(NamedTuple):
@@ -87,6 +88,49 @@ def steps_of(name: str, book: Book) -> Both | Refusal:
     return Both(*(Quotes(offer[at], price[at], size[at]) for at in (buys, sells)))
 
 
+def traders_of(name: str, book: Book, *, one_step: bool = False) -> Both | Refusal:
+    """The steps of a book in which everybody has one offer, to buy or to sell; or why not.
+
+    Parameters
+    ----------
+    one_step
+        Whether an offer may have but one.
+    """
+    both = steps_of(name, book)
+    if isinstance(both, Refusal):
+        return both
+    counts = [np.bincount(steps.offer, minlength=book.offer_count) for steps in both]
+    buys, sells = (count > 0 for count in counts)
+    if np.any(buys & sells):
+        return Refusal(
+            name,
+            f"offer {book.offer_ids[int(np.argmax(buys & sells))]!r} both buys and sells",
+            "offer one of both, or use uniform-price",
+        )
+    seen = np.bincount(book.offer_participant[buys | sells], minlength=len(book.participants))
+    if np.any(seen > 1):
+        return Refusal(
+            name,
+            f"participant {book.participants[int(np.argmax(seen > 1))]!r} has several offers",
+            "put all steps into one offer",
+        )
+    many = counts[0] + counts[1] > 1
+    if one_step and np.any(many):
+        return Refusal(
+            name,
+            f"offer {book.offer_ids[int(np.argmax(many))]!r} has several steps",
+            "offer so much at one price, or use muda, which clears steps",
+        )
+    return both
+
+
+def drawn(name: str, book: Book, seed: bytes) -> Words:
+    """A word of chance for each offer: that of its participant, by its place in the book (U21)."""
+    all_of_them = np.frombuffer(words(seed, name, len(book.participants)), ">u8")
+    found: Words = all_of_them.astype(np.uint64)[book.offer_participant]
+    return found
+
+
 def _within(book: Book, offer: Ints, size: Ints) -> Ints:
     """Sizes within the bounds of the offers: where these round inwards, the last step gives way."""
     p, count = book.pieces, book.offer_count
@@ -135,7 +179,7 @@ def shared(want: Ints, total: int, hashes: Callable[[], list[bytes]]) -> Ints:
 def clearing_of(
     mechanism: Mechanism, book: Book, grid: Grid, state: State | None, seed: bytes,
     energy_uj: Ints, paid_nano: Ints, lines: dict[str, int], price: float,
-    ends: tuple[float, float], dual: float,
+    ends: tuple[float, float], dual: float, notes: dict[str, Any] | None = None,
 ) -> Clearing | Refusal:  # fmt: skip
     """The clearing in which offers receive and pay this.
 
@@ -147,6 +191,8 @@ def clearing_of(
         Of every node, money per J, and what the rule gives as lowest and highest.
     dual
         A price that bounds the welfare.
+    notes
+        What the rule tells about itself.
     """
     nothing, nodes = np.zeros(grid.link_count, np.int64), grid.node_count
     duals = np.full(nodes, dual)
@@ -173,6 +219,7 @@ def clearing_of(
             welfare_bound=s.welfare + s.gap,
             gap=s.gap,
         ),
+        notes=notes or {},
         state_before=dict(state or {}),
     )
 
