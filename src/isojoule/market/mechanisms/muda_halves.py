@@ -43,8 +43,7 @@ def halves(book: Book, both: Both, seed: bytes, *, lottery: bool) -> tuple[Half,
     word = drawn("muda", book, seed)
     odd = (word & np.uint64(1)).astype(bool)
     parts = [
-        Both(*(Quotes(*(c[odd[q.offer] == half] for c in q)) for q in both))
-        for half in (False, True)
+        Both(*(steps.at(odd[steps.offer] == half) for steps in both)) for half in (False, True)
     ]
     prices = [price_of(part) for part in parts]
     order = word >> np.uint64(1)
@@ -59,8 +58,8 @@ def _traded(book: Book, part: Both, price: float, order: Words, *, lottery: bool
     energy, paid = np.zeros((2, book.offer_count), np.int64)
     if math.isnan(price):
         return Half(price, energy, paid, 0)
-    bids = Quotes(*(c[part.bids.price >= price] for c in part.bids))
-    asks = Quotes(*(c[part.asks.price <= price] for c in part.asks))
+    bids = part.bids.at(part.bids.price >= price)
+    asks = part.asks.at(part.asks.price <= price)
     wanted, offered = int(bids.size_uj.sum()), int(asks.size_uj.sum())
     most = min(wanted, offered)
     long = int(np.sign(wanted - offered))
@@ -70,7 +69,7 @@ def _traded(book: Book, part: Both, price: float, order: Words, *, lottery: bool
             np.add.at(energy, steps.offer, side * got)
             continue
         # the best steps of the longer side win; those at one price in the order of the lottery
-        best = Quotes(*(c[np.lexsort((order[steps.offer], -side * steps.price))] for c in steps))
+        best = steps.at(np.lexsort((order[steps.offer], -side * steps.price)))
         before = np.cumsum(best.size_uj) - best.size_uj
         got = np.clip(most - before, 0, best.size_uj)
         np.add.at(energy, best.offer, side * got)

@@ -45,6 +45,10 @@ class Quotes(NamedTuple):
     price: Floats
     size_uj: Ints
 
+    def at(self, which: NDArray[Any]) -> Quotes:
+        """These steps of it, by positions or by a mask."""
+        return Quotes(self.offer[which], self.price[which], self.size_uj[which])
+
 
 class Both(NamedTuple):
     """The steps to buy, dearest first, and those to sell, cheapest first."""
