@@ -85,6 +85,7 @@ def parse_exact(text: str, digits: int) -> int:
 
 def _decimal_text(value: int, digits: int) -> str:
     text = str(abs(value)).zfill(digits + 1)
-    part = text[-digits:].rstrip("0")
+    point = len(text) - digits
+    part = text[point:].rstrip("0")
     sign = "-" if value < 0 else ""
-    return f"{sign}{text[:-digits]}.{part}" if part else sign + text[:-digits]
+    return f"{sign}{text[:point]}.{part}" if part else sign + text[:point]

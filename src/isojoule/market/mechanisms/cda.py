@@ -160,11 +160,10 @@ class Cda:
 
 def matches(book: Book, fills: list[Fill]) -> tuple[Match, ...]:
     """The trades with the positions of their offers."""
-    position = {name: i for i, name in enumerate(book.offer_ids)}
-    return tuple(
-        Match(position[f.sell_offer], position[f.buy_offer], f.energy_uj, f.payment_nano, f.at_ns)
-        for f in fills
-    )
+    at = {name: i for i, name in enumerate(book.offer_ids)}
+    sell, buy = [at[f.sell_offer] for f in fills], [at[f.buy_offer] for f in fills]
+    rest = ([f[column] for f in fills] for column in (2, 3, 5))  # energy, payment, time
+    return tuple(map(Match, sell, buy, *rest))
 
 
 def notes(fills: list[Fill], bid: float | None, ask: float | None) -> dict[str, Any]:

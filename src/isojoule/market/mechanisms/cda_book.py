@@ -137,17 +137,17 @@ class OrderBook:
                 return unfit
         self.last = moment
         self.owners[name] = who = offer.participant
-        first = len(self.ids)
-        own = self.orders[name] = range(first, first + len(quotes))
-        left = self.left_uj
+        left, first, count = self.left_uj, len(self.left_uj), len(quotes)
+        own = self.orders[name] = range(first, first + count)
         for side, price, energy in quotes:
             self.ids.append(name)
             self.who.append(who)
             self.side.append(side)
             self.price_per_j.append(price)
             left.append(ENDLESS if energy is None else energy)
+        whole = offer.all_or_nothing
         for order in own:
-            if not offer.all_or_nothing or self._enough(order):
+            if not whole or self._enough(order):
                 self._trade(order, now_ns)
         if offer.immediate:
             self.dropped_uj = self.left_of(name)
@@ -155,10 +155,11 @@ class OrderBook:
                 left[order] = 0
             return None
         for order in own:
-            if left[order]:
+            rests = left[order]
+            if rests:
                 side = self.side[order]
                 heappush(self.heaps[side], (-side * self.price_per_j[order], order))
-                if left[order] == ENDLESS:
+                if rests == ENDLESS:
                     self.unlimited.append(order)
         return None
 
@@ -190,11 +191,9 @@ class OrderBook:
     def fills(self) -> list[Fill]:
         """All trades, in the order in which they were made."""
         ids = self.ids
-        rows = zip(
-            self.sold, self.bought, self.energy_uj, self.payment_nano, self.traded_per_j,
-            self.at_ns, strict=True,
-        )  # fmt: skip
-        return [Fill(ids[sold], ids[bought], *rest) for sold, bought, *rest in rows]
+        sold, bought = [ids[order] for order in self.sold], [ids[order] for order in self.bought]
+        columns = (self.energy_uj, self.payment_nano, self.traded_per_j, self.at_ns)
+        return list(map(Fill, sold, bought, *columns))
 
     def _unfit(self, offer: Offer, quotes: list[Quote]) -> Unfit | None:
         """Why an offer cannot come in that is all or nothing, or meets one without limit."""
@@ -234,30 +233,34 @@ class OrderBook:
 
     def _trade(self, order: int, now_ns: int) -> None:
         """Trade an order that comes in with those that rest, best first, never with its owner's."""
-        side, left, rest = self.side[order], self.left_uj[order], self.left_uj
+        side, rest = self.side[order], self.left_uj
         heap, worst = self.heaps[-side], side * self.price_per_j[order]
+        if not heap or heap[0][0] > worst:
+            return
+        left, owners, prices = rest[order], self.who, self.price_per_j
+        who = owners[order]
         aside: list[Entry] = []
-        while heap and left and heap[0][0] <= worst:
+        while left and heap and heap[0][0] <= worst:
             other = heap[0][1]
             room = rest[other]
             if not room:  # cancelled
                 heappop(heap)
                 continue
-            if self.who[other] == self.who[order]:
+            if owners[other] == who:
                 aside.append(heappop(heap))
                 continue
-            size = min(left, room)  # at most one of them is unlimited
+            size = left if left < room else room  # at most one of them is unlimited
             if room != ENDLESS:
                 rest[other] = room - size
                 if size == room:
                     heappop(heap)
             if left != ENDLESS:
                 left -= size
-            price = self.price_per_j[other]
+            price = prices[other]
             self.sold.append(order if side == SELL else other)
             self.bought.append(other if side == SELL else order)
             self.energy_uj.append(size)
-            self.payment_nano.append(int(payment_of(price, size)))
+            self.payment_nano.append(payment_of(price, size))
             self.traded_per_j.append(price)
             self.at_ns.append(now_ns)
         rest[order] = left
