@@ -55,7 +55,7 @@ def half_of(names: int, seed: bytes = b"") -> list[int]:
 
 
 def test_the_worked_example_by_hand() -> None:
-    """U20 to U22: with the seed of nothing p0, p2, p3 fall into one half, the others into the other.
+    """U20 to U22: with an empty seed p0, p2, p3 fall into one half, others not.
 
     One half: 2 J at 1; wanted 1 J at 9, 2 J at 6, of which one is had: its price is 6. The other:
     1 J at 3; wanted 1 J at 8 and 1 J at 5: its price is the middle of 5 and 8.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import inf, nan
 from typing import Any, ClassVar
@@ -132,10 +133,12 @@ class Cda:
         for name in book.offer_ids:
             if name not in machine.orders:
                 return Refusal(self.name, f"offer {name!r} did not come in", "hand it in")
-        fills = machine.fills()
-        told = notes(fills, machine.best(BUY), machine.best(SELL))
+        told = notes(
+            machine.energy_uj, machine.payment_nano, machine.traded_per_j, machine.best(BUY),
+            machine.best(SELL),
+        )  # fmt: skip
         return clearing_of(
-            self.name, asdict(self), state.seed, book, state.grid, matches(book, fills),
+            self.name, asdict(self), state.seed, book, state.grid, matches_of(book, machine),
             **bounds(told), notes=told, state={}, before=cancelled_rows(machine.cancelled),
         )  # fmt: skip
 
@@ -149,7 +152,10 @@ class Cda:
         """Check against a second, naive implementation. Raises VerificationError."""
         fills, bid, ask = replay(book, grid, clearing.state_before)
         check_matched(book, grid, clearing, matches(book, fills))
-        told = notes(fills, bid, ask)
+        told = notes(
+            [f.energy_uj for f in fills], [f.payment_nano for f in fills],
+            [f.price_per_j for f in fills], bid, ask,
+        )  # fmt: skip
         check_told(clearing, told, {})
         check_uniform(grid, clearing, bounds(told))
 
@@ -158,22 +164,33 @@ class Cda:
         return reasons(book, grid, clearing)
 
 
+def matches_of(book: Book, machine: OrderBook) -> tuple[Match, ...]:
+    """The trades of an order book, with the positions of their offers."""
+    position = {name: i for i, name in enumerate(book.offer_ids)}
+    at = [position[name] for name in machine.ids]
+    sell, buy = [at[order] for order in machine.sold], [at[order] for order in machine.bought]
+    return tuple(map(Match, sell, buy, machine.energy_uj, machine.payment_nano, machine.at_ns))
+
+
 def matches(book: Book, fills: list[Fill]) -> tuple[Match, ...]:
     """The trades with the positions of their offers."""
-    at = {name: i for i, name in enumerate(book.offer_ids)}
-    sell, buy = [at[f.sell_offer] for f in fills], [at[f.buy_offer] for f in fills]
-    rest = ([f[column] for f in fills] for column in (2, 3, 5))  # energy, payment, time
-    return tuple(map(Match, sell, buy, *rest))
+    position = {name: i for i, name in enumerate(book.offer_ids)}
+    return tuple(
+        Match(position[f.sell_offer], position[f.buy_offer], f.energy_uj, f.payment_nano, f.at_ns)
+        for f in fills
+    )
 
 
-def notes(fills: list[Fill], bid: float | None, ask: float | None) -> dict[str, Any]:
-    """What the order book tells when it closes: what rests best, what was traded."""
-    volume = sum(f.energy_uj for f in fills)
-    paid = sum(f.payment_nano for f in fills)
+def notes(
+    energy_uj: Sequence[int], payment_nano: Sequence[int], price_per_j: Sequence[float],
+    bid: float | None, ask: float | None,
+) -> dict[str, Any]:  # fmt: skip
+    """What the order book tells when it closes: what rests best, what was traded (columns)."""
+    volume, paid = sum(energy_uj), sum(payment_nano)
     return {
         "best_bid_per_j": bid,
         "best_ask_per_j": ask,
-        "last_price_per_j": fills[-1].price_per_j if fills else None,
+        "last_price_per_j": price_per_j[-1] if price_per_j else None,
         "mean_price_per_j": paid * 1e-9 / (volume / UJ_PER_J) if volume else None,
         "volume_j": joules_text(volume),
     }

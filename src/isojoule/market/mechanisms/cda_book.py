@@ -188,13 +188,6 @@ class OrderBook:
             left += self.left_uj[order]
         return left
 
-    def fills(self) -> list[Fill]:
-        """All trades, in the order in which they were made."""
-        ids = self.ids
-        sold, bought = [ids[order] for order in self.sold], [ids[order] for order in self.bought]
-        columns = (self.energy_uj, self.payment_nano, self.traded_per_j, self.at_ns)
-        return list(map(Fill, sold, bought, *columns))
-
     def _unfit(self, offer: Offer, quotes: list[Quote]) -> Unfit | None:
         """Why an offer cannot come in that is all or nothing, or meets one without limit."""
         if offer.all_or_nothing:
