@@ -97,8 +97,8 @@ def _game(case: Case) -> Netting | Refused:
     said = sum(case.paid_nano) - cash
     if abs(said - case.surplus_nano) > ROUNDINGS * boundary.size:
         return Refused(
-            f"members paid {case.told(said)} more than the utility gets for their readings and losses, "
-            f"and the surplus to share is {case.told(case.surplus_nano)}",
+            f"members paid {case.told(said)} more than the utility gets for their readings and "
+            f"losses, and the surplus to share is {case.told(case.surplus_nano)}",
             "give readings, losses, prices and payments of one and the same stretch, without fees; "
             "or use energy or equal, which ask for no saving",
         )
@@ -117,8 +117,8 @@ def _split(
     )
     why = tuple(
         f"Of the {total} that the community saved, {case.told(mine)} is yours: {how}; of it the "
-        f"market had already saved you {case.told(bill - paid)}, for you paid {case.told(paid)}, and the "
-        f"utility alone would have charged {case.told(bill)}."
+        f"market had already saved you {case.told(bill - paid)}, for you paid {case.told(paid)}, and "
+        f"the utility alone would have charged {case.told(bill)}."
         for mine, bill, paid in zip(saved.tolist(), alone, case.paid_nano, strict=True)
     )
     return Split(quota, why, () if error is None else tuple(error.tolist()))

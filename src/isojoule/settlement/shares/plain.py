@@ -12,7 +12,8 @@ from isojoule.settlement.shares.case import Case, Ints, Split, in_text
 def keep(case: Case) -> Split:
     """Nothing is shared."""
     n = len(case.members)
-    why = f"The operator keeps its surplus of {case.told(case.surplus_nano)}: the rule shares nothing."
+    kept = case.told(case.surplus_nano)
+    why = f"The operator keeps its surplus of {kept}: the rule shares nothing."
     return Split((Fraction(0),) * n, (why,) * n, kept_nano=case.surplus_nano)
 
 
@@ -30,8 +31,8 @@ def energy(case: Case) -> Split:
     if total == 0:
         n = len(case.members)
         why = (
-            f"Nobody bought or sold energy, so the surplus of {case.told(case.surplus_nano)} is shared "
-            f"equally by {n} members."
+            f"Nobody bought or sold energy, so the surplus of {case.told(case.surplus_nano)} is "
+            f"shared equally by {n} members."
         )
         return Split((Fraction(case.surplus_nano, n),) * n, (why,) * n)
     return Split(
