@@ -117,8 +117,8 @@ def _split(
     )
     why = tuple(
         f"Of the {total} that the community saved, {case.told(mine)} is yours: {how}; of it the "
-        f"market had already saved you {case.told(bill - paid)}, for you paid {case.told(paid)}, and "
-        f"the utility alone would have charged {case.told(bill)}."
+        f"market had already saved you {case.told(bill - paid)}, for you paid {case.told(paid)}, "
+        f"and the utility alone would have charged {case.told(bill)}."
         for mine, bill, paid in zip(saved.tolist(), alone, case.paid_nano, strict=True)
     )
     return Split(quota, why, () if error is None else tuple(error.tolist()))
