@@ -16,7 +16,17 @@ from typing import Any, Protocol, TypeGuard, cast, runtime_checkable
 Data = dict[str, Any]
 Say = Callable[[str], None]
 
-NAMES = ("solve", "sweep", "peers", "growth", "neighbourhood", "large", "year")
+NAMES = (
+    "solve",
+    "sweep",
+    "peers",
+    "growth",
+    "neighbourhood",
+    "large",
+    "year",
+    "ledger",
+    "auctions",
+)
 """In the order of the page."""
 
 

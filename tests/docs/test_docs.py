@@ -33,6 +33,7 @@ SPEC = {
     "log": "L",
     "surplus": "Z",
     "ledger": "J",
+    "community": "N",
 }
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.M | re.S)

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -58,9 +59,9 @@ class Booked:
     groups: tuple[int, ...]
     blocks: Callable[[], Iterator[Records]]
 
-    @property
+    @cached_property
     def count(self) -> int:
-        """Transfers in all; makes them to count them."""
+        """Transfers in all; makes them to count them, once."""
         return sum(block.size for block in self.blocks())
 
 

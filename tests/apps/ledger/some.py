@@ -33,7 +33,9 @@ def fill(ledger: Ledger) -> None:
         3 * SECOND,
     )
     ledger.open_accounts(ACCOUNTS, 5 * SECOND)
-    ledger.post([Transfer(10, 0, 0, 15, Kind.POST, 6), Transfer(11, 0, 0, 0, Kind.VOID, 7)], 6 * SECOND)
+    ledger.post(
+        [Transfer(10, 0, 0, 15, Kind.POST, 6), Transfer(11, 0, 0, 0, Kind.VOID, 7)], 6 * SECOND
+    )
     ledger.post([pay(12), Transfer(13, BANK.id, SAVER.id, 50)], 6 * SECOND)
 
 

@@ -118,4 +118,9 @@ def alterations(bits: tuple[int, ...], hand: Hand) -> Iterator[tuple[str, Table,
                         )
                         assert told.rowcount == 1
 
-                    yield f"{table.name} {key_of(table, row)} {column.name}={new!r}", table, row, change
+                    yield (
+                        f"{table.name} {key_of(table, row)} {column.name}={new!r}",
+                        table,
+                        row,
+                        change,
+                    )

@@ -42,7 +42,9 @@ def test_a_full_disk(new_sqlite: NewUrl) -> None:
     with open_ledger(url) as ledger:
         ledger.open_accounts(ACCOUNTS, 1)
         before = contents(ledger)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (Path(f"{url}-wal").stat().st_size + 20_000, hard))
+        resource.setrlimit(
+            resource.RLIMIT_FSIZE, (Path(f"{url}-wal").stat().st_size + 20_000, hard)
+        )
         try:
             for _ in range(3):
                 with pytest.raises(StorageError, match="make room") as told:

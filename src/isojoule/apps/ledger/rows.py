@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from zlib import crc32
 
 from isojoule.apps.ledger.schema import crc_of
 from isojoule.core.errors import VerificationError
@@ -13,8 +14,8 @@ from isojoule.settlement.ledger.memory import ACCOUNT_ENTRY, TRANSFER_ENTRY
 
 Row = Sequence[Any]
 _NO_ID = bytes(16)
-_IDS = struct.Struct("16s16s16s16s")
-_REST = struct.Struct(">QqQ32sIHBB")
+_TRANSFER = struct.Struct(">16s16s16s16sQqQ32sIHBB")
+"""As `isojoule.core.transfer` packs one."""
 
 
 def id_bytes(number: int) -> bytes:
@@ -67,8 +68,20 @@ def transfer_rows(
     out: list[Row] = []
     seq = start
     for data in packed:
-        number, debit, credit, pending = _IDS.unpack_from(data)
-        amount, for_s, at_ns, ref, timeout_s, code, kind, linked = _REST.unpack_from(data, 64)
+        (
+            number,
+            debit,
+            credit,
+            pending,
+            amount,
+            for_s,
+            at_ns,
+            ref,
+            timeout_s,
+            code,
+            kind,
+            linked,
+        ) = _TRANSFER.unpack(data)
         out.append(
             (
                 seq,
@@ -84,7 +97,7 @@ def transfer_rows(
                 for_s,
                 None if ref == NO_REF else ref,
                 at_ns,
-                crc_of(seq, TRANSFER_ENTRY + data),
+                crc32(data, crc32(seq.to_bytes(8, "big") + TRANSFER_ENTRY)),  # crc_of, in place
             )
         )
         seq += 1

@@ -146,6 +146,45 @@ def _line_sum(settled: Settled, code: Code) -> int:
     return sum(int(part.sum()) for part in lines if part is not None)
 
 
+def check_rules(scenario: Scenario, rules: Rules) -> None:
+    """Refuse, before any work, a rule of sharing that this community is too large for.
+
+    Raises
+    ------
+    InputError
+        Says why, and which rule would do.
+    """
+    nothing, people = np.zeros(1), len(scenario.participants)
+    refused = share_surplus(
+        rules.surplus, 0, scenario.participants, np.zeros((1, people), np.int64), nothing, nothing,
+        np.zeros(1, np.int64), [0] * people, b"", permutations=rules.permutations,
+    )  # fmt: skip
+    if isinstance(refused, Refused):
+        raise _cannot_share(rules, refused)
+
+
+def _cannot_share(rules: Rules, refused: Refused) -> InputError:
+    return InputError(
+        f"the surplus cannot be shared by {rules.surplus!r}: {refused.reason}",
+        place="settlement rules",
+        remedy=refused.remedy,
+    )
+
+
+def find_ledger(url: str) -> None:
+    """Open a ledger for writing, made if it is not there, and close it again.
+
+    Raises
+    ------
+    InputError
+        It cannot be opened; says why.
+    """
+    from isojoule.apps.ledger import open_ledger
+
+    with open_ledger(url):
+        pass
+
+
 def keep(settled: SettledRun, url: str) -> int:
     """Write the transfers of a run into a ledger that is kept; returns how many it has of them.
 
@@ -224,13 +263,10 @@ def _share(
         ],
         seed.to_bytes(8, "big", signed=True),
         permutations=rules.permutations,
+        currency=stretch.currency,
     )
     if isinstance(shares, Refused):
-        raise InputError(
-            f"the surplus cannot be shared by {rules.surplus!r}: {shares.reason}",
-            place="settlement rules",
-            remedy=shares.remedy,
-        )
+        raise _cannot_share(rules, shares)
     return shares
 
 

@@ -36,7 +36,9 @@ from isojoule.settlement.ledger.answers import Answer, Status
 from isojoule.settlement.ledger.ranges import fault, possible_ids
 
 _MOST_TIME_NS = 2**62
+_NO_LIMIT = Limit.NONE
 _DEBITS, _CREDITS = Limit.DEBITS_MUST_NOT_EXCEED_CREDITS, Limit.CREDITS_MUST_NOT_EXCEED_DEBITS
+_POSTED, _PENDING, _POST, _VOID, _EXPIRE = Kind  # looked up for every transfer
 _ENDED = {
     Kind.POST: Status.ALREADY_POSTED,
     Kind.VOID: Status.ALREADY_VOIDED,
@@ -230,6 +232,7 @@ class _Work:
         self, view: View, transfers: Sequence[Transfer], due: Sequence[Transfer], clock: int
     ) -> None:
         self.clock = clock
+        self.created = Answer(Status.CREATED, clock)
         self.view = view
         pending = possible_ids(t.pending_id for t in transfers)
         expiries = {expiry_id(t.id) for t in due}
@@ -280,16 +283,16 @@ class _Work:
     def one(self, t: Transfer) -> Answer:
         """Decide one transfer, and write it if it stands."""
         kind = t.kind
-        if kind is Kind.EXPIRE:
+        if kind is _EXPIRE:
             return Answer(Status.KIND_RESERVED)
         about = fault(t)
         if about:
             return Answer(Status.OUT_OF_RANGE, about=about)
         there = self.known.get(t.id)
         pending = None
-        if kind is Kind.POST or kind is Kind.VOID:
+        if kind is _POST or kind is _VOID:
             pending = self.known.get(t.pending_id)
-            if pending is not None and pending.kind is Kind.PENDING:
+            if pending is not None and pending.kind is _PENDING:
                 t = t._replace(
                     debit=t.debit or pending.debit,
                     credit=t.credit or pending.credit,
@@ -302,8 +305,8 @@ class _Work:
         refusal = self.refusal(t) if pending is None else self.refusal_of_end(t, pending)
         if refusal is not None:
             return Answer(refusal)
-        self.write(t._replace(at_ns=self.clock), pending)
-        return Answer(Status.CREATED, self.clock)
+        self.write(Transfer._make((*t[:-1], self.clock)), pending)
+        return self.created
 
     def refusal(self, t: Transfer) -> Status | None:
         """Why a transfer that takes or reserves is refused."""
@@ -316,11 +319,13 @@ class _Work:
             return Status.CREDIT_NOT_FOUND
         if debit.unit != credit.unit:
             return Status.UNITS_DIFFER
-        if debit.limit & _DEBITS:
+        if debit.limit == credit.limit == _NO_LIMIT:
+            return None
+        if debit.limit == _DEBITS:
             gave, got, reserved, _ = self.totals[t.debit]
             if gave + reserved + t.amount > got:
                 return Status.EXCEEDS_CREDITS
-        if credit.limit & _CREDITS:
+        if credit.limit == _CREDITS:
             gave, got, _, reserved = self.totals[t.credit]
             if got + reserved + t.amount > gave:
                 return Status.EXCEEDS_DEBITS
@@ -349,12 +354,13 @@ class _Work:
     def move(self, t: Transfer, pending: Transfer | None, sign: int) -> None:
         """Add (or take back) what a transfer does to the totals of its two accounts."""
         debit, credit = self.totals[t.debit], self.totals[t.credit]
-        if t.kind is Kind.POSTED or t.kind is Kind.POST:
-            debit[0] += sign * t.amount
-            credit[1] += sign * t.amount
-        if t.kind is Kind.PENDING:
-            debit[2] += sign * t.amount
-            credit[3] += sign * t.amount
+        kind, amount = t.kind, sign * t.amount
+        if kind is _POSTED or kind is _POST:
+            debit[0] += amount
+            credit[1] += amount
+        if kind is _PENDING:
+            debit[2] += amount
+            credit[3] += amount
         if pending is not None:
             debit[2] -= sign * pending.amount
             credit[3] -= sign * pending.amount
