@@ -22,7 +22,7 @@ links:
   - {id: cable, from: street, to: home, capacity: 10 kW, loss: 5 %}
 offers:
   - {participant: utility, node: grid, utility: {sells_at: 0.30 EUR/kWh, buys_at: 0.08 EUR/kWh}}
-  - {participant: ada, id: sun, node: sun, sell: [{energy: 3 kWh, price: 0 EUR/kWh}], spill_value: 0}
+  - {participant: ada, id: sun, node: sun, sell: [{energy: 3 kWh, price: 0 EUR/kWh}]}
   - {participant: bo, id: home, node: home, load: {energy: 1 kWh, lost_load: 5 EUR/kWh}}
 """
 KWH = 3_600_000_000_000
@@ -42,8 +42,11 @@ def by_id(file: BookFile, energy_uj: np.ndarray) -> dict[str, int]:
 
 
 def test_losses_are_the_utilitys_to_make_up_for(tmp_path: object) -> None:
-    """Cleared: 3 kWh from the roof, 1 to the home, 2 to the utility. In truth 3 kWh lose 2 %, the
-    home's 1 kWh needs 1 / 0.95 sent, the rest passes the transformer, which draws 10 Wh."""
+    """Cleared: 3 kWh from the roof, 1 to the home, 2 to the utility.
+
+    In truth 3 kWh lose 2 %, the home's 1 kWh needs 1 / 0.95 sent, the rest passes the transformer,
+    which draws 10 Wh.
+    """
     file, c = cleared(tmp_path, "10 kW")
     assert by_id(file, c.energy_uj) == {"utility": 2 * KWH, "sun": -3 * KWH, "home": KWH}
     found = carry(file.book, file.grid, c.energy_uj)
@@ -53,7 +56,9 @@ def test_losses_are_the_utilitys_to_make_up_for(tmp_path: object) -> None:
     # 10 Wh of iron are drawn at the grid's end, so the utility gets them less
     arrives = (3 * 0.98 - 1 / 0.95) * 0.99 - 0.010
     assert got["utility"] / KWH == pytest.approx(arrives, abs=1e-9)
-    links = dict(zip(file.grid.link_ids, zip(found.standing_uj, found.flow_uj, strict=True), strict=True))
+    links = dict(
+        zip(file.grid.link_ids, zip(found.standing_uj, found.flow_uj, strict=True), strict=True)
+    )
     assert links["trafo"][0] == found.standing_uj.sum() == 10 * 3600 * 10**6
     assert abs(links["roof"][1]) == 3 * KWH
     whole = found.energy_uj.sum() + found.loss_uj.sum() + found.standing_uj.sum()

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from isojoule.core.units import UJ_PER_J
 from isojoule.grid import Grid
 from isojoule.grid.formulation import network_of
+from isojoule.kernels.commit import losses
 from isojoule.kernels.prices import fill
-from isojoule.kernels.commit import commit, losses
 from isojoule.market.allocation import NotSolved, allocate
 from isojoule.market.book import Book
 from isojoule.market.columns import bounds_uj, columns_of

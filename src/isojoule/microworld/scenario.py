@@ -316,9 +316,7 @@ def _check_beside_wires(s: Scenario) -> None:
             remedy=f"use a mechanism that knows {s.network!r}",
         )
     if s.forecast is not None:
-        raise InputError(
-            f"{what}, cannot be run on a forecast", remedy="use the forecast `none`"
-        )
+        raise InputError(f"{what}, cannot be run on a forecast", remedy="use the forecast `none`")
 
 
 def _check_machines(s: Scenario) -> None:

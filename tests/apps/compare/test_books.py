@@ -149,7 +149,9 @@ def test_the_command_prints_a_table_json_and_a_page(four: Path, tmp_path: Path) 
     page = (tmp_path / "out" / "compare.html").read_text()
     for name in names():
         assert name in page
-    assert "http://" not in page.replace("http://www.w3.org/2000/svg", "") and "https://" not in page
+    assert (
+        "http://" not in page.replace("http://www.w3.org/2000/svg", "") and "https://" not in page
+    )
     for wrong in (
         ["--days", "1"],
         ["--set", "kappa=0"],

@@ -42,7 +42,7 @@ def test_gini_is_the_sum_of_all_differences(gains: list[float]) -> None:
 
 def test_who_loses_and_the_worst_off() -> None:
     found = fairness([4.0, -0.004, 1.0, -2.0], even=0.005)
-    assert (found.losers, found.count, found.lowest, found.highest) == (1, 4, -2.0, 4.0)
+    assert (found.losers, found.people, found.lowest, found.highest) == (1, 4, -2.0, 4.0)
     assert found.min_max is None  # somebody loses
     assert fairness([1.0, 4.0], even=0.005).min_max == 0.25
     assert fairness([0.0, 0.0], even=0.005).min_max is None

@@ -23,8 +23,11 @@ def test_scores_and_order_by_hand() -> None:
 
 
 def test_flips_by_hand() -> None:
-    """Lead of `cheap` over `plain`: 1/8, over `fair`: 1/4. Each point of weight on the first
-    criterion moves it by 1/4 and 1/2, on the second by -3/8 and -3/4: both draw level at once."""
+    """The lead of `cheap` is 1/8 over `plain`, 1/4 over `fair`.
+
+    A weight of 1 more moves it by 1/4 and 1/2 on the first criterion, by -3/8 and -3/4 on the
+    second: both draw level at once.
+    """
     found = flips(POINTS, [2, 1])
     assert [(f.criterion, f.at, f.change, f.winner) for f in found] == [
         (1, Fraction(4, 3), Fraction(1, 3), "fair"),

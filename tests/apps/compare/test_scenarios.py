@@ -126,9 +126,7 @@ def test_what_is_finished_is_used_again(
     assert (copy / "runs/uniform-price/manifest.json").stat().st_mtime_ns != stamp["uniform-price"]
 
 
-def test_too_slow_is_a_row(
-    street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_slow_is_a_row(street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from isojoule.market.mechanisms.uniform_price import UniformPrice
 
     def slow(self: UniformPrice, *args: object, **more: object) -> None:

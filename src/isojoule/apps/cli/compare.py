@@ -16,9 +16,7 @@ def compare(
     what: Annotated[
         str, typer.Argument(metavar="BOOK-or-SCENARIO", help="A book, or a scenario as for run.")
     ],
-    mechanisms: Annotated[
-        str, typer.Option(help="Names with commas between, or all.")
-    ] = "all",
+    mechanisms: Annotated[str, typer.Option(help="Names with commas between, or all.")] = "all",
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="MECHANISM.NAME=VALUE", help="A parameter of a mechanism."),

@@ -43,7 +43,9 @@ def compare_book(path: Path, asked: Asked) -> dict[str, Any]:
     """
     file = read_book(path)
     seed = asked.seed.to_bytes(8, "big", signed=True)
-    rows = [cleared_row(file, name, asked.of(name), seed, asked.limit_s) for name in asked.mechanisms]
+    rows = [
+        cleared_row(file, name, asked.of(name), seed, asked.limit_s) for name in asked.mechanisms
+    ]
     most = best(file, [row for row in rows if row["status"] == "cleared"], asked.limit_s)
     for row in rows:
         if row["status"] == "cleared":
@@ -116,7 +118,7 @@ def outcome_of(file: BookFile, c: Clearing) -> dict[str, Any]:
             earned = -int(c.link_payment_nano[link]) / NANO_PER_UNIT - float(carried[link])
             owned[owner] = owned.get(owner, 0.0) + earned
     outside = {int(book.offer_participant[i]) for i in np.flatnonzero(book.offer_kind == UTILITY)}
-    people = [
+    people: list[dict[str, Any]] = [
         {
             "participant": name,
             "outside": at in outside,
@@ -186,7 +188,7 @@ def _energy(people: list[dict[str, Any]], c: Clearing) -> dict[str, Any]:
 
 def best(file: BookFile, rows: list[dict[str, Any]], limit_s: float | None) -> float | None:
     """The most that there is to gain: what the optimum proves, or else the best of the rows."""
-    found = [row["welfare"]["gains"] for row in rows]
+    found: list[float] = [row["welfare"]["gains"] for row in rows]
     if any(row["name"] == BEST for row in rows):
         return max(found)
     try:
@@ -205,6 +207,6 @@ def _points(row: dict[str, Any], most: float | None) -> dict[str, float | None]:
         "welfare": row["welfare"]["share_of_best"],
         "members": ratio(sum(p["gain"] - p["levy"] for p in people if not p["outside"]), most),
         "fairness": None if fair["gini"] is None else 1.0 - fair["gini"],
-        "nobody_loses": 1.0 - fair["losers"] / fair["count"] if fair["count"] else None,
+        "nobody_loses": 1.0 - fair["losers"] / fair["people"] if fair["people"] else None,
         "simplicity": row["simplicity"]["points"],
     }

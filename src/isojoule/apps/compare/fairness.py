@@ -3,8 +3,8 @@
 Gains are money that a participant has more (negative: less) than without the market.
 
 Sources: E. Raffinetti, E. Siletti, A. Vernizzi 2015, Stat. Methods Appl. 24:507-521,
-doi 10.1007/s10260-014-0293-4 (the Gini coefficient of values of both signs); J. Rawls 1971, A Theory
-of Justice (the worst off).
+doi 10.1007/s10260-014-0293-4 (the Gini coefficient of values of both signs); J. Rawls 1971, A
+Theory of Justice (the worst off).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Fairness(NamedTuple):
     ----------
     gini
         0: all gain the same; 1: as uneven as it can be. None: there is nobody.
-    losers, count
+    losers, people
         Participants who lose, and all.
     lowest, highest
         Gain of who gains least and most, money; None: there is nobody.
@@ -32,7 +32,7 @@ class Fairness(NamedTuple):
 
     gini: float | None
     losers: int
-    count: int
+    people: int
     lowest: float | None
     highest: float | None
     min_max: float | None
@@ -54,7 +54,7 @@ def fairness(gains: Sequence[float], even: float) -> Fairness:
     return Fairness(
         gini=gini(gains),
         losers=sum(g < -even for g in gains),
-        count=len(gains),
+        people=len(gains),
         lowest=low,
         highest=high,
         min_max=low / high if high > 0 and low >= 0 else None,
@@ -64,10 +64,10 @@ def fairness(gains: Sequence[float], even: float) -> Fairness:
 def gini(gains: Sequence[float]) -> float:
     """Gini coefficient of values of both signs, from 0 to 1.
 
-    The sum of all differences, over the most that it can be: `2 (n - 1)` times the sum of all sizes,
-    which is reached when one has all that is gained and another all that is lost. Where nothing is
-    negative it is the usual coefficient times n / (n - 1). It is of amounts: who uses ten times as
-    much and saves ten times as much counts as uneven.
+    The sum of all differences, over the most that it can be: `2 (n - 1)` times the sum of all
+    sizes, which is reached when one has all that is gained and another all that is lost. Where
+    nothing is negative it is the usual coefficient times n / (n - 1). It is of amounts: who uses
+    ten times as much and saves ten times as much counts as uneven.
 
     >>> gini([1, 1, 1]), gini([0, 0, 3]), gini([-1, 1]), gini([1, 2, 3])
     (0.0, 1.0, 1.0, 0.3333333333333333)

@@ -9,7 +9,6 @@ from typing import Any
 
 from isojoule.apps.compare.page_series import series
 from isojoule.apps.compare.page_tables import (
-    defined,
     operator_table,
     overview,
     prices_by_node,
@@ -17,6 +16,7 @@ from isojoule.apps.compare.page_tables import (
     reproduce,
     who_pays,
 )
+from isojoule.apps.compare.page_words import defined
 from isojoule.apps.report.build import asset as report_asset
 from isojoule.apps.report.build import script_json
 from isojoule.apps.report.words import number, text
@@ -89,7 +89,8 @@ def kicker(document: dict[str, Any]) -> str:
     if document["kind"] == "book":
         return f"{told} on one book of {number(document['offers'])} offers"
     days = sum(p["end_s"] - p["start_s"] for p in document["periods"]) / 86400
-    return f"{told} on the scenario {text(document['scenario'])}, {number(days, 1 if days % 1 else 0)} days"
+    length = number(days, 1 if days % 1 else 0)
+    return f"{told} on the scenario {text(document['scenario'])}, {length} days"
 
 
 def mechanism_facts(row: dict[str, Any]) -> dict[str, Any]:

@@ -53,7 +53,9 @@ def series(
     facts: dict[str, Any] = {
         "whole": whole,
         "utility": first.grid.utility,
-        "windows": [{"label": label(w, first, windows), "times": squeeze(w.times_s)} for w in windows],
+        "windows": [
+            {"label": label(w, first, windows), "times": squeeze(w.times_s)} for w in windows
+        ],
         "nodes": list(nodes),
         "from": first.grid.link_from.tolist(),
         "to": first.grid.link_to.tolist(),

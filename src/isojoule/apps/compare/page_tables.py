@@ -16,7 +16,9 @@ def overview(document: Row, rows: list[Row]) -> str:
     """All measures side by side, one row a mechanism."""
     if not rows:
         return "<p>No mechanism fits.</p>"
-    return _of_scenario(document, rows) if document["kind"] == "scenario" else _of_book(document, rows)
+    return (
+        _of_scenario(document, rows) if document["kind"] == "scenario" else _of_book(document, rows)
+    )
 
 
 def _of_scenario(document: Row, rows: list[Row]) -> str:
@@ -35,7 +37,7 @@ def _of_scenario(document: Row, rows: list[Row]) -> str:
                 toned(r["saving"], money(r["saving"], currency), 10.0)
                 + f' <small>{percent(r["saving_share"])}</small>',
                 percent(r["welfare"]["share_of_best"], 0),
-                f"{number(fair['losers'])} <small>of {number(fair['count'])}</small>",
+                f"{number(fair['losers'])} <small>of {number(fair['people'])}</small>",
                 number(fair["gini"], 2),
                 money(fair["lowest"], currency),
                 money(fair["highest"], currency),
@@ -73,11 +75,11 @@ def _star(rows: list[Row]) -> str:
     if all(r["sees_wires"] for r in rows):
         return ""
     return (
-        "<p><b>*</b> This rule does not know the wires. It was given the homes as if all stood at one "
-        "place (copperplate). What it cleared was then sent through the wires: they lose what they "
-        "lose, and what they cannot carry is curtailed, deliveries first. The utility makes up for the "
-        "difference at its tariff, and all members pay for it, so a rule does not win by looking "
-        "away.</p>"
+        "<p><b>*</b> This rule does not know the wires. It was given the homes as if all stood at "
+        "one place (copperplate). What it cleared was then sent through the wires: they lose what "
+        "they lose, and what they cannot carry is curtailed, deliveries first, as the operator of "
+        "the network would. The utility makes up for the difference at its tariff, and all members "
+        "pay for it, so no rule wins by looking away.</p>"
     )
 
 
@@ -101,7 +103,7 @@ def _of_book(document: Row, rows: list[Row]) -> str:
                 percent(r["welfare"]["share_of_best"]),
                 money(members, currency),
                 toned(r["operator"]["surplus"], money(r["operator"]["surplus"], currency)),
-                f"{number(fair['losers'])} <small>of {number(fair['count'])}</small>",
+                f"{number(fair['losers'])} <small>of {number(fair['people'])}</small>",
                 number(fair["gini"], 2),
                 money(fair["lowest"], currency),
                 money(fair["highest"], currency),
@@ -152,7 +154,9 @@ def who_pays(document: Row, rows: list[Row]) -> str:
     more = len(rows[0]["participants"]) - MOST_PEOPLE
     rest = f"<p>And {number(more)} more, in compare.json.</p>" if more > 0 else ""
     inner = table(heads, body, attributes='class="people"') + rest
-    return f"<details{' open' if book else ''}><summary>{head}, as a table</summary>{inner}</details>"
+    return (
+        f"<details{' open' if book else ''}><summary>{head}, as a table</summary>{inner}</details>"
+    )
 
 
 def prices_by_node(document: Row, rows: list[Row]) -> str:
@@ -175,7 +179,7 @@ def operator_table(document: Row, rows: list[Row]) -> str:
     names = sorted({name for r in rows for name in _lines(r)})
     heads = ["Mechanism", *(text(n.replace("_", " ")) for n in names), "Left in all"]
     if document["kind"] == "scenario":
-        heads += ["Shared among members"]
+        heads += ["Shared"]
     currency = document["currency"]
     body = []
     for r in rows:
@@ -196,55 +200,6 @@ def _lines(row: Row) -> dict[str, float]:
     return out
 
 
-def defined(document: Row) -> str:
-    """What the measures mean."""
-    terms = [(c["label"], c["says"]) for c in document["ranking"]["criteria"]]
-    terms += [
-        (
-            "Points",
-            "A point is a hundredth of what the criterion names. The scales are fixed: neither the "
-            "best nor the worst of those compared sets them, nothing is stretched, and one more "
-            "mechanism in the list never changes the order of the others. A weight says how many "
-            "points of one criterion a point of another is worth. The score is the weighted mean.",
-        ),
-        (
-            "Gini coefficient",
-            "The mean difference between two participants over the most that it can be, for gains of "
-            "either sign (Raffinetti, Siletti, Vernizzi 2015, Stat. Methods Appl. 24:507). It is of "
-            "amounts: who uses ten times as much and saves ten times as much counts as uneven. "
-            "It says nothing on whether all gain or all lose alike: see who loses, and the worst off.",
-        ),
-    ]  # fmt: skip
-    if document["kind"] == "scenario":
-        terms += [
-            (
-                "Saved",
-                "Cash across the boundary without a market less that with it, with the change of what "
-                "is stored. The utility is paid its tariff for what its meter shows under every rule.",
-            ),
-            (
-                "Operator's line",
-                "What the rule collects beyond what it pays. Unless the settlement rules say otherwise "
-                "it is shared among the members by the energy of their meters, a deficit is levied "
-                "alike; so it is without a market, whose operator buys the losses.",
-            ),
-        ]
-    else:
-        terms += [
-            (
-                "Gains from trade",
-                "What all receive is worth to them by their own curves, less what moving it costs.",
-            ),
-            ("Traders gain", "The same for each, less what it pays, and less its share, by energy, "
-             "of the operator's deficit. The utility is not among them."),
-        ]  # fmt: skip
-    if document["ranking"]["left_out"]:
-        terms.append(("Left out", ", ".join(document["ranking"]["left_out"]) + ": not known of all."))
-    return "<dl>" + "".join(
-        f"<div><dt>{text(name)}</dt><dd>{text(says)}</dd></div>" for name, says in terms
-    ) + "</dl>"  # fmt: skip
-
-
 def reproduce(document: Row) -> str:
     """How to make the page again, and how to check it."""
     names = ",".join(r["name"] for r in document["mechanisms"])
@@ -257,14 +212,14 @@ def reproduce(document: Row) -> str:
         f"--seed {document['seed']} --out FOLDER\nisojoule verify FOLDER/runs/NAME"
     )
     return (
-        f"<pre>{text(line)}</pre><p>Each mechanism has a run folder of its own, with a report, which "
-        f"can be checked alone. {text(document['attribution'])}</p>"
+        f"<pre>{text(line)}</pre><p>Each mechanism has a run folder of its own, with a report, "
+        f"which can be checked alone. {text(document['attribution'])}</p>"
     )
 
 
 def _name(row: Row) -> str:
     star = "" if row.get("sees_wires", True) else " *"
-    return f'<span data-name="{text(row["name"])}" title="{text(row["summary"])}">{text(row["name"])}</span>{star}'
+    return f'<span title="{text(row["summary"])}">{text(row["name"])}</span>{star}'
 
 
 def _seconds(value: float | None) -> str:

@@ -47,8 +47,8 @@ SCENARIO = (
     Criterion(
         "cost",
         "Cost",
-        "What the community saves over what its members pay and are paid without a market, added up "
-        "without their signs.",
+        "What the community saves over what its members pay and are paid without a market, added "
+        "up without their signs.",
     ),
     _FAIR,
     _SAFE,
@@ -56,11 +56,13 @@ SCENARIO = (
     Criterion(
         "peak",
         "Peak",
-        "By how much the highest power over the utility's meter, in or out, is below that without a "
-        "market.",
+        "By how much the highest power over the utility's meter, in or out, is below that without "
+        "a market.",
     ),
     Criterion(
-        "carbon", "Carbon", "By how much the carbon of what is imported is below that without a market."
+        "carbon",
+        "Carbon",
+        "By how much the carbon of what is imported is below that without a market.",
     ),
     _SIMPLE,
 )

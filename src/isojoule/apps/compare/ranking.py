@@ -1,10 +1,10 @@
 """Which mechanism comes first, by weights, and when another one would.
 
-A score is the sum of weight times points. Points are percentage points of something named, divided by
-100, and neither the best nor the worst of those compared sets their scale: so another mechanism in
-the list never changes the order of the others (V. Belton, A. E. Gear 1983, Omega 11:228,
-doi 10.1016/0305-0483(83)90047-6, show how other scales do that). A weight says how many points of one
-criterion one point of another is worth.
+A score is the sum of weight times points. Points are percentage points of something named, divided
+by 100, and neither the best nor the worst of those compared sets their scale: so another mechanism
+in the list never changes the order of the others (V. Belton, A. E. Gear 1983, Omega 11:228,
+doi 10.1016/0305-0483(83)90047-6, show how other scales do that). A weight says how many points of
+one criterion one point of another is worth.
 
 Since a score is linear in each weight, the weight at which the first place changes hands is exact:
 with all other weights as they are, the lead of the winner W over a rival R is

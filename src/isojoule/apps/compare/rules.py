@@ -1,8 +1,9 @@
 """The rules by which all runs of a comparison are settled.
 
-They are the scenario's own, or those that are given; but what the operator has left, or lacks, goes to
-the members by the energy of their meters, unless the rules already share it. Else a mechanism that
-leaves its losses with the operator would look cheap to the members, and one that collects rents dear.
+They are the scenario's own, or those that are given; but what the operator has left, or lacks,
+goes to the members by the energy of their meters, unless the rules already share it. Else a
+mechanism that leaves its losses with the operator would look cheap to the members, and one that
+collects rents dear.
 
 Where a market ignores the wires, what they lose and what they could not carry is nobody's fault, so
 all members pay the imbalance together.
@@ -19,7 +20,9 @@ SHARED = "energy"
 BESIDE = "settlement-beside-wires.yaml"
 
 
-def settlement_rules(folder: Path, currency: str, given: Path | None, out: Path) -> tuple[Path, Path]:
+def settlement_rules(
+    folder: Path, currency: str, given: Path | None, out: Path
+) -> tuple[Path, Path]:
     """Write both files of rules; returns them: for markets that see the wires, and that do not.
 
     Parameters

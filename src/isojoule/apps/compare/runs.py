@@ -43,7 +43,9 @@ def run_row(folder: Path, scenario: Scenario) -> dict[str, Any]:
         "saving": saving,
         "saving_share": ratio(saving, turnover),
         "cost": audit["market_cost"],
-        "parts": {k: audit[k] for k in ("netting", "dispatch", "losses", "served", "storage", "fees")},
+        "parts": {
+            k: audit[k] for k in ("netting", "dispatch", "losses", "served", "storage", "fees")
+        },
         "operator": _operator(folder, s),
         "prices": {k: market[f"price_{k}"] for k in ("min_per_j", "mean_per_j", "max_per_j")},
         "energy": {key: market[key] for key in _WORLD},
@@ -57,7 +59,7 @@ def run_row(folder: Path, scenario: Scenario) -> dict[str, Any]:
 
 
 def _digest(manifest: dict[str, Any]) -> str:
-    """Stands for inputs and tables, wherever the run stands: its report names the path of the rules."""
+    """Stands for inputs and tables. The report of a run also names the path of its rules."""
     tables = {n: h for n, h in manifest["outputs"].items() if n.endswith(".parquet")}
     return digest({"inputs": manifest["inputs"], "tables": tables})
 
@@ -127,7 +129,7 @@ def _operator(folder: Path, s: dict[str, Any]) -> dict[str, Any]:
         "shared": dividends,
         "lines": {
             **{name: value for name, value in lines.items() if value},
-            "other": cleared - sum(lines.values()),
+            "all other lines": cleared - sum(lines.values()),
             "wires and imbalance": left + dividends - cleared,
         },
     }
@@ -169,7 +171,7 @@ def _points(
     return {
         "cost": saved,
         "fairness": None if fair["gini"] is None else 1.0 - fair["gini"],
-        "nobody_loses": 1.0 - fair["losers"] / fair["count"] if fair["count"] else None,
+        "nobody_loses": 1.0 - fair["losers"] / fair["people"] if fair["people"] else None,
         "self_sufficiency": market["self_sufficiency"],
         "peak": less(peak(market), peak(base)),
         "carbon": less(market["carbon_kg"], base["carbon_kg"]),

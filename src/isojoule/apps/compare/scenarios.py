@@ -1,10 +1,10 @@
 """Each mechanism runs the same scenario; every run stands by itself in a folder.
 
-All meet the same homes, weather, tariffs and chance. The world without a market is simulated once. All
-are settled alike: the utility is paid its tariff for what its meter shows, whatever a rule would have
-paid it; the wires lose what they lose; what the operator has left or lacks goes to the members
-(`isojoule.apps.compare.rules`). A mechanism that does not know the wires is given the book without
-them, and what it clears is then sent through them (docs/spec/run.md, R21).
+All meet the same homes, weather, tariffs and chance. The world without a market is simulated once.
+All are settled alike: the utility is paid its tariff for what its meter shows, whatever a rule
+would have paid it; the wires lose what they lose; what the operator has left or lacks goes to the
+members (`isojoule.apps.compare.rules`). A mechanism that does not know the wires is given the book
+without them, and what it clears is then sent through them (docs/spec/run.md, R21).
 
     OUT/runs/<mechanism>/    a run folder each, for `isojoule verify`
     OUT/studies/             what is finished, so that the same command goes on
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -144,7 +145,7 @@ def compare_scenario(
 
 
 def network_for(scenario: Scenario, networks: tuple[str, ...]) -> str | InputError:
-    """The network that a mechanism is given: "" for that of the wires, or none; or why it cannot."""
+    """The network that a mechanism is given: "" for that of the wires; or why it has none."""
     if scenario.network in networks:
         return ""
     if BESIDE not in networks:
@@ -177,8 +178,6 @@ def _baseline(
     mark = base / "of.json"
     if fresh or not mark.is_file() or json.loads(mark.read_text()) != json.loads(json.dumps(what)):
         fresh = True
-        import shutil
-
         shutil.rmtree(base, ignore_errors=True)
         base.mkdir(parents=True)
         mark.write_text(json.dumps(what))
@@ -223,7 +222,7 @@ def _document(
         row["welfare"] = {"gains": row["saving"], "share_of_best": share}
         if row["seconds"] is not None and row["seconds"] < 0:
             row["seconds"] = None
-    document = {
+    return {
         "isojoule": 1,
         "kind": "scenario",
         "title": scenario.title,
@@ -243,7 +242,6 @@ def _document(
         "mechanisms": rows,
         "ranking": ranking(SCENARIO, {r["name"]: r["points"] for r in ran}, asked.weights),
     }
-    return document
 
 
 def digest_of(document: dict[str, Any]) -> str:

@@ -43,12 +43,20 @@ def show_comparison(document: dict[str, Any], console: Console | None = None) ->
             "* ignores the wires: what it cleared was sent through them, and their losses and what "
             "they could not carry are paid by all members."
         )
-    for row in document["mechanisms"]:
-        if row not in rows:
-            remedy = f" ({row['remedy']})" if row.get("remedy") else ""
-            out.print(f"{escape(row['name'])} {row['status']}: {escape(row['reason'] + remedy)}")
+    for told, names in reasons(document).items():
+        out.print(f"[bold]{escape(', '.join(names))}[/bold] {escape(told)}")
     for line in ranking_lines(document):
         out.print(escape(line), soft_wrap=True)
+
+
+def reasons(document: dict[str, Any]) -> dict[str, list[str]]:
+    """Why those without numbers have none, and who they are."""
+    found: dict[str, list[str]] = {}
+    for row in document["mechanisms"]:
+        if row["status"] not in ("ran", "cleared"):
+            remedy = f" ({row['remedy']})" if row["remedy"] else ""
+            found.setdefault(f"{row['status']}: {row['reason']}{remedy}", []).append(row["name"])
+    return found
 
 
 def ranking_lines(document: dict[str, Any]) -> list[str]:
@@ -110,7 +118,7 @@ def _book_cells(row: dict[str, Any], document: dict[str, Any]) -> list[str]:
         _percent(row["welfare"]["share_of_best"]),
         f"{row['operator']['surplus']:,.3g}",
         f"{members:,.4g}",
-        f"{fair['losers']}/{fair['count']}",
+        f"{fair['losers']}/{fair['people']}",
         _number(fair["gini"], 2),
         DASH if mean is None else f"{mean * J_PER_KWH:,.4g}",
         _number(row["seconds"], 3),

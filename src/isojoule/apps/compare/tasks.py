@@ -95,7 +95,9 @@ def first_refusal(data: dict[str, Any]) -> Refusal | None:
     row = scenario.rows(scenario.periods[0]).start
     wanted = world.maker.energies_uj(slice(row, row + 1))
     opened = world.open(row, wanted[0], world.first())
-    outcome = get(data["mechanism"], **data["parameters"]).clear(opened.book, scenario.grid, seed=seed)
+    outcome = get(data["mechanism"], **data["parameters"]).clear(
+        opened.book, scenario.grid, seed=seed
+    )
     return outcome if isinstance(outcome, Refusal) else None
 
 

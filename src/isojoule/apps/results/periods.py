@@ -64,7 +64,9 @@ def only_periods(scenario: Scenario, names: str) -> Scenario:
                 remedy=f"use some of {', '.join(known)}",
             )
     if not wanted:
-        raise InputError("no period is named", place="--periods", remedy="name one, or leave it out")
+        raise InputError(
+            "no period is named", place="--periods", remedy="name one, or leave it out"
+        )
     return dataclasses.replace(
         scenario, periods=tuple(p for p in scenario.periods if p.name in wanted)
     )

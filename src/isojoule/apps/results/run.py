@@ -127,8 +127,13 @@ def run_scenario(
     options: dict[str, Any] = {
         key: value
         for key, value in (
-            ("from", start), ("to", end), ("days", days), ("periods", periods),
-            ("forecast", forecast), ("network", network), ("utility", utility),
+            ("from", start),
+            ("to", end),
+            ("days", days),
+            ("periods", periods),
+            ("forecast", forecast),
+            ("network", network),
+            ("utility", utility),
         )
         if value is not None
     }

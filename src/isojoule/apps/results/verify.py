@@ -87,7 +87,9 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
             with PowerCheck(scenario) as check:
                 for number in range(parts_of(scenario, period)):
                     rows = part_rows(scenario, period, number)
-                    record = read_record(clockwork.maker, folder / world, part, rows, state.stored_uj)
+                    record = read_record(
+                        clockwork.maker, folder / world, part, rows, state.stored_uj
+                    )
                     record = _completed(clockwork, record, rows)
                     state = as_stored(
                         _check_intervals(
@@ -95,7 +97,11 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
                         )
                     )
                     expected |= check_tables(
-                        clockwork.maker, record, folder / world, part, period.name,
+                        clockwork.maker,
+                        record,
+                        folder / world,
+                        part,
+                        period.name,
                         prices=world == "market",
                     )
                     unproven += record.unproven

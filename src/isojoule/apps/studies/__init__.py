@@ -1,4 +1,4 @@
-"""Many studies of one kind, one after the other or in parallel. See `isojoule.apps.studies.pool`."""
+"""Many studies, one after the other or in parallel. See `isojoule.apps.studies.pool`."""
 
 from isojoule.apps.studies.limit import TimeUpError, time_limit
 from isojoule.apps.studies.pool import Study, run_studies, seed_of

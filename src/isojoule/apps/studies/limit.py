@@ -10,7 +10,6 @@ from types import FrameType
 
 from isojoule.core.errors import InputError
 
-
 AGAIN_S = 1.0
 """The alarm rings again, in case it was not heard."""
 
@@ -37,7 +36,10 @@ def time_limit(limit_s: float | None) -> Iterator[None]:
         return
     if not limit_s > 0:
         raise InputError(f"a limit of {limit_s:g} s", remedy="give seconds above 0")
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+    if (
+        not hasattr(signal, "setitimer")
+        or threading.current_thread() is not threading.main_thread()
+    ):
         yield
         return
 

@@ -13,7 +13,8 @@ The rules:
 - Chance: a study gets its seed among its data. Those that are to be compared share one; those that
   repeat each other have one each, from `seed_of`.
 - Any `concurrent.futures` executor will do. By default it is a pool of processes that are started
-  anew ("spawn"); they are told to stop on Ctrl-C, and end when the process that started them is gone.
+  anew ("spawn"); they are told to stop on Ctrl-C, and end when the process that started them is
+  gone.
 """
 
 from __future__ import annotations
@@ -242,4 +243,3 @@ def _write(folder: Path, study: Study, answer: dict[str, Any]) -> dict[str, Any]
     half.replace(path)
     found: dict[str, Any] = json.loads(path.read_text())
     return found
-

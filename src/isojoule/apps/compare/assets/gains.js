@@ -13,12 +13,14 @@ function drawGains() {
   const svg = $$("gains"), chosen = $$("person").value === "" ? -1 : Number($$("person").value);
   const width = Math.max(svg.parentElement.clientWidth, 280), left = Math.min(165, 0.3 * width), step = 38;
   const all = rules.flatMap((m) => m.gains);
-  let low = Math.min(0, ...all), high = Math.max(0, ...all);
-  if (!(high > low)) high = low + 1;
-  const sorted = [...all].sort((a, b) => a - b), at = (share) => sorted[Math.round(share * (sorted.length - 1))];
-  // A rare extreme must not take all the room: it stands at the edge, and says its amount when pointed at.
-  const span = at(0.985) - at(0.015);
-  if (all.length > 60 && span > 0) { low = Math.max(low, Math.min(0, at(0.015)) - 0.7 * span); high = Math.min(high, Math.max(0, at(0.985)) + 0.7 * span); }
+  // The scale is that of the first three rules, without rare extremes: what is far beyond stands at
+  // the edge, and says its amount when pointed at.
+  const some = rules.slice(0, 3).flatMap((m) => m.gains).sort((a, b) => a - b);
+  const at = (share) => some[Math.round(share * (some.length - 1))];
+  const span = at(0.99) - at(0.01);
+  let low = Math.max(Math.min(0, ...all), Math.min(0, at(0.01)) - 0.8 * span);
+  let high = Math.min(Math.max(0, ...all), Math.max(0, at(0.99)) + 0.8 * span);
+  if (!(high > low)) { low = Math.min(0, ...all); high = Math.max(low + 1, ...all); }
   const x = (v) => left + 8 + ((Math.max(low, Math.min(high, v)) - low) / (high - low)) * (width - left - 24);
   const height = rules.length * step + 30;
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
@@ -28,7 +30,7 @@ function drawGains() {
     const line = make("line", { x1: x(tick), y1: 0, x2: x(tick), y2: height - 24 }, svg);
     line.style.stroke = Math.abs(tick) < 1e-12 ? "var(--soft)" : "var(--line)";
     const small = high - low < 4;
-    make("text", { x: x(tick), y: height - 8, "text-anchor": "middle" }, svg, `${digits(Math.abs(tick) < 1e-12 ? 0 : tick, small ? 2 : 0)} ${facts.currency}`).style.fill = "var(--soft)";
+    make("text", { x: x(tick), y: height - 8, "text-anchor": x(tick) > width - 40 ? "end" : "middle" }, svg, `${digits(Math.abs(tick) < 1e-12 ? 0 : tick, small ? 2 : 0)} ${facts.currency}`).style.fill = "var(--soft)";
   }
   rules.forEach((m, i) => {
     const y = i * step + step / 2;

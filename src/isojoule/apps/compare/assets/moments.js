@@ -92,7 +92,7 @@ class Moments {
       const d = facts.in_tree[l] ? `M${x[p]} ${y[p]}H${(0.7 * x[p] + 0.3 * x[q]).toFixed(1)}V${y[q]}H${x[q]}` : `M${x[p]} ${y[p]}L${x[q]} ${y[q]}`;
       make("path", { d, fill: "none", "stroke-width": 0.8 }, svg).style.stroke = "var(--base)";
     });
-    const r = Math.max(1.6, Math.min(5, 60 / Math.sqrt(facts.nodes.length)));
+    const r = Math.max(1.5, Math.min(5, 0.42 * Math.min(240 / Math.max(deep - 1, 1), (tall - 22) / Math.max(rows - 1, 1))));
     const dots = facts.nodes.map((name, n) => {
       const dot = n === facts.utility ? make("rect", { x: x[n] - r, y: y[n] - r, width: 2 * r, height: 2 * r }, svg) : make("circle", { cx: x[n], cy: y[n], r }, svg);
       dot.style.stroke = "var(--ink)";
