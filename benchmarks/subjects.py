@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeGuard, cast, runtime_checkable
 Data = dict[str, Any]
 Say = Callable[[str], None]
 
-NAMES = ("solve", "sweep", "peers", "growth", "neighbourhood", "large", "year")
+NAMES = ("solve", "sweep", "peers", "growth", "neighbourhood", "large", "year", "pivots")
 """In the order of the page."""
 
 

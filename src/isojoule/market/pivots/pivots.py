@@ -168,15 +168,15 @@ def pivots_of(
         return Pivots(parties, at, money[at], nano[at], unsure[at])
     whole = optimal(book, grid, found)
     local = rerooted(book, grid, found, parties, busy)
-    for i in np.flatnonzero(busy).tolist():
-        if local.known[i]:
-            pivot = _rounded(Fraction(local.money[i]), DIGITS * local.size[i])
-        else:
-            name = parties.name(i)
-            rest = worth_of(*without(book, grid, name), seed)
-            if isinstance(rest, NotSolved):
-                return rest._replace(reason=f"without {name!r}, {rest.reason}")
-            pivot = _pivot(rest, whole, whole.terms(parties.offer == i, parties.link == i))
+    money[local.known] = local.money[local.known]
+    unsure = DIGITS * local.size
+    nano = _all_rounded(money, unsure)
+    for i in np.flatnonzero(busy & ~local.known).tolist():
+        name = parties.name(i)
+        rest = worth_of(*without(book, grid, name), seed)
+        if isinstance(rest, NotSolved):
+            return rest._replace(reason=f"without {name!r}, {rest.reason}")
+        pivot = _pivot(rest, whole, whole.terms(parties.offer == i, parties.link == i))
         money[i], nano[i], unsure[i] = float(pivot.money), _in_64_bits(pivot.nano), pivot.unsure
     if found.standing_uj.any():
         calm = replace(grid, standing_loss_w=np.zeros(grid.link_count))
@@ -212,6 +212,15 @@ def _rounded(money: Fraction, unsure: float) -> Pivot:
     if abs(nano - near) <= unsure * NANO_PER_UNIT:
         return Pivot(money, near, unsure)
     return Pivot(money, math.ceil(nano), unsure)
+
+
+def _all_rounded(money: Floats, unsure: Floats) -> Ints:
+    """As `_rounded`, of many; beyond 64 bits they are cut there."""
+    exact = np.clip(money * NANO_PER_UNIT, -9e18, 9e18)
+    near = np.rint(exact)
+    stays = np.abs(exact - near) <= unsure * NANO_PER_UNIT
+    out: Ints = np.where(stays, near, np.ceil(exact)).astype(np.int64)
+    return out
 
 
 def too_much_money(found: Pivots) -> str:
