@@ -53,6 +53,7 @@ _BUILT_IN = {
     "diffusion": "isojoule.market.mechanisms.diffusion:Diffusion",
     "autarky": "isojoule.market.mechanisms.autarky:Autarky",
     "cda": "isojoule.market.mechanisms.cda:Cda",
+    "core": "isojoule.market.mechanisms.core:Core",
     "equilibrium": "isojoule.market.mechanisms.equilibrium:Equilibrium",
     "lmp": "isojoule.market.mechanisms.lmp:Lmp",
     "sealed-bid": "isojoule.market.mechanisms.sealed_bid:SealedBid",

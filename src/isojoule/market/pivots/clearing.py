@@ -13,6 +13,7 @@ Spec: docs/spec/vcg.md, P4 and P7 to P9.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -42,6 +43,8 @@ from isojoule.valuation.curve import integral
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+Rule = Callable[[Book, Grid, Allocation, Parties, Ints, bytes], Pivots | NotSolved]
+"""What some participants pay; see `isojoule.market.pivots.pivots.pivots_of`."""
 NETWORKS = BOOK_NETWORKS
 """Network formulations on which pivots are paid."""
 NEAR = 1e-9
@@ -73,6 +76,7 @@ def clear_by_pivots(
     state: State | None,
     seed: bytes,
     auctioneer: str = "",
+    rule: Rule = pivots_of,
 ) -> Clearing | Refusal:
     """The best allocation, paid by pivots; `auctioneer` has none and takes the sum."""
     if book.network not in NETWORKS:
@@ -92,7 +96,7 @@ def clear_by_pivots(
     if isinstance(found, NotSolved):
         return Refusal(name, found.reason, found.remedy)
     parties = parties_of(book, grid)
-    pays = pivots_of(book, grid, found, parties, _all_but(parties, auctioneer), seed)
+    pays = rule(book, grid, found, parties, _all_but(parties, auctioneer), seed)
     if isinstance(pays, NotSolved):
         return Refusal(name, pays.reason, pays.remedy)
     beyond = too_much_money(pays)
@@ -199,7 +203,13 @@ def _earned(grid: Grid, found: Allocation, price: Floats) -> Floats:
     return np.where(np.isnan(earned), found.link_cost, earned)
 
 
-def check_pivots(book: Book, grid: Grid, clearing: Clearing, auctioneer: str | Refusal) -> None:
+def check_pivots(
+    book: Book,
+    grid: Grid,
+    clearing: Clearing,
+    auctioneer: str | Refusal,
+    rule: Rule = pivots_of,
+) -> None:
     """Every payment is the pivot that a new solution gives.
 
     Raises
@@ -212,7 +222,7 @@ def check_pivots(book: Book, grid: Grid, clearing: Clearing, auctioneer: str | R
     found, unsure = _solved_anew(book, grid, clearing)
     parties = parties_of(book, grid)
     names = _all_but(parties, auctioneer)
-    pays = pivots_of(book, grid, found, parties, names, clearing.seed)
+    pays = rule(book, grid, found, parties, names, clearing.seed)
     if isinstance(pays, NotSolved):
         raise VerificationError(f"the pivots cannot be found again: {pays.reason}")
     paid, earned = clearing.payment_nano, clearing.link_payment_nano

@@ -170,7 +170,7 @@ def pivots_of(
     local = rerooted(book, grid, found, parties, busy)
     money[local.known] = local.money[local.known]
     unsure = DIGITS * local.size
-    nano = _all_rounded(money, unsure)
+    nano = all_rounded(money, unsure)
     for i in np.flatnonzero(busy & ~local.known).tolist():
         name = parties.name(i)
         rest = worth_of(*without(book, grid, name), seed)
@@ -214,7 +214,7 @@ def _rounded(money: Fraction, unsure: float) -> Pivot:
     return Pivot(money, math.ceil(nano), unsure)
 
 
-def _all_rounded(money: Floats, unsure: Floats) -> Ints:
+def all_rounded(money: Floats, unsure: Floats) -> Ints:
     """As `_rounded`, of many; beyond 64 bits they are cut there."""
     exact = np.clip(money * NANO_PER_UNIT, -9e18, 9e18)
     near = np.rint(exact)
