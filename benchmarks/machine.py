@@ -9,6 +9,7 @@ from pathlib import Path
 
 PACKAGES = (
     "isojoule", "numpy", "numba", "scipy", "polars", "clarabel", "piqp", "highspy", "mesa",
+    "sqlalchemy", "psycopg",
 )  # fmt: skip
 
 

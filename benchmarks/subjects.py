@@ -16,7 +16,9 @@ from typing import Any, Protocol, TypeGuard, cast, runtime_checkable
 Data = dict[str, Any]
 Say = Callable[[str], None]
 
-NAMES = ("solve", "sweep", "peers", "growth", "neighbourhood", "large", "year", "pivots")
+NAMES = (
+    "solve", "sweep", "peers", "growth", "neighbourhood", "large", "year", "pivots", "ledger",
+)  # fmt: skip
 """In the order of the page."""
 
 

@@ -8,8 +8,9 @@ What is counted: the market world, from the state at the start of the year to th
 its last interval, week by week as a run makes it: batteries, offers, clearing by `equilibrium`,
 certificate, payments, and the check that energy and money are conserved. With `--ac` also the AC
 power flow of every interval, in a thread beside the simulation. What is not: reading the scenario,
-compiling (a first day is simulated before), tables, the baseline, the report; `isojoule run` tells
-of those. Conservation is summed once more at the end, over all weeks.
+compiling (a first day is simulated before, and each year twice: the faster one counts), tables,
+the baseline, the report; `isojoule run` tells of those. Conservation is summed once more at the
+end, over all weeks.
 """
 
 from __future__ import annotations
@@ -122,17 +123,19 @@ def year(scenario: Scenario, *, ac: bool, intervals: int | None = None) -> Year:
 
 
 def measure(quick: bool, say: Callable[[str], None]) -> dict[str, Any]:
-    """The year without and with the AC check, one run each; with `quick` a day of `rural`."""
+    """The year without and with the AC check, the faster of two each; `quick`: a day of `rural`."""
     try:
         scenario = read_scenario(Path(bundled()["rural"])) if quick else scenario_of(CODE)
     except InputError as error:
         return {"rows": [], "missing": str(error)}
     year(scenario, ac=True, intervals=DAY)
-    rows = []
-    for ac in (False, True):
+    found: dict[bool, list[Year]] = {False: [], True: []}
+    for ac in (False, True, False, True):
         say(f"a {'day' if quick else 'year'} {'with' if ac else 'without'} AC check")
-        found = year(scenario, ac=ac, intervals=DAY if quick else None)
-        rows.append({"ac": ac, **found._asdict()})
+        found[ac].append(year(scenario, ac=ac, intervals=DAY if quick else None))
+    rows = [
+        {"ac": ac, **min(runs, key=lambda r: r.seconds)._asdict()} for ac, runs in found.items()
+    ]
     return {"code": "rural" if quick else CODE, "nodes": scenario.grid.node_count, "rows": rows}
 
 
@@ -154,7 +157,8 @@ def page(data: dict[str, Any]) -> str:
     return f"""\
 The market of `{data["code"]}`, {data["nodes"]} nodes, interval after interval: batteries, offers,
 clearing with its certificate, payments, records, and conservation to the last microjoule and
-nano-unit. Tables, baseline and report are not counted. *Of a core*: the time of all threads.
+nano-unit, the faster of two runs. Tables, baseline and report are not counted. *Of a core*: the
+time of all threads.
 
 {table}
 """
@@ -177,8 +181,10 @@ def main() -> int:
         f"{scenario.times_s.size:,} intervals"
     )
     year(scenario, ac=True, intervals=DAY)
+    count = None if given.days is None else given.days * DAY
     for ac in (True,) if given.ac else (False, True):
-        r = year(scenario, ac=ac, intervals=None if given.days is None else given.days * DAY)
+        runs = [year(scenario, ac=ac, intervals=count) for _ in range(2)]
+        r = min(runs, key=lambda run: run.seconds)
         exact = "exact" if r.energy_left_uj == r.money_left_nano == 0 else "NOT CONSERVED"
         print(
             f"{'with' if ac else 'without'} AC check: {r.seconds:.1f} s ({r.cpu_s:.1f} s of a "

@@ -2,9 +2,9 @@
 
     .venv/bin/python tools/make_docs.py
 
-fills the tables of docs/scenario.md and docs/mechanisms.md, between `<!-- made by ... -->` and
-`<!-- end -->`, and writes the JSON Schemas in docs/schema/. A test checks that what is committed is
-up to date.
+fills the tables of docs/scenario.md, docs/settlement.md and docs/mechanisms.md, between `<!-- made
+by ... -->` and `<!-- end -->`, and writes the JSON Schemas in docs/schema/. A test checks that what
+is committed is up to date.
 """
 
 from __future__ import annotations
@@ -12,17 +12,20 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import groupby
 from pathlib import Path
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from isojoule.apps.files.book_schema import book_schema
 from isojoule.apps.files.scenario_columns import NEEDED_BY, TABLES, USED_BY
 from isojoule.apps.files.scenario_doc import INNER, ScenarioDoc, scenario_schema
-from isojoule.apps.files.scenario_strict import keys_of
 from isojoule.apps.files.session_schema import session_schema
+from isojoule.apps.files.settlement_rules import INNER as INNER_RULES
+from isojoule.apps.files.settlement_rules import RulesDoc, rules_schema
+from isojoule.apps.files.strict_doc import keys_of
 from isojoule.apps.mechanism_cards import MEANING, WORDS, card, tags
 from isojoule.market.mechanisms import _BUILT_IN
 
@@ -45,13 +48,22 @@ ABOUT = {
 
 def keys() -> str:
     """The keys of `scenario.yaml`."""
+    return _keys(ScenarioDoc, INNER)
+
+
+def rules() -> str:
+    """The keys of `settlement.yaml`."""
+    return _keys(RulesDoc, INNER_RULES)
+
+
+def _keys(document: type[BaseModel], inside: Mapping[str, type[BaseModel]]) -> str:
+    """The keys of a document, and of the mappings in it."""
     lines = ["| Key | Holds | If absent |", "|---|---|---|"]
-    for name, model in ScenarioDoc.model_fields.items():
-        lines.append(f"| `{name}` | {_text(model)} | {_absent(model)} |")
-    for name, inner in INNER.items():
-        for key, field in keys_of(inner).items():
-            model = inner.model_fields[field]
-            lines.append(f"| `{key}` in `{name}` | {_text(model)} | {_absent(model)} |")
+    for within, model in (("", document), *inside.items()):
+        for key, field in keys_of(model).items():
+            named = f"`{key}` in `{within}`" if within else f"`{key}`"
+            info = model.model_fields[field]
+            lines.append(f"| {named} | {_text(info)} | {_absent(info)} |")
     return "\n".join(lines)
 
 
@@ -185,6 +197,7 @@ def _test_of(name: str) -> str:
 
 MAKERS: dict[str, Callable[..., str]] = {
     "keys": keys,
+    "rules": rules,
     "tables": tables,
     "kinds": kinds,
     "meanings": meanings,
@@ -207,9 +220,14 @@ def filled(text: str) -> str:
 
 def made() -> dict[Path, str]:
     """Every file that this script writes, and what it should hold."""
-    pages = [ROOT / "docs/scenario.md", ROOT / "docs/mechanisms.md"]
+    pages = [ROOT / f"docs/{name}.md" for name in ("scenario", "settlement", "mechanisms")]
     files = {page: filled(page.read_text(encoding="utf-8")) for page in pages}
-    schemas = {"book": book_schema(), "scenario": scenario_schema(), "message": session_schema()}
+    schemas = {
+        "book": book_schema(),
+        "scenario": scenario_schema(),
+        "settlement": rules_schema(),
+        "message": session_schema(),
+    }
     for name, document in schemas.items():
         path = ROOT / f"docs/schema/{name}.schema.json"
         files[path] = json.dumps(document, indent=2, ensure_ascii=False) + "\n"

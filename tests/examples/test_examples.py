@@ -88,3 +88,9 @@ def test_the_page_of_k_shows_the_numbers_of_the_script() -> None:
     page = (ROOT / "docs/shape-of-k.md").read_text(encoding="utf-8")
     for table in load(EXAMPLES / "shape_of_k.py")["tables"]():
         assert "\n".join(table) in page
+
+
+def test_the_page_of_settlement_shows_the_numbers_of_the_script() -> None:
+    page = (ROOT / "docs/settlement.md").read_text(encoding="utf-8")
+    for table in load(EXAMPLES / "from_meter_to_bill.py")["tables"]():
+        assert "\n".join(table) in page

@@ -75,11 +75,11 @@ def test_what_a_link_takes_pays_and_no_more_would(
     if r > 0.0:
         capacity = min(capacity, 0.9 * gain / (2.0 * r))
     out_at, out_want = np.zeros(row[0].size + 4), np.zeros(row[0].size + 4)
-    marks = np.zeros(4)
-    end = through(*row, 0, row[0].size, capacity, gain, r, fee, marks, out_at, out_want, 0)
+    marks = np.zeros((1, 4))
+    end = through(*row, 0, row[0].size, capacity, gain, r, fee, marks, 0, out_at, out_want, 0)
     at, want = out_at[:end], out_want[:end]
     assert np.all(np.diff(at) <= 1e-12) and np.all(np.diff(want) >= -1e-9)
-    assert list(marks) == sorted(marks, reverse=True)
+    assert list(marks[0]) == sorted(marks[0], reverse=True)
     for price, taken in zip(at.tolist(), want.tolist(), strict=True):
         assert taken <= capacity + 1e-9
         if taken > 0.0:

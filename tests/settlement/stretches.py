@@ -15,7 +15,7 @@ KWH_UJ = 3_600_000_000_000
 
 
 def stretch_of(**changes: Any) -> Stretch:
-    """One interval: Ada sells 2 kWh, Bo buys 1 kWh, the rest goes out; prices 0.30 and 0.08 EUR/kWh.
+    """One interval: Ada sells 2 kWh, Bo buys 1 kWh, the rest goes out; the tariff is 0.30 and 0.08.
 
     Between neighbours a kWh costs 0.20 EUR. No losses. Meters read what was cleared.
     """

@@ -69,6 +69,15 @@ def test_beancount_opens_them_all(accounts: list[Account]) -> None:
     assert {entry.meta["name"] for entry in opened} == {account.name for account in accounts}
 
 
+def test_names_in_quotes() -> None:
+    ledger = MemoryLedger()
+    accounts = [Account(name, "EUR") for name in ('a\\"', '"', "a\\nb", "\\", '\\"\\')]
+    ledger.open_accounts(accounts, 0)
+    entries = load("\n".join(beancount_lines(ledger)))
+    names = {entry.meta["name"] for entry in entries if isinstance(entry, data.Open)}
+    assert names == {account.name for account in accounts}
+
+
 @given(st.text("EquityAsses:Ad-UX0eJOULR/ 24f", max_size=20))
 def test_other_names_are_refused(name: str) -> None:
     try:

@@ -1,4 +1,4 @@
-"""From a clearing and the meters to what everybody owes. Spec: docs/spec/settlement.md, Y10 to Y20."""
+"""From clearing and meters to what everybody owes. Spec: docs/spec/settlement.md, Y10 to Y20."""
 
 from __future__ import annotations
 
@@ -170,7 +170,8 @@ CASES: dict[str, tuple[str, str, Rules, float, dict[str, Any], str]] = {
     ),
     "a link earns, and compute is paid for between members": (
         "ada -2 -0.30, bo 2 0.40", "", Rules(), 0,
-        {"earned_nano": np.array([[-60_000_000, 0]]), "worked_nano": np.array([[-5_000_000, 5_000_000]])},
+        {"earned_nano": np.array([[-60_000_000, 0]]), "worked_nano": np.array([[-5_000_000,
+        5_000_000]])},
         """
         trade: member/ada with market, -2 kWh, -0.3 EUR
         trade: member/bo with market, 2 kWh, 0.4 EUR
@@ -193,7 +194,8 @@ CASES: dict[str, tuple[str, str, Rules, float, dict[str, Any], str]] = {
         """,
     ),
     "paused by the rules: nothing was cleared, meters by the tariff, losses at 0.30": (
-        SURPLUS_GOES_OUT, "ada -0.5, bo 1.2, utility -0.8", Rules(pauses=(Pause(999_999, 1_000_001),)), 0, {},
+        SURPLUS_GOES_OUT, "ada -0.5, bo 1.2, utility -0.8", Rules(pauses=(Pause(999_999,
+        1_000_001),)), 0, {},
         """
         imbalance: member/ada with balancing, -0.5 kWh, -0.04 EUR
         imbalance: member/bo with balancing, 1.2 kWh, 0.36 EUR
@@ -351,7 +353,9 @@ def test_delivered_and_shortfall_are_what_was_cleared(seed: int, other: int) -> 
     settled = settle(stretch, replace(some_rules(other), pauses=()))
     cleared, delivered = stretch.cleared_uj, settled.delivered_uj
     assert (delivered + settled.shortfall_uj == cleared).all()
-    assert (np.abs(delivered) <= np.abs(cleared)).all() and (delivered * np.sign(cleared) >= 0).all()
+    assert (np.abs(delivered) <= np.abs(cleared)).all() and (
+        delivered * np.sign(cleared) >= 0
+    ).all()
     full = np.abs(stretch.metered_uj) >= np.abs(cleared)
     same_way = np.sign(stretch.metered_uj) == np.sign(cleared)
     assert (settled.shortfall_uj[full & same_way] == 0).all()
@@ -432,7 +436,7 @@ def test_huge_prices_and_fees_are_refused() -> None:
     with pytest.raises(InputError, match="the money for the imbalance is beyond"):
         settle(short, dear)
     for on, rate in (("bought", 1e6), ("sold", -1e6), ("days", 1e7), ("days", -1e7)):
-        with pytest.raises(InputError, match="fee 'f'.* is beyond"):
+        with pytest.raises(InputError, match=r"fee 'f'.* is beyond"):
             settle(short, Rules(fees=(Fee("f", on, rate, "x"),)))  # type: ignore[arg-type]
     twice = tuple(Fee(f"f{at}", "bill", 1.0, "x") for at in range(60))
     with pytest.raises(InputError, match="is beyond"):
@@ -444,7 +448,8 @@ def test_huge_prices_and_fees_are_refused() -> None:
     [
         ({"members": ("ada", "ada")}, "two members have one name"),
         ({"tie_uj": np.zeros(2, np.int64)}, "tie_uj is not of 1 intervals"),
-        ({"metered_uj": np.zeros((1, 3), np.int64)}, "metered_uj is not of 1 intervals and 2 members"),
+        ({"metered_uj": np.zeros((1, 3), np.int64)},
+        "metered_uj is not of 1 intervals and 2 members"),
         ({"loss_uj": np.array([1])}, "do not sum to 0"),
         ({"worked_nano": np.array([[1, 0]])}, "compute does not sum to 0"),
         ({"buys_at_per_j": np.array([np.nan])}, "utility trades where buys_at_per_j says nothing"),

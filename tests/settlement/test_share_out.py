@@ -18,7 +18,9 @@ NAMES = ("ada", "bo", "cy", "dan", "eve", "finn", "gus")
     st.lists(st.integers(0, 3), min_size=7, max_size=7),
     st.permutations(range(7)),
 )
-def test_the_order_of_names_changes_nothing(total: int, weight: list[int], order: list[int]) -> None:
+def test_the_order_of_names_changes_nothing(
+    total: int, weight: list[int], order: list[int]
+) -> None:
     """Y4: with many ties."""
     one = share_out(np.array([total]), np.array([weight]), NAMES)[0]
     turned = share_out(

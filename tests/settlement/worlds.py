@@ -34,7 +34,10 @@ def world(cleared: str, metered: str = "", *, lost: float = 0.0, **more: Any) ->
     utility, paid = deals.pop("utility", (0.0, 0.0))
     members = tuple(deals)
     energy = np.array([[_uj(deals[name][0]) for name in members]])
-    prices = {"sells_at_per_j": np.array([0.30 * PER_KWH]), "buys_at_per_j": np.array([0.08 * PER_KWH])}
+    prices = {
+        "sells_at_per_j": np.array([0.30 * PER_KWH]),
+        "buys_at_per_j": np.array([0.08 * PER_KWH]),
+    }
     return stretch_of(**{
         "members": members,
         "cleared_uj": energy,

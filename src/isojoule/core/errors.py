@@ -2,8 +2,9 @@
 
 Three kinds of fault are told apart:
 
-- the user's fault: `InputError` (bad file, bad option) and `VerificationError` (a stored
-  result does not hold). The command line prints them and ends with exit status 2.
+- the user's fault: `InputError` (bad file, bad option; `StorageError`, where a database fails) and
+  `VerificationError` (a stored result does not hold). The command line prints them and ends with
+  exit status 2.
 - an answer that is a "no": a `Refusal` value (see `isojoule.market.contract`), never raised.
 - our fault: `InvariantError`. It is a bug; please report it.
 - nobody's fault: `Interrupted`, a `KeyboardInterrupt` that says what is kept.
@@ -44,6 +45,13 @@ class InputError(IsojouleError):
     def __str__(self) -> str:
         text = f"{self.place}: {self.message}" if self.place else self.message
         return f"{text}\n  remedy: {self.remedy}" if self.remedy else text
+
+
+class StorageError(InputError):
+    """What keeps the data fails: the disk is full, the server is gone.
+
+    Nothing is half-written. Ask again once it is mended.
+    """
 
 
 class VerificationError(IsojouleError):

@@ -129,14 +129,16 @@ def common_prices(mesh: Mesh, flow: Floats, x: Floats, lam: Floats, way: NDArray
     first, other, by, more = _neighbours(mesh, flow, way)
     seen = np.zeros(nodes, np.bool_)
     ratio = np.empty(nodes)
-    fixed = np.empty(nodes)
+    fixed = np.zeros(nodes if more.size else 1)
     queue = np.empty(nodes, np.uint32)
     for root in range(nodes):
         if seen[root]:
             continue
         seen[root] = True
         queue[0] = root
-        ratio[root], fixed[root] = 1.0, 0.0
+        ratio[root] = 1.0
+        if more.size:
+            fixed[root] = 0.0
         count, done = 1, 0
         weight = up = 0.0
         while done < count:
@@ -145,14 +147,14 @@ def common_prices(mesh: Mesh, flow: Floats, x: Floats, lam: Floats, way: NDArray
             # price = ratio * p + fixed for one p; the p that fits best is a weighted mean
             own = yield_[v] * ratio[v]
             weight += own * ratio[v]
-            up += own * (lam[v] - fixed[v])
+            up += own * (lam[v] - (fixed[v] if more.size else 0.0))
             for at in range(first[v], first[v + np.uint32(1)]):
                 u = other[at]
                 if seen[u]:
                     continue
-                ratio[u], fixed[u] = ratio[v] * by[at], fixed[v] * by[at]
+                ratio[u] = ratio[v] * by[at]
                 if more.size:
-                    fixed[u] += more[at]
+                    fixed[u] = fixed[v] * by[at] + more[at]
                 seen[u] = True
                 queue[count] = u
                 count += 1
@@ -160,4 +162,6 @@ def common_prices(mesh: Mesh, flow: Floats, x: Floats, lam: Floats, way: NDArray
         p = up / weight if fits else 0.0
         for i in range(count):
             v = queue[i]
-            out[v] = ratio[v] * p + fixed[v] if fits else lam[v]
+            out[v] = ratio[v] * p if fits else lam[v]
+            if fits and more.size:
+                out[v] += fixed[v]

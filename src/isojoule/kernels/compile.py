@@ -20,3 +20,15 @@ def inline(function: F) -> F:
     return cast(
         F, numba.njit(cache=True, nogil=True, error_model="numpy", inline="never")(function)
     )
+
+
+def merged(function: F) -> F:
+    """A function that is written into the kernels that call it.
+
+    For what is called for every point or row of an inner loop with arrays among its arguments: a
+    call counts the references of each array, which takes longer than the arithmetic of a few
+    points.
+    """
+    return cast(
+        F, numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")(function)
+    )

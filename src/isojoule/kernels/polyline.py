@@ -15,7 +15,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from isojoule.kernels.compile import inline
+from isojoule.kernels.compile import inline, merged
 from isojoule.kernels.prices import PEAK, marginal_at
 
 Floats = NDArray[np.float64]
@@ -30,7 +30,7 @@ STEPS = np.concatenate([-(8.0 ** np.arange(RUNGS)[::-1]), [0.0], 8.0 ** np.arang
 """The ladder: 0, 1, 8, 64, ... times the first step, to both sides."""
 
 
-@inline
+@merged
 def add(at: Floats, want: Floats, first: int, middle: int, last: int, out_at: Floats,
         out_want: Floats, to: int) -> int:  # fmt: skip
     """Sum of the rows [first, middle) and [middle, last), written from `to`; returns its end.
@@ -60,7 +60,7 @@ def add(at: Floats, want: Floats, first: int, middle: int, last: int, out_at: Fl
     return end
 
 
-@inline
+@merged
 def between(at: Floats, want: Floats, first: int, last: int, next_: int, price: float) -> float:
     """Value at a price between the points next_ - 1 and next_ of the row [first, last)."""
     if next_ == first:
@@ -74,14 +74,14 @@ def between(at: Floats, want: Floats, first: int, last: int, next_: int, price: 
     return float(want[next_ - 1] + share * (want[next_] - want[next_ - 1]))
 
 
-@inline
+@merged
 def crossing(at: Floats, want: Floats, i: int, level: float) -> float:
     """Price at which the row passes `level` between its points i - 1 and i."""
     share = (level - want[i - 1]) / (want[i] - want[i - 1])
     return float(at[i - 1] + share * (at[i] - at[i - 1]))
 
 
-@inline
+@merged
 def draw(lo: float, hi: float, a: float, b: float, c0: float, c1: float, k: float, near: float,
          wide: float, at: Floats, want: Floats, to: int) -> int:  # fmt: skip
     """Write what a piece wants from `to`; returns the end. A straight piece is two points.
@@ -114,7 +114,7 @@ def draw(lo: float, hi: float, a: float, b: float, c0: float, c1: float, k: floa
     return end + 1
 
 
-@inline
+@merged
 def refine(at: Floats, want: Floats, first: int, last: int, near: float, wide: float,
            out_at: Floats, out_want: Floats, to: int) -> int:  # fmt: skip
     """The row with more points, at the level `near` and on a ladder around it; returns its end.
@@ -136,7 +136,7 @@ def refine(at: Floats, want: Floats, first: int, last: int, near: float, wide: f
     return end
 
 
-@inline
+@merged
 def trim(at: Floats, want: Floats, first: int, last: int, low: float,
          high: float) -> tuple[int, int]:  # fmt: skip
     """Cut the row to prices between `low` and `high`, in place; returns its first and last."""
@@ -161,9 +161,9 @@ def sent_for(arrives: float, gain: float, r: float) -> float:
     return 2.0 * arrives / (gain + math.sqrt(max(gain * gain - 4.0 * r * arrives, 0.0)))
 
 
-@inline
+@merged
 def through(at: Floats, want: Floats, first: int, last: int, capacity: float, gain: float,
-            r: float, price: float, marks: Floats, out_at: Floats, out_want: Floats,
+            r: float, price: float, marks: Floats, place: int, out_at: Floats, out_want: Floats,
             to: int) -> int:  # fmt: skip
     """What a link makes of the net demand behind it, seen from its near end.
 
@@ -176,18 +176,18 @@ def through(at: Floats, want: Floats, first: int, last: int, capacity: float, ga
     capacity, gain, r, price
         Of the link: most that is sent, J, no more than a quadratic loss lets through; share that
         arrives; quadratic loss, 1/J; price per Joule sent.
-    marks
-        Filled: prices behind the link at which it comes to carry as much as it can from there;
-        from which on it carries nothing, and to which; at which it carries as much as it can
-        there. Falling; inf or -inf where there is none. Shape (4,).
+    marks, place
+        Filled, its row of this place: prices behind the link at which it comes to carry as much as
+        it can from there; from which on it carries nothing, and to which; at which it carries as
+        much as it can there. Falling; inf or -inf where there is none. Shape (nodes, 4).
 
     Returns
     -------
     The end of what was written from `to`: at most three points more than the row has.
     """
     end = to
-    marks[0], marks[1] = math.inf, math.inf
-    marks[2], marks[3] = -math.inf, -math.inf
+    marks[place, 0], marks[place, 1] = math.inf, math.inf
+    marks[place, 2], marks[place, 3] = -math.inf, -math.inf
     i = first
     most, last_gain = gain * capacity, gain
     if r > 0.0:
@@ -198,11 +198,11 @@ def through(at: Floats, want: Floats, first: int, last: int, capacity: float, ga
         while i < last and want[i] < -capacity:
             i += 1
         if i == last:  # more than it carries, at every price
-            marks[0] = marks[1] = at[last - 1]
+            marks[place, 0] = marks[place, 1] = at[last - 1]
             out_at[to], out_want[to] = at[last - 1], -most
             return to + 1
-        marks[0] = crossing(at, want, i, -capacity)
-        out_at[end], out_want[end] = (marks[0] + price) / last_gain, -most
+        marks[place, 0] = crossing(at, want, i, -capacity)
+        out_at[end], out_want[end] = (marks[place, 0] + price) / last_gain, -most
         end += 1
     while i < last and want[i] < 0.0:
         slope = max(gain + 2.0 * r * want[i], PEAK * gain)
@@ -211,35 +211,35 @@ def through(at: Floats, want: Floats, first: int, last: int, capacity: float, ga
         end += 1
         i += 1
     if i == last:  # too much even at the least price
-        marks[1] = -math.inf
+        marks[place, 1] = -math.inf
         return end
     if i > first:
-        marks[1] = at[i] if want[i] == 0.0 else crossing(at, want, i, 0.0)
-        end = _point((marks[1] + price) / gain, 0.0, out_at, out_want, to, end)
+        marks[place, 1] = at[i] if want[i] == 0.0 else crossing(at, want, i, 0.0)
+        end = _point((marks[place, 1] + price) / gain, 0.0, out_at, out_want, to, end)
     # the least price at which nothing is wanted
     if want[i] == 0.0:
         while i + 1 < last and want[i + 1] == 0.0:
             i += 1
-        marks[2] = at[i] if i + 1 < last else -math.inf
+        marks[place, 2] = at[i] if i + 1 < last else -math.inf
         i += 1
     else:
-        marks[2] = marks[1]
+        marks[place, 2] = marks[place, 1]
     if i == last:
         return end
-    if marks[2] < math.inf:
-        end = _point(gain * marks[2] - price, 0.0, out_at, out_want, to, end)
+    if marks[place, 2] < math.inf:
+        end = _point(gain * marks[place, 2] - price, 0.0, out_at, out_want, to, end)
     while i < last and want[i] < most:
         sent = sent_for(want[i], gain, r)
         out_at[end], out_want[end] = (gain - 2.0 * r * sent) * at[i] - price, sent
         end += 1
         i += 1
     if i < last:
-        marks[3] = at[i] if i == first else crossing(at, want, i, most)
-        end = _point(last_gain * marks[3] - price, capacity, out_at, out_want, to, end)
+        marks[place, 3] = at[i] if i == first else crossing(at, want, i, most)
+        end = _point(last_gain * marks[place, 3] - price, capacity, out_at, out_want, to, end)
     return end
 
 
-@inline
+@merged
 def _point(price: float, value: float, out_at: Floats, out_want: Floats, to: int,
            end: int) -> int:  # fmt: skip
     """Append a point, unless it is the one before."""

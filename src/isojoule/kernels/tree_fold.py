@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,52 @@ from isojoule.kernels.tree_walk import TreeProgram, Walk
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+FIRST_ROOM = 1024
+"""Points that there is room for at first."""
+
+
+class Rows(NamedTuple):
+    """Room for rows.
+
+    Attributes
+    ----------
+    at, want
+        Rows that wait for the node above, one behind the other.
+    sum_at, sum_want
+        Sums of rows, while they are made.
+    kept_at, kept_want
+        What links with a quadratic loss make of the rows behind them; read on the way back.
+    """
+
+    at: Floats
+    want: Floats
+    sum_at: Floats
+    sum_want: Floats
+    kept_at: Floats
+    kept_want: Floats
+
+
+class Waiting(NamedTuple):
+    """Where rows stand.
+
+    Attributes
+    ----------
+    begin
+        Of the rows that wait, q is begin[q] .. begin[q + 1].
+    owner
+        Place that each of them waits for.
+    kept_first, kept_last
+        Of each place, what is kept.
+    always
+        What each place has to give to links behind it, whatever the price, J.
+    """
+
+    begin: Ints
+    owner: Ints
+    kept_first: Ints
+    kept_last: Ints
+    always: Floats
+
 
 @inline
 def fold_up(walk: Walk, program: TreeProgram, near: Floats, wide: Floats, level: Floats,
@@ -32,43 +79,89 @@ def fold_up(walk: Walk, program: TreeProgram, near: Floats, wide: Floats, level:
             drawn: Floats, most: float) -> bool:  # fmt: skip
     """Fold all rows into the roots, and find the prices; what each link takes is `drawn`."""
     nodes = walk.order.size
+    waiting = Waiting(
+        np.zeros(nodes + program.lo.size + 2, np.int64), np.empty(nodes + 1, np.int64),
+        np.zeros(nodes, np.int64), np.zeros(nodes, np.int64), np.zeros(nodes),
+    )  # fmt: skip
+    room = FIRST_ROOM
+    rows = Rows(
+        np.empty(room), np.empty(room), np.empty(room), np.empty(room), np.empty(room),
+        np.empty(room),
+    )  # fmt: skip
+    place, count, kept, work = nodes - 1, 0, 0, 0.0
+    while place >= 0:
+        place, count, kept, work, need = _fold(
+            walk, program, near, wide, level, around, low, high, marks, price, waiting, rows,
+            place, count, kept, work, most,
+        )  # fmt: skip
+        if need < 0:
+            return False
+        if need > 0:
+            end, room = waiting.begin[count], 2 * need
+            rows = Rows(
+                _longer(rows.at, end, room), _longer(rows.want, end, room), np.empty(room),
+                np.empty(room), _longer(rows.kept_at, kept, kept + room),
+                _longer(rows.kept_want, kept, kept + room),
+            )  # fmt: skip
+    _prices(
+        walk, program, marks, price, drawn, waiting.kept_first, waiting.kept_last, rows.kept_at,
+        rows.kept_want,
+    )  # fmt: skip
+    return True
+
+
+@inline
+def _fold(walk: Walk, program: TreeProgram, near: Floats, wide: Floats, level: Floats,
+          around: Floats, low: Floats, high: Floats, marks: Floats, price: Floats,
+          waiting: Waiting, room: Rows, start: int, rows: int, kept: int, work: float,
+          most: float) -> tuple[int, int, int, float, int]:  # fmt: skip
+    """Fold from a place to the first one, or as far as there is room.
+
+    No array changes its name here, and none is made: the compiler would count its references in
+    every step.
+
+    Parameters
+    ----------
+    start, rows, kept, work
+        Where to begin, rows that wait, points that are kept, points handled so far.
+
+    Returns
+    -------
+    The same four where it ends, and how much room it needs to go on; 0 at the end, below 0 where
+    a part has no balance, or there are too many points.
+    """
     above, link, first = walk.above, walk.link, program.first
     lo, hi, a, b = program.lo, program.hi, program.a, program.b
     c0, c1, k, inject = program.c0, program.c1, program.k, program.inject
     capacity, gain, loss, fee = program.capacity, program.gain, program.loss_per_j, program.price
-    kept_first, kept_last = np.zeros(nodes, np.int64), np.zeros(nodes, np.int64)
-    kept_at, kept_want = np.empty(1024), np.empty(1024)
-    kept = 0
-    room = 1024
-    at, want = np.empty(room), np.empty(room)
-    sum_at, sum_want = np.empty(room), np.empty(room)
-    # rows waiting for the node above stand one behind the other; row q is begin[q]..begin[q + 1]
-    begin = np.zeros(nodes + lo.size + 2, np.int64)
-    owner = np.empty(nodes + 1, np.int64)
-    rows = 0
-    work = 0.0
-    for p in range(nodes - 1, -1, -1):
+    begin, owner, kept_first, kept_last, always = waiting
+    at, want, sum_at, sum_want, kept_at, kept_want = room
+    for p in range(start, -1, -1):
         count = rows
         while count > 0 and owner[count - 1] == p:
             count -= 1
         end = begin[rows]
         need = end + MOST_POINTS * (first[p + 1] - first[p] + 1)
-        if need > room:
-            room = 2 * need
-            at, want = _longer(at, end, room), _longer(want, end, room)
-            sum_at, sum_want = np.empty(room), np.empty(room)
+        if need > at.size or kept + need > kept_at.size:
+            return p, rows, kept, work, need
         last = rows
-        fixed = -inject[p]
+        fixed = always[p] - inject[p]
         for i in range(first[p], first[p + 1]):
             if not hi[i] > lo[i]:
                 fixed += lo[i]
                 continue
-            end = draw(
+            drawn = draw(
                 lo[i], hi[i], a[i], b[i], c0[i],
                 c1[i], k[i], near[i], wide[i], at, want, end,
             )  # fmt: skip
-            last += 1
-            begin[last] = end
+            if at[end] <= low[p]:  # the same at every price that is looked at
+                fixed += lo[i]
+            elif at[drawn - 1] >= high[p]:
+                fixed += hi[i]
+            else:
+                end = drawn
+                last += 1
+                begin[last] = end
         base = begin[count]
         rows = count
         if last == count:
@@ -103,10 +196,10 @@ def fold_up(walk: Walk, program: TreeProgram, near: Floats, wide: Floats, level:
             work += top - base
             last = place
             if last - count > 1:
-                at[base:top] = sum_at[base:top]
-                want[base:top] = sum_want[base:top]
+                for j in range(base, top):
+                    at[j], want[j] = sum_at[j], sum_want[j]
         if work > most:
-            return False
+            return p, rows, kept, work, -1
         if fixed != 0.0:
             for j in range(base, top):
                 sum_want[j] += fixed
@@ -115,37 +208,35 @@ def fold_up(walk: Walk, program: TreeProgram, near: Floats, wide: Floats, level:
             bottom, top = trim(sum_at, sum_want, base, top, low[p], high[p])
         if above[p] < 0:
             if not _root(sum_at, sum_want, bottom, top, price, p):
-                return False
+                return p, rows, kept, work, -1
             continue
         e = link[p]
         r = loss[e]
         if r > 0.0 and around[p] < math.inf:
             end = refine(sum_at, sum_want, bottom, top, level[p], around[p], at, want, base)
-            sum_at[base:end] = at[base:end]
-            sum_want[base:end] = want[base:end]
+            for j in range(base, end):
+                sum_at[j], sum_want[j] = at[j], want[j]
             bottom, top = base, end
         end = through(
             sum_at, sum_want, bottom, top, capacity[e], gain[e], r,
-            fee[e], marks[p], at, want, base,
+            fee[e], marks, p, at, want, base,
         )  # fmt: skip
         if r > 0.0:  # what it takes is read off this row on the way back
-            if kept + end - base > kept_at.size:
-                longer = 2 * (kept + end - base)
-                kept_at = _longer(kept_at, kept, longer)
-                kept_want = _longer(kept_want, kept, longer)
-            kept_at[kept : kept + end - base] = at[base:end]
-            kept_want[kept : kept + end - base] = want[base:end]
-            kept_first[p], kept_last[p] = kept, kept + end - base
-            kept += end - base
-        some = False
-        for j in range(base, end):
-            some = some or want[j] != 0.0
-        if some:
+            kept_first[p] = kept
+            for j in range(base, end):
+                kept_at[kept], kept_want[kept] = at[j], want[j]
+                kept += 1
+            kept_last[p] = kept
+        bends = False
+        for j in range(base + 1, end):
+            bends = bends or want[j] != want[base]
+        if not bends:
+            always[above[p]] += want[base]
+        else:
             owner[rows] = above[p]
             rows += 1
             begin[rows] = end
-    _prices(walk, program, marks, price, drawn, kept_first, kept_last, kept_at, kept_want)
-    return True
+    return -1, rows, kept, work, 0
 
 
 @inline

@@ -226,6 +226,7 @@ def allocate(
     if flow.size < grid.link_count:
         flow, loss = np.zeros((2, grid.link_count), np.int64)
     flows = (energy, flow, loss, standing)
+    del known, low, high  # of a large book, as large as the proof needs for itself
     candidates = [network.spread(p) for p in found.prices]
     duals, support = _best_proof(book, grid, flows, candidates, reach_j, plain)
     solved = found
@@ -241,7 +242,7 @@ def _worths(book: Book, grid: Grid, network: Network, found: Optimum, legs: Legs
     worth = integral(c.pieces, found.x)
     offer_value = np.bincount(c.offer, worth, count)[: book.offer_count].astype(np.float64)
     link_cost = np.zeros(grid.link_count)
-    link_cost[: found.sent.size] = network.price * found.sent
+    link_cost[: found.sent.size] = network.price * np.abs(found.sent)
     f, link, back = found.flow, np.arange(found.flow.size), found.flow < 0
     if found.arcs.size:
         f, link, back = found.arcs, network.arc_link, network.arc_back

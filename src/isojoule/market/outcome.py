@@ -14,7 +14,9 @@ def clearing_of(
     mechanism: Mechanism, state: State | None, seed: bytes, found: Allocation, paid: Paid
 ) -> Clearing:
     """The clearing of an optimum at these payments, with the proof that it is one."""
-    parameters: dict[str, Any] = asdict(mechanism) if is_dataclass(mechanism) else {}
+    parameters: dict[str, Any] = {}
+    if is_dataclass(mechanism) and mechanism.__dataclass_fields__:
+        parameters = asdict(mechanism)
     return clearing_named(mechanism.name, parameters, state, seed, found, paid)
 
 

@@ -68,9 +68,9 @@ def nodal_payments(book: Book, grid: Grid, flows: Flows, price: Floats) -> Paid:
         network.limits.loss_per_j, capacity_uj(network), rents,
     )  # fmt: skip
     lines = {
-        "congestion_rent": _nano(float(np.add.reduce(rents[0, :full]))),
-        "loss_rent": _nano(float(np.add.reduce(rents[1, :used]))),
-        "carriage": _nano(float(np.add.reduce(rents[2, :used]))),
+        "congestion_rent": _nano(float(np.add.reduce(rents[0, :full]))) if full else 0,
+        "loss_rent": _nano(float(np.add.reduce(rents[1, :used]))) if used else 0,
+        "carriage": _nano(float(np.add.reduce(rents[2, :used]))) if used else 0,
         "standing_loss": -iron,
     }
     lines["rounding"] = surplus - sum(lines.values())

@@ -251,7 +251,8 @@ def proven_by_prices(book: Book, grid: Grid, clearing: Clearing) -> bool:
 
 def line_of(operator: dict[str, int], name: str) -> int:
     """A line of the operator's account, nano-units, all its parts (`name.<link>`) together."""
-    return sum(nano for line, nano in operator.items() if line.split(".")[0] == name)
+    parts = name + "."
+    return sum([v for line, v in operator.items() if line == name or line.startswith(parts)])
 
 
 def limits_uj(maker: OfferMaker) -> Ints:

@@ -24,11 +24,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from isojoule.core.errors import InputError
 from isojoule.core.transfer import ENERGY, NO_REF, Account, Kind, Limit, Transfer, check_account
-from isojoule.settlement.ledger.port import Ledger
+from isojoule.settlement.ledger.port import ReadLedger
 from isojoule.settlement.ledger.rules import Balance
 
 FIRST_DATE = date(1900, 1, 1)
@@ -49,7 +50,7 @@ _ODD_UNIT = "UNIT-"
 
 
 def beancount_lines(
-    ledger: Ledger,
+    ledger: ReadLedger,
     *,
     timezone: str = "UTC",
     by_writing: bool = False,
@@ -173,6 +174,8 @@ class _Days:
                 f"there is no timezone {timezone!r}", remedy="give one such as Europe/Vienna"
             ) from error
         self.by_writing = by_writing
+        self.local = lru_cache(4096)(self._local)
+        """Seconds since 1970 as local time; many transfers share theirs."""
         self.latest = FIRST_DATE
 
     def day(self, t: Transfer) -> date:
@@ -190,7 +193,7 @@ class _Days:
         self.latest = max(self.latest, day)
         return day
 
-    def local(self, seconds: int) -> datetime:
+    def _local(self, seconds: int) -> datetime:
         utc = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)
         return utc.astimezone(self.zone)
 

@@ -5,11 +5,11 @@
 
 In each group (an interval, or a day) each line and party has at most three exchanges: for intervals
 in which it received energy, for those in which it gave energy, and money alone. The transfers of a
-group are one chain: all of them are written, or none, so money never moves without the energy that it
-is for, and no account in the middle keeps anything. The ids follow from market, revision, group, line
-and the party's place in it, so booking the same again writes nothing; every transfer carries the hash
-of the group's results. A year of a street is millions of transfers: they are made block by block, while
-they are written.
+group are one chain: all of them are written, or none, so money never moves without the energy that
+it is for, and no account in the middle keeps anything. The ids follow from market, revision, group,
+line and the party's place in it, so booking the same again writes nothing; every transfer carries
+the hash of the group's results. A year of a street is millions of transfers: they are made block by
+block, while they are written.
 
 Corrections: `difference` settles late meter data against what was booked, as new lines.
 
@@ -20,7 +20,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol, runtime_checkable
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,14 +30,14 @@ from isojoule.core.errors import InvariantError
 from isojoule.core.transfer import ENERGY, Account, stable_id
 from isojoule.settlement.exchanges import names_of, net, transfers_for
 from isojoule.settlement.ledger.answers import Answer, Status
-from isojoule.settlement.ledger.columns import Records, transfers_of
+from isojoule.settlement.ledger.columns import Records
 from isojoule.settlement.ledger.port import Ledger
 from isojoule.settlement.settle import OPERATOR, Code, Line, Settled, member
 from isojoule.settlement.stretch import Stretch, check_size
 
 Ints = NDArray[np.int64]
-_CELLS = 2**18
-"""Amounts of members in intervals that become one block of transfers: some 50 MB at most."""
+_CELLS = 2**15
+"""Amounts of members in intervals that become one block of transfers: some 8 MB, if by interval."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +59,9 @@ class Booked:
     groups: tuple[int, ...]
     blocks: Callable[[], Iterator[Records]]
 
-    @property
+    @cached_property
     def count(self) -> int:
-        """Transfers in all; makes them to count them."""
+        """Transfers in all; makes them to count them, once."""
         return sum(block.size for block in self.blocks())
 
 
@@ -70,15 +71,6 @@ class Refused(NamedTuple):
     group_s: int
     row: int
     answer: Answer
-
-
-@runtime_checkable
-class TakesRecords(Protocol):
-    """A ledger that writes many transfers at once, as `MemoryLedger` does."""
-
-    def post_records(self, records: Records, now_ns: int) -> dict[int, Answer]:
-        """Answers by row, of those rows alone that were not written now."""
-        ...
 
 
 def book(stretch: Stretch, settled: Settled, market: str, *, revision: int = 0) -> Booked:
@@ -103,22 +95,20 @@ def book(stretch: Stretch, settled: Settled, market: str, *, revision: int = 0) 
     used = dict.fromkeys(_used(lines, s.currency))
 
     def blocks() -> Iterator[Records]:
+        head = ("isojoule.settlement.1", market, revision)
         ends = np.append(first[1:], s.time_s.size)
         width = max(1, sum(len(line.parties) for line in lines))
         names = [names_of(line, s.currency) for line in lines]
         for begin, end in _spans(ends, max(1, _CELLS // width)):
             rows = slice(int(first[begin]), int(ends[end - 1]))
-            stem = [
-                [
-                    stable_id("isojoule.settlement.1", market, revision, group_s, line.code, line.other)
-                    for group_s in groups[begin:end]
-                ]
+            stems = [
+                [stable_id(*head, start, line.code, line.other) for start in groups[begin:end]]
                 for line in lines
-            ]  # fmt: skip
+            ]
             yield transfers_for(
                 [net(line, rows, first[begin:end] - first[begin]) for line in lines],
                 names,
-                stem,
+                stems,
                 starts[begin:end],
                 [s.results_hash(slice(int(first[g]), int(ends[g]))) for g in range(begin, end)],
                 [int(line.code) for line in lines],
@@ -145,11 +135,7 @@ def write(ledger: Ledger, booked: Booked, now_ns: int) -> Iterator[Refused]:
         if not answer.done:
             raise InvariantError(f"account {account.name!r} is there, but {answer.reason}")
     for block in booked.blocks():
-        if isinstance(ledger, TakesRecords):
-            answers = ledger.post_records(block, now_ns)
-        else:
-            answers = dict(enumerate(ledger.post(transfers_of(block), now_ns)))
-        for row, answer in answers.items():
+        for row, answer in ledger.post_records(block, now_ns).items():
             if not (answer.done or answer.status is Status.LINKED_FAILED):
                 group_s = int(block["for_s"][row])
                 before = int(np.flatnonzero(block["for_s"] == group_s)[0])
@@ -225,9 +211,8 @@ def _used(lines: Sequence[Line], currency: str) -> Iterator[Account]:
     """Accounts that lines move anything on, money and energy apart."""
     for line in lines:
         units = [(ENERGY, line.energy_uj), (currency, line.money_nano)]
-        moves = [(unit, part.any(0)) for unit, part in units if part is not None]
-        if line.parties and any(some.any() for _, some in moves):
-            yield from (Account(line.other, unit) for unit, some in moves if some.any())
+        moves = [(unit, np.any(part != 0, axis=0)) for unit, part in units if part is not None]
+        yield from (Account(line.other, unit) for unit, some in moves if some.any())
         for at, name in enumerate(line.parties):
             yield from (Account(name, unit) for unit, some in moves if some[at])
 

@@ -1,8 +1,8 @@
 """Lines netted into groups of intervals, and the transfers that they become, as arrays.
 
-An *exchange* is what one party of one line has with the other account in one group: energy, money, or
-money for energy. Ways of energy are kept apart, so that what was bought and what was sold on one day
-both stand in the ledger. Spec: docs/spec/settlement.md, Y21 to Y23.
+An *exchange* is what one party of one line has with the other account in one group: energy, money,
+or money for energy. Ways of energy are kept apart, so that what was bought and what was sold on one
+day both stand in the ledger. Spec: docs/spec/settlement.md, Y21 to Y23.
 """
 
 from __future__ import annotations
@@ -96,8 +96,8 @@ def net(line: Line, rows: slice, first: Ints) -> Exchanges:
                 )
         for way, there in enumerate((energy > 0, energy < 0, energy == 0)):
             sums[unit, :, :, way] = np.add.reduceat(np.where(there, part, 0), first)
-    group, party, way = np.nonzero(sums.any(0))
-    return Exchanges(group, party, way, *sums[:, group, party, way])
+    group, party, ways = np.nonzero((sums != 0).any(0))
+    return Exchanges(group, party, ways, *sums[:, group, party, ways])
 
 
 def transfers_for(

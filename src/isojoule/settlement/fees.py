@@ -106,7 +106,8 @@ def _on_days(s: Stretch, fee: Fee, energies: Energies, bill: Ints) -> Ints:
 def _on_bill(s: Stretch, fee: Fee, energies: Energies, bill: Ints) -> Ints:
     share = round(fee.rate * PPB)
     whole, rest = np.divmod(bill, PPB)
-    return whole * share - (-(rest * share) // PPB)
+    money: Ints = whole * share - (-(rest * share) // PPB)
+    return money
 
 
 _ON: dict[str, Callable[[Stretch, Fee, Energies, Ints], Ints]] = {

@@ -2,8 +2,8 @@
 
     settled = settle(stretch, rules)
 
-Comes in: a `Stretch`, and `Rules`. Goes out: *lines*, each a named reason for which money, energy or
-both move between parties and one account. `isojoule.settlement.booking` makes transfers of them.
+Comes in: a `Stretch`, and `Rules`. Goes out: *lines*, each a named reason for which money, energy
+or both move between parties and one account. `isojoule.settlement.booking` makes transfers of them.
 
 Theory of operation:
 
@@ -11,10 +11,11 @@ Theory of operation:
   `market`, losses take their energy from it, and what money is left in it is the operator's. After
   each interval `market` is empty.
 - What the meters show besides is an imbalance: members take it from `balancing` (or give it) at the
-  price that the rules set, the utility delivers it to `balancing` at its tariff, the change of losses
-  takes its energy, and what money is left is the operator's. After each interval `balancing` is empty.
-- While the market is paused each member settles its own meter at the utility's tariff, as if it were
-  alone: what the meter shows besides costs what the tariff makes of the difference.
+  price that the rules set, the utility delivers it to `balancing` at its tariff, the change of
+  losses takes its energy, and what money is left is the operator's. After each interval `balancing`
+  is empty.
+- While the market is paused each member settles its own meter at the utility's tariff, as if it
+  were alone: what the meter shows besides costs what the tariff makes of the difference.
 - Fees follow, in the order of the rules (`isojoule.settlement.fees`).
 - Payers are rounded up and receivers down, to the nano-unit, in every interval. Nothing is rounded
   again afterwards: netting adds whole numbers.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,10 +166,11 @@ def at_rest(s: Stretch, pauses: tuple[Pause, ...]) -> Stretch:
             place="pauses",
             remedy="off the grid, name pauses in the scenario and not in the rules of settlement",
         )
-    nothing = {
-        name: np.where(rests[:, None] if getattr(s, name).ndim > 1 else rests, 0, getattr(s, name))
-        for name in _CLEARED
-    }
+    nothing: dict[str, Any] = {}
+    for name in _CLEARED:
+        column = getattr(s, name).copy()
+        column[rests] = 0
+        nothing[name] = column
     return replace(s, **nothing, paused=s.paused | rests)
 
 

@@ -113,7 +113,7 @@ def test_errors_of_usage_end_with_status_2() -> None:
         assert call(*arguments).exit_code == 2
 
 
-@pytest.mark.parametrize("of", ["book", "scenario"])
+@pytest.mark.parametrize("of", ["book", "scenario", "message", "settlement"])
 def test_schemas_are_printed(of: str) -> None:
     document = json.loads(call("schema", of).stdout)
     assert document["$schema"] == "https://json-schema.org/draft/2020-12/schema"
@@ -129,6 +129,13 @@ def test_check_reads_books_and_scenarios(tmp_path: Path) -> None:
     for path in (folder, folder / "scenario.yaml"):
         scenario = json.loads(call("check", str(path), "--json").stdout)
         assert scenario["kind"] == "scenario" and scenario["holds"]["participants"] > 1
+        assert scenario["holds"]["fees"] == 3
+    rules = folder / "settlement.yaml"
+    text = rules.read_text()
+    rules.write_text(text.replace("losses: operator", "losses: nobody"))
+    again = call("check", str(folder))
+    assert again.exit_code == 2 and "settlement.yaml:5: losses" in again.stderr
+    rules.write_text(text)
     nodes = folder / "nodes.csv"
     nodes.write_text(nodes.read_text() + nodes.read_text().splitlines()[-1] + "\n")
     again = call("check", str(folder))

@@ -169,6 +169,19 @@ def change(folder: Path, what: str, row: int, column: str, value: Any) -> str:
     return f"{path}: row {row + 1}"
 
 
+def label_of(folder: Path, what: str, row: int) -> str:
+    """How a message names a row: by the names that stand in it."""
+    cells = pl.read_parquet(folder / f"{what}.parquet").row(row, named=True)
+    words = {
+        "nodes": ("node", {"id": "{!r}"}),
+        "links": ("link", {"id": "{!r}", "from": "from {!r}", "to": "to {!r}"}),
+        "offers": ("offer", {"id": "{!r}", "participant": "of {!r}", "node": "at node {!r}"}),
+    }
+    first, rest = words[what]
+    said = [text.format(cells[key]) for key, text in rest.items() if cells[key]]
+    return " ".join((first, *said)) + ": "
+
+
 NAN = float("nan")
 INF = float("inf")
 WRONG = [
@@ -208,10 +221,12 @@ def test_a_wrong_cell_is_told_as_by_rows(
     if column == "min_voltage_pu":
         row = int(pl.read_parquet(folder / "nodes.parquet")[column].is_not_null().arg_max() or 0)
     place = change(folder, what, row, column, value)
+    label = label_of(folder, what, row)
     for read in (by_columns, by_rows):
         with pytest.raises(InputError, match=re.escape(words)) as refused:
             read(folder)
         assert refused.value.place == place and refused.value.remedy
+        assert refused.value.message.startswith(label)
 
 
 FORMS = [
@@ -249,10 +264,12 @@ def test_a_wrong_form_is_told_as_by_rows(
     folder = write_folder(tmp_path / "book", 9)
     forms = pl.read_parquet(folder / "offers.parquet")["form"].to_list()
     place = change(folder, "offers", forms.index(form), column, value)
+    label = label_of(folder, "offers", forms.index(form))
     for read in (by_columns, by_rows):
         with pytest.raises(InputError, match=re.escape(words)) as refused:
             read(folder)
         assert place == refused.value.place and refused.value.remedy
+        assert refused.value.message.startswith(label)
 
 
 @pytest.mark.parametrize("what", ["nodes", "links", "offers"])

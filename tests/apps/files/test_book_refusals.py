@@ -44,7 +44,7 @@ CASES = [  # (text, replaced by, line, message, remedy)
     ("voltage: 400 V}", "voltage: -400 V}", 5, "voltage must be above 0", "more than 0"),
     ("voltage: 400 V}", "min_voltage_pu: 2, max_voltage_pu: 1}", 5, "above max", "exchange"),
     ("from: roof", "from: rof", 7, "unknown node 'rof'", "did you mean 'roof'?"),
-    ("from: roof", "from: home", 7, "both ends", "two nodes"),
+    ("from: roof", "from: home", 7, "both ends are one node", "two nodes"),
     ("capacity: 5 kW", "capacity: -5 kW", 7, "capacity is negative: -5 kW", "0 or more"),
     ("capacity: 5 kW", "capacity: 5 kWh", 7, "'kWh' is not a unit of W", "5 kW"),
     ("capacity: 5 kW", "capacity: 5 kilo", 7, "not a known unit", "5 kW"),
@@ -54,7 +54,7 @@ CASES = [  # (text, replaced by, line, message, remedy)
     ("loss: 0.02", "loss: 1.02", 7, "loss is outside", "as 0.02"),
     ("loss: 0.02", "loss: -0.1", 7, "loss is outside", "as 0.02"),
     ("loss: 0.02", "loss: 0.0200000001", 7, "finer than 1e-9", "nine digits"),
-    ("loss: 0.02", "resistance: 0.1", 7, "resistance without a voltage", "voltage: 400 V"),
+    ("loss: 0.02", "resistance: 0.1", 7, "a resistance without a voltage", "voltage: 400 V"),
     ("loss: 0.02", "price: 0.01 USD/kWh", 7, "the currency USD is not EUR", "convert"),
     ("loss: 0.02", "price: -0.01 EUR/kWh", 7, "price is negative", "0 or more"),
     ("loss: 0.02", "kind: cable", 7, "kind is 'cable'", "line, transformer, link"),
@@ -110,3 +110,42 @@ def test_refusal(old: str, new: str, line: int, message: str, remedy: str) -> No
     assert message in caught.value.message
     assert caught.value.place == f"book:{line}"
     assert remedy in caught.value.remedy
+
+
+LINK = "link 'l1' from 'roof' to 'home': "
+ADA = "offer 'a1' of 'ada' at node 'home': "
+NAMED = [  # (text, replaced by, message)
+    ("voltage: 400 V}", "voltage: .nan}", "node 'home': '.nan' is not a quantity"),
+    ("voltage: 400 V}", "volts: 400 V}", "node 'home': unknown key 'volts' in a node"),
+    ("loss: 0.02", "loss: -0.1", LINK + "loss is outside 0 <= loss < 1: -0.1"),
+    ("loss: 0.02", "loss: nan", LINK + "'nan' is not a quantity"),
+    ("loss: 0.02", "losses: 0.1", LINK + "unknown key 'losses' in a link"),
+    ("capacity: 5 kW", "capacity: -5 kW", LINK + "capacity is negative: -5 kW"),
+    ("from: roof, ", "", "link 'l1' to 'home': a link lacks 'from'"),
+    (", lost_load: 5 EUR/kWh", "", ADA + "load lacks 'lost_load'"),
+    ("lost_load: 5", "lost_load: inf", ADA + "'inf EUR/kWh' is not a quantity"),
+    ("load: {energy: 1 kWh", "load: {energy: -1 kWh", ADA + "load is negative: -1 kWh"),
+    ("load: {energy: 1 kWh", "load: {energy: 9e9 kWh", ADA + "load is beyond"),
+    ("v_min: 0.09", "v_min: 0.9", "offer of 'pack' at node 'home': the curve needs 0 <= v_min"),
+    ("participant: solar, ", "", "offer at node 'roof': an offer lacks 'participant'"),
+    ("node: roof, sell", "node: hose, sell", "offer of 'solar' at node 'hose': unknown node"),
+    ("sell: 1 kWh}]", "}]", "offer of 'b': leg at node 'home': a leg either buys or sells"),
+    ("buy: 1 kWh", "buy: -1 kWh", "offer of 'b': leg at node 'roof': buy is negative"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), NAMED)
+def test_the_fault_names_offer_node_or_link(old: str, new: str, message: str) -> None:
+    assert old in GOOD
+    with pytest.raises(InputError) as caught:
+        book_from_text(GOOD.replace(old, new, 1))
+    assert caught.value.message.startswith(message)
+
+
+def test_the_offer_that_makes_the_book_too_large_is_named() -> None:
+    most = "{participant: p%d, node: home, load: {energy: 600000 kWh, lost_load: 1}}"
+    text = "\n".join("  - " + most % i for i in range(3))
+    with pytest.raises(InputError) as caught:
+        book_from_text(GOOD + text)
+    assert caught.value.message.startswith("offer of 'p2' at node 'home': up to here the energies")
+    assert caught.value.place == "book:22"

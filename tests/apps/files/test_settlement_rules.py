@@ -20,6 +20,7 @@ from isojoule.apps.files.settlement_rules import (
 from isojoule.apps.files.times import zone
 from isojoule.core.errors import InputError
 from isojoule.settlement.rules import Fee, Imbalance, Pause, Rules
+from isojoule.settlement.shares import RULES
 
 BERLIN = zone("Europe/Berlin")
 KWH = 3.6e6
@@ -98,6 +99,11 @@ def test_each_way_of_pricing(tmp_path: Path, written: str, means: Imbalance) -> 
         assert getattr(found, name) == pytest.approx(getattr(means, name), rel=1e-14)
 
 
+def test_the_rules_that_share_a_surplus_are_those_that_there_are() -> None:
+    """Y7."""
+    assert get_args(Surplus) == tuple(RULES)
+
+
 @pytest.mark.parametrize("rule", get_args(Surplus))
 def test_a_rule_may_stand_as_its_name_alone(tmp_path: Path, rule: str) -> None:
     """Y7."""
@@ -108,8 +114,8 @@ def test_a_rule_may_stand_as_its_name_alone(tmp_path: Path, rule: str) -> None:
 CASES: dict[str, tuple[str, str, int, str, str]] = {
     "energy fee per time": (
         "0.05 EUR/kWh", "0.05 EUR/d", 6,
-        "fee 'network fee' is charged on local, so its rate is money per energy; '0.05 EUR/d' is "
-        "money per time", "write the rate as '0.05 EUR/kWh'",
+        "on local, so its rate is money per energy; '0.05 EUR/d' is money per time",
+        "write the rate as '0.05 EUR/kWh'",
     ),
     "day fee per energy": (
         "0.10 EUR/d", "0.10 EUR/kWh", 8,
@@ -117,13 +123,16 @@ CASES: dict[str, tuple[str, str, int, str, str]] = {
         "'0.10 EUR/d'",
     ),
     "bill fee in money": (
-        "19 %", "0.19 EUR/kWh", 9, "so its rate is a share; '0.19 EUR/kWh' is money per energy", "'19 %'",
+        "19 %", "0.19 EUR/kWh", 9, "so its rate is a share; '0.19 EUR/kWh' is money per energy",
+        "'19 %'",
     ),
     "no unit": ("0.05 EUR/kWh", "0.05", 6, "0.05 has no unit", "'0.05 EUR/kWh'"),
     "no unit, as text": ("0.10 EUR/d", "'0.1'", 8, "0.1 has no unit", "'0.10 EUR/d'"),
     "no quantity": ("2.05 ct/kWh", "much", 7, "'much' is not a quantity", "0.30 EUR/kWh"),
     "other currency": ("0.05 EUR/kWh", "0.05 CHF/kWh", 6, "the currency CHF is not EUR", "convert"),
-    "other currency of all": ("currency: EUR", "currency: CHF", 2, "CHF, but EUR in the scenario", "convert"),
+    "other currency of all": (
+        "currency: EUR", "currency: CHF", 2, "CHF, but EUR in the scenario", "convert",
+    ),
     "no currency code": ("currency: EUR", "currency: euro", 2, "currency: ", "as EUR"),
     "more than all": ("19 %", "190 %", 9, "is 190% of the bill", "100 % at most"),
     "unknown base": ("on: days", "on: weeks", 8, "on: input should be", "days or bill"),
@@ -132,36 +141,61 @@ CASES: dict[str, tuple[str, str, int, str, str]] = {
     "slash in name": ("name: VAT", "name: V/T", 9, "the name 'V/T' has a '/' in it", "without"),
     "no name": ("name: VAT", "name: ''", 9, "the name '' is no name", "printable"),
     "no payee": (", to: community", "", 8, "the key 'to' is missing", "who receives it"),
-    "unknown key": ("netting: interval", "neting: interval", 11, "unknown key 'neting'", "'netting'"),
+    "unknown key": (
+        "netting: interval", "neting: interval", 11, "unknown key 'neting'", "'netting'",
+    ),
     "unknown key inside": ("payer: cause", "payr: cause", 3, "unknown key 'payr'", "'payer'"),
     "unknown key of a fee": ("on: days", "at: days", 8, "the key 'on' is missing", "charged on"),
-    "unknown price": ("price: tie", "price: spot", 3, "price: input should be", "tie, dual or fixed"),
+    "unknown price": (
+        "price: tie", "price: spot", 3, "price: input should be", "tie, dual or fixed",
+    ),
     "key of another price": (
-        "price: tie", "price: tie, short: 0.40 EUR/kWh", 3, "the price 'tie' has no 'short'", "price: fixed",
+        "price: tie", "price: tie, short: 0.40 EUR/kWh", 3, "the price 'tie' has no 'short'",
+        "price: fixed",
     ),
     "factor of another price": (
         "price: tie", "price: fixed, short: 1 EUR/kWh, long: 0, long_factor: 1", 3,
         "the price 'fixed' has no 'long_factor'", "price: dual",
     ),
-    "fixed without": ("price: tie", "price: fixed, short: 0.4 EUR/kWh", 3, "needs 'long'", "long: "),
-    "a price without a unit": ("price: tie", "price: fixed, short: 0.4, long: 0", 3, "0.4 has no unit", "kWh"),
+    "fixed without": (
+        "price: tie", "price: fixed, short: 0.4 EUR/kWh", 3, "needs 'long'", "long: ",
+    ),
+    "a price without a unit": (
+        "price: tie", "price: fixed, short: 0.4, long: 0", 3, "0.4 has no unit", "kWh",
+    ),
     "short below long": (
-        "price: tie", "price: fixed, short: 0.1 EUR/kWh, long: 0.2 EUR/kWh", 3, "is below", "too many earns",
+        "price: tie", "price: fixed, short: 0.1 EUR/kWh, long: 0.2 EUR/kWh", 3, "is below",
+        "too many earns",
     ),
-    "losses": ("losses: operator", "losses: nobody", 4, "losses: input should be", "operator or members"),
-    "unknown rule": ("rule: shapley-sampled", "rule: shapely", 10, "rule: input should be", "nucleolus"),
-    "no rule": ("{rule: shapley-sampled, permutations: 200}", "[equal]", 10, "surplus: ", "surplus: equal"),
-    "odd permutations": ("permutations: 200", "permutations: 7", 10, "permutations: ", "even number"),
+    "losses": (
+        "losses: operator", "losses: nobody", 4, "losses: input should be", "operator or members",
+    ),
+    "unknown rule": (
+        "rule: shapley-sampled", "rule: shapely", 10, "rule: input should be", "nucleolus",
+    ),
+    "no rule": (
+        "{rule: shapley-sampled, permutations: 200}", "[equal]", 10, "surplus: ", "surplus: equal",
+    ),
+    "odd permutations": (
+        "permutations: 200", "permutations: 7", 10, "permutations: ", "even number",
+    ),
     "permutations of another": (
-        "rule: shapley-sampled", "rule: equal", 10, "equal has no 'permutations'", "shapley-sampled",
+        "rule: shapley-sampled", "rule: equal", 10, "equal has no 'permutations'",
+        "shapley-sampled",
     ),
-    "pause back to front": ("to: 2016-07-13T00:00", "to: 2016-07-11T00:00", 13, "ends before it starts", "after"),
+    "pause back to front": (
+        "to: 2016-07-13T00:00", "to: 2016-07-11T00:00", 13, "ends before it starts", "after",
+    ),
     "pauses that overlap": (
-        "from: 2016-07-14T00:00", "from: 2016-07-12T12:00", 14, "starts before the one before it ends", "order",
+        "from: 2016-07-14T00:00", "from: 2016-07-12T12:00", 14,
+        "starts before the one before it ends", "order",
     ),
-    "no time": ("from: 2016-07-12T00:00", "from: tomorrow", 13, "'tomorrow' is not a time", "2016-01-31"),
+    "no time": (
+        "from: 2016-07-12T00:00", "from: tomorrow", 13, "'tomorrow' is not a time", "2016-01-31",
+    ),
     "an hour that does not exist": (
-        "from: 2016-07-12T00:00", "from: 2016-03-27T02:30", 13, "does not exist in Europe/Berlin", "skipped",
+        "from: 2016-07-12T00:00", "from: 2016-03-27T02:30", 13, "does not exist in Europe/Berlin",
+        "skipped",
     ),
     "version": ("isojoule: 1", "isojoule: 2", 1, "isojoule: ", "isojoule: 1"),
 }  # fmt: skip
@@ -200,3 +234,9 @@ def test_a_new_scenario_has_rules_that_are_read(tmp_path: Path) -> None:
     assert extra
     (folder / RULES_NAME).write_text(text + "\n".join(extra) + "\n")
     assert len(read_rules(folder, currency="EUR", tz=BERLIN).pauses) == 1
+
+
+def test_the_rules_of_the_page_are_read(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs/settlement.md").read_text()
+    text = page.split("```yaml\n")[1].split("```")[0]
+    assert len(read(tmp_path, text).fees) == 4

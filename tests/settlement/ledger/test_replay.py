@@ -20,7 +20,7 @@ from isojoule.core.transfer import (
     transfer_from_bytes,
 )
 from isojoule.settlement.ledger import MemoryLedger
-from isojoule.settlement.ledger.replay import replay, steps
+from isojoule.settlement.ledger.replay import check_accounts, check_step, replay, steps
 from tests.settlement.ledger.walk import ACCOUNTS, Asked, Walk
 
 SECOND = 10**9
@@ -74,6 +74,33 @@ def test_plain_transfers_are_applied_fast_and_alike() -> None:
         ledger.post([Transfer(n, ADA.id, cy, n), Transfer(n + 100, cy, ADA.id, 1)], n * SECOND)
     again = replay(ledger.entries())
     assert again.head == ledger.head and list(again.accounts()) == list(ledger.accounts())
+    entries = list(ledger.entries())
+    entries[10:12], entries[12:14] = entries[12:14], entries[10:12]
+    with pytest.raises(VerificationError, match="earlier") as error:
+        replay(entries)
+    assert error.value.place == "entry 12"
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 5])
+@pytest.mark.parametrize("seed", range(20))
+def test_small_steps_are_decided_as_large_ones(seed: int, most: int) -> None:
+    """Chains and expiries of one time are not cut."""
+    ledger, again = walked(seed, 15), MemoryLedger()
+    late = ledger.clock_ns + SECOND
+    for n in range(100, 106):
+        grid, cy = ACCOUNTS[0].id, ACCOUNTS[3].id
+        ledger.post([Transfer(n, grid, cy, 1, Kind.PENDING, timeout_s=1)], late)
+    chain = [
+        Transfer(n, ACCOUNTS[3].id, ACCOUNTS[0].id, 1, linked=n < 206) for n in range(200, 207)
+    ]
+    assert all(answer.done for answer in ledger.post(chain, late + SECOND))
+    for step in steps(ledger.entries(), most=most):
+        if step.accounts:
+            check_accounts(again.view, step)
+            again.open_accounts(step.accounts, step.at_ns)
+        else:
+            again.keep(check_step(again.view, step))
+    assert again.head == ledger.head
 
 
 @given(st.integers(0, 50), st.integers(1, 5))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from isojoule.apps.cli import books, files, generate, mechanisms, sessions, worlds
+from isojoule.apps.cli import books, files, generate, ledger_books, mechanisms, sessions, worlds
+from isojoule.apps.cli import statements as statement_pages
 from isojoule.apps.cli.app import app
 
 app.command("clear")(books.clear)
@@ -15,9 +16,11 @@ app.command("schema")(files.schema)
 app.command("scenarios")(worlds.scenarios)
 app.command("new")(worlds.new)
 app.command("run")(worlds.run)
+app.command("statements")(statement_pages.statements)
 app.add_typer(mechanisms.mechanisms, name="mechanisms")
 app.add_typer(worlds.imports, name="import")
 app.add_typer(generate.generates, name="generate")
+app.add_typer(ledger_books.ledgers, name="ledger")
 
 
 def main() -> None:

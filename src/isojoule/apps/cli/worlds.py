@@ -112,7 +112,11 @@ def run(
     ] = None,
     ledger: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="A ledger that keeps the transfers, as ledger.db."),
+        typer.Option(
+            metavar="URL",
+            envvar="ISOJOULE_LEDGER",
+            help="A ledger that keeps the transfers: a file, or postgresql://USER@HOST/DATABASE.",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed for all chance.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder of the run.")] = None,

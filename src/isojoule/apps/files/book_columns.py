@@ -24,7 +24,7 @@ from isojoule.apps.files.amount_columns import losses_ppb
 from isojoule.apps.files.book_files import LINK_KINDS, Head, link_values, node_values
 from isojoule.apps.files.book_frame import TABLES, BookFrame, ByRows, read_frame
 from isojoule.apps.files.book_offer_columns import book_of
-from isojoule.apps.files.items import Item, name
+from isojoule.apps.files.items import Item
 from isojoule.apps.files.name_columns import explain, names_there, positions, some, unique_names
 from isojoule.apps.files.text_series import names_of
 from isojoule.core.name_index import NameIndex
@@ -88,7 +88,7 @@ def _grid(nodes: BookFrame, links: BookFrame | None, head: Head) -> Grid:
     for key, values in columns.items():
         bad |= np.isinf(values) if key in ("x", "y") else np.isinf(values) | (values <= 0)
     bad |= columns["min_voltage_pu"] > columns["max_voltage_pu"]
-    explain(nodes, bad, lambda item: node_values(name(item.value["id"], "the node's id"), item))
+    explain(nodes, bad, node_values)
     order = ids.order()
     ids = ids.take(order)
     wires: dict[str, Any] = {}
@@ -156,4 +156,4 @@ def _taken(columns: dict[str, Any], at: NDArray[np.int64]) -> dict[str, Any]:
 def _link_alone(item: Item, head: Head, nodes: Names) -> None:
     """Read one link by itself; of the nodes it sees those that it names, and some like them."""
     wanted = [item.value[key].text for key in ("from", "to") if key in item.value]
-    link_values(name(item.value["id"], "the link's id"), item, head.currency, some(nodes, wanted))
+    link_values(item, head.currency, some(nodes, wanted))

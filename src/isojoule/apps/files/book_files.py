@@ -18,6 +18,7 @@ import numpy as np
 
 from isojoule.apps.files.amounts import amount, loss_ppb, time_ns
 from isojoule.apps.files.book_doc import book_document
+from isojoule.apps.files.book_faults import link_label, naming, node_label, offer_label
 from isojoule.apps.files.book_offers import known_node, read_offer
 from isojoule.apps.files.items import (
     Item,
@@ -184,10 +185,11 @@ def _interval(item: Item) -> Interval:
 def _unique(items: list[Item], what: str) -> list[tuple[str, Item]]:
     """Nodes or links with their names, in the order of their names; each name stands once."""
     named: dict[str, Item] = {}
+    keys, label = (NODE_KEYS, node_label) if what == "node" else (LINK_KEYS, link_label)
     for item in items:
         if isinstance(item.value, dict):
-            keys = NODE_KEYS if what == "node" else LINK_KEYS
-            own = name(fields(item, f"a {what}", keys, ("id",))["id"], f"the {what}'s id")
+            with naming(label, item):
+                own = name(fields(item, f"a {what}", keys, ("id",))["id"], f"the {what}'s id")
         elif what == "node":
             own = name(item, "a node")
         else:
@@ -210,12 +212,12 @@ def _grid(
     places: dict[str, str],
 ) -> Grid:
     columns = {key: np.full(len(nodes), np.nan) for key in NODE_KEYS[1:]}
-    for i, (own, item) in enumerate(nodes):
+    for i, (_, item) in enumerate(nodes):
         if isinstance(item.value, dict):
-            for key, value in node_values(own, item).items():
+            for key, value in node_values(item).items():
                 columns[key][i] = value
     given = {k: None if np.isnan(c).all() else c for k, c in columns.items()}
-    table = [link_values(own, item, currency, places) for own, item in links]
+    table = [link_values(item, currency, places) for _, item in links]
     position = {node: i for i, (node, _) in enumerate(nodes)}
 
     def column(key: str, default: float, kind: type = np.float64) -> Any:
@@ -243,9 +245,14 @@ def _grid(
     )
 
 
-def node_values(own: str, item: Item) -> dict[str, float]:
+def node_values(item: Item) -> dict[str, float]:
     """What a node's mapping says, in SI."""
-    found = fields(item, f"the node {own!r}", NODE_KEYS, ("id",))
+    with naming(node_label, item):
+        return _node_values(item)
+
+
+def _node_values(item: Item) -> dict[str, float]:
+    found = fields(item, "a node", NODE_KEYS, ("id",))
     values: dict[str, float] = {}
     if "voltage" in found:
         values["voltage"] = amount(found["voltage"], "V", what="voltage", above=0)
@@ -264,13 +271,18 @@ def node_values(own: str, item: Item) -> dict[str, float]:
     return values
 
 
-def link_values(own: str, item: Item, currency: str, nodes: dict[str, str]) -> dict[str, Any]:
+def link_values(item: Item, currency: str, nodes: dict[str, str]) -> dict[str, Any]:
     """What a link's mapping says, in SI, losses in parts of 1e-9; `nodes` as in `read_offer`."""
-    found = fields(item, f"the link {own!r}", LINK_KEYS, ("id", "from", "to"))
+    with naming(link_label, item):
+        return _link_values(item, currency, nodes)
+
+
+def _link_values(item: Item, currency: str, nodes: dict[str, str]) -> dict[str, Any]:
+    found = fields(item, "a link", LINK_KEYS, ("id", "from", "to"))
     values: dict[str, Any] = {end: known_node(found[end], nodes) for end in ("from", "to")}
     if values["from"] == values["to"]:
         raise InputError(
-            f"both ends of the link {own!r} are {values['to']!r}",
+            "both ends are one node",
             place=found["to"].place,
             remedy="connect two nodes",
         )
@@ -283,7 +295,7 @@ def link_values(own: str, item: Item, currency: str, nodes: dict[str, str]) -> d
         values["voltage"] = amount(found["voltage"], "V", what="voltage", above=0)
     elif values.get("resistance"):
         raise InputError(
-            f"the link {own!r} has a resistance without a voltage",
+            "a resistance without a voltage",
             place=found["resistance"].place,
             remedy="add its voltage, as voltage: 400 V",
         )
@@ -315,7 +327,8 @@ def _offers(items: list[Item], currency: str, nodes: dict[str, str]) -> list[Off
         total_uj += _size_uj(offer)
         if total_uj >= NO_LIMIT_UJ:
             raise InputError(
-                "the energies of the book are too large to be counted in microjoules",
+                f"{offer_label(item)}: up to here the energies of the book are too large to be "
+                "counted in microjoules",
                 place=item.place,
                 remedy="check the units, or clear a smaller area",
             )

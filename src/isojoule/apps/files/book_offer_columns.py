@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from isojoule.apps.files.amounts import time_ns
+from isojoule.apps.files.book_faults import naming, offer_label
 from isojoule.apps.files.book_files import Head
 from isojoule.apps.files.book_frame import BookFrame, ByRows
 from isojoule.apps.files.book_offers import read_offer
@@ -142,7 +143,9 @@ def _arrival(table: BookFrame) -> tuple[NDArray[np.int64], Bools]:
 def _alone(item: Item, head: Head, nodes: Names) -> None:
     """Read one row as an offer by itself."""
     wanted = [item.value["node"].text] if "node" in item.value else []
-    for offer in offers_of([item]):
+    with naming(offer_label, item):
+        offers = offers_of([item])
+    for offer in offers:
         read_offer(offer, head.currency, some(nodes, wanted))
 
 
@@ -172,16 +175,19 @@ def _ids(table: BookFrame, participants: Names) -> Names:
 
 
 def _no_id(item: Item) -> None:
-    name(item.value["id"], "id")
+    with naming(offer_label, item):
+        name(item.value["id"], "id")
 
 
 def _countable(table: BookFrame, parts: list[tuple[NDArray[np.int64], Curves]]) -> None:
     size = _column(table.height, parts, "size_uj")
     total = np.cumsum(size)
     if total.size and total[-1] >= NO_LIMIT_UJ:
+        at = int(np.argmax(total >= NO_LIMIT_UJ))
         raise InputError(
-            "the energies of the book are too large to be counted in microjoules",
-            place=table.place(int(np.argmax(total >= NO_LIMIT_UJ))),
+            f"{offer_label(table.items([at])[0])}: up to here the energies of the book are too "
+            "large to be counted in microjoules",
+            place=table.place(at),
             remedy="check the units, or clear a smaller area",
         )
 

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from isojoule.apps.files.amounts import amount, energy_uj, time_ns
+from isojoule.apps.files.book_faults import leg_label, naming, offer_label
 from isojoule.apps.files.items import Item, fields, flag, name, nearest, rows
 from isojoule.core.errors import InputError
 from isojoule.valuation import Battery, Bundle, Leg, Load, Offer, Spec, Step, Steps, Utility
@@ -46,8 +47,13 @@ def read_offer(item: Item, currency: str, nodes: dict[str, str]) -> Offer:
     Raises
     ------
     InputError
-        Anything wrong, with its place and a remedy.
+        Anything wrong, with its place, the offer's participant and node, and a remedy.
     """
+    with naming(offer_label, item):
+        return _offer(item, currency, nodes)
+
+
+def _offer(item: Item, currency: str, nodes: dict[str, str]) -> Offer:
     found = fields(item, "an offer", OFFER_KEYS, ("participant",))
     form = _form(found, item)
     spec: Spec
@@ -253,6 +259,11 @@ def _bundle(found: dict[str, Item], item: Item, currency: str, nodes: dict[str, 
 
 
 def _leg(item: Item, nodes: dict[str, str]) -> Leg:
+    with naming(leg_label, item):
+        return _leg_of(item, nodes)
+
+
+def _leg_of(item: Item, nodes: dict[str, str]) -> Leg:
     found = fields(item, "a leg", ("node", "buy", "sell"), ("node",))
     sides = [side for side in ("buy", "sell") if side in found]
     if len(sides) != 1:

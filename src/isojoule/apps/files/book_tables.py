@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from isojoule.apps.files.book_faults import naming, offer_label
 from isojoule.apps.files.book_frame import TABLES, read_frame
 from isojoule.apps.files.book_offers import COMMON
 from isojoule.apps.files.items import Item, choice, read_items
@@ -73,10 +74,13 @@ def offers_of(table: list[Item]) -> list[Item]:
     steps: dict[str, dict[str, Item]] = {}
     for row in table:
         cells = dict(row.value)
-        form = choice(_taken(cells, "form", row), "form", FORMS)
+        with naming(offer_label, row):
+            form = choice(_taken(cells, "form", row), "form", FORMS)
+            side = ""
+            if form == "steps":
+                side = choice(_taken(cells, "side", row), "side", ("sell", "buy"))
         offer = {key: cells.pop(key) for key in COMMON if key in cells}
         if form == "steps":
-            side = choice(_taken(cells, "side", row), "side", ("sell", "buy"))
             if "end_price" in cells and "price" in cells:
                 both = [cells["price"], cells.pop("end_price")]
                 cells["price"] = Item(both, row.place)
@@ -84,7 +88,8 @@ def offers_of(table: list[Item]) -> list[Item]:
                 offer["spill_value"] = cells.pop("spill_value")
             own = offer["id"].text if "id" in offer else ""
             if own in steps:
-                _same(steps[own], offer, row)
+                with naming(offer_label, row):
+                    _same(steps[own], offer, row)
                 offer = steps[own]
             else:
                 offers.append(Item(offer, row.place))

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from isojoule.apps.files.book_faults import link_label, naming, node_label
 from isojoule.apps.files.book_frame import TABLES, BookFrame, ByRows
 from isojoule.apps.files.items import LONGEST_NAME, Item, fields, name
 from isojoule.apps.files.text_series import names_of
@@ -47,8 +48,9 @@ def unique_names(table: BookFrame, what: str) -> Names:
     """
 
     def read(item: Item) -> None:
-        found = fields(item, f"a {what}", TABLES[table.what], ("id",))
-        name(found["id"], f"the {what}'s id")
+        with naming(node_label if what == "node" else link_label, item):
+            found = fields(item, f"a {what}", TABLES[table.what], ("id",))
+            name(found["id"], f"the {what}'s id")
 
     series = table.text("id")
     if series is None:

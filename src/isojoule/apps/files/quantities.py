@@ -91,8 +91,8 @@ def parse_quantity(value: Any, unit: str, *, place: str = "", currency: str | No
     value
         A number (SI already) or a text of a number and a unit.
     unit
-        The SI unit wanted: "W", "J", "s", "V", "ohm", "money", "money/J", "money/s", "kg/J", "byte",
-        "1/s", or "1" for a pure number.
+        The SI unit wanted: "W", "J", "s", "V", "ohm", "money", "money/J", "money/s", "kg/J",
+        "byte", "1/s", or "1" for a pure number.
     place
         Where the value stands, for the error.
     currency

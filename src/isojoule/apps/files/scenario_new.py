@@ -123,13 +123,13 @@ _SETTLEMENT = """\
 # Who pays for what after the market has cleared: docs/settlement.md names every key.
 isojoule: 1
 currency: EUR
-imbalance: {price: tie, payer: cause}   # a kWh not cleared costs what the utility charges; or dual, fixed
+imbalance: {price: tie, payer: cause}   # what a kWh not cleared costs; or dual, fixed
 losses: operator                        # who pays for losses beyond those cleared; or members
 fees:                                   # in the order of the bill; on: what they are charged on
   - {name: network fee, on: local, rate: 0.05 EUR/kWh, to: network operator}
   - {name: membership, on: days, rate: 0.10 EUR/d, to: community}
   - {name: VAT, on: bill, rate: 19 %, to: state}
-surplus: equal                          # how what the operator has left is shared; or keep, shapley, ...
+surplus: equal                          # how what is left is shared; or keep, shapley, ...
 netting: day                            # one transfer adds up a day; or interval
 # pauses: [{from: 2026-06-21T12:00, to: 2026-06-21T13:00, reason: meters are replaced}]
 """

@@ -29,9 +29,9 @@ class ImbalanceDoc(Strict):
 
     price: Price = Field(
         default="tie",
-        description="`tie`: the utility's price at its meter, the same for too much and too little; "
-        "`dual`: its selling price times `short_factor`, its buying price times `long_factor`; "
-        "`fixed`: `short` and `long`",
+        description="`tie`: the utility's price at its meter, the same for too much and too "
+        "little; `dual`: its selling price times `short_factor`, its buying price times "
+        "`long_factor`; `fixed`: `short` and `long`",
     )
     payer: Literal["cause", "members"] = Field(
         default="cause",
@@ -60,13 +60,13 @@ class FeeDoc(Strict):
 
     name: str = Field(description="what statements call it")
     on: Base = Field(
-        description="what it is charged on: energy of the meter, net per interval (`bought`, `sold`, "
-        "`local`: bought from neighbours, `imported`: bought from outside, `exported`: sold to "
-        "outside), time (`days`), or the `bill` up to this fee"
+        description="what it is charged on: energy of the meter, net per interval (`bought`, "
+        "`sold`, `local`: bought from neighbours, `imported`: bought from outside, `exported`: "
+        "sold to outside), time (`days`), or the `bill` up to this fee"
     )
     rate: Quantity = Field(
-        description="as '0.05 EUR/kWh' on energy, '0.10 EUR/d' on days, '19 %' on the bill; below 0: "
-        "a subsidy"
+        description="as '0.05 EUR/kWh' on energy, '0.10 EUR/d' on days, '19 %' on the bill; below "
+        "0: a subsidy"
     )
     to: str = Field(description="who receives it")
 
@@ -118,8 +118,8 @@ class RulesDoc(Strict):
         SurplusDoc, BeforeValidator(_by_name, json_schema_input_type=SurplusDoc | Surplus)
     ] = Field(
         default=SurplusDoc(rule="keep"),
-        description="how what the operator has left is shared: the name of a rule, or `rule` with its "
-        "parameters; absent: `keep`",
+        description="how what the operator has left is shared: the name of a rule, or `rule` with "
+        "its parameters; absent: `keep`",
     )
     netting: Literal["interval", "day"] = Field(
         default="day", description="what one transfer of the ledger adds up"

@@ -1,7 +1,7 @@
 """YAML that remembers its lines: plain data, and the line of every key.
 
-Stricter than PyYAML: a key that stands twice is refused; times stay text, so that the scenario's own
-time zone can be applied to them; and so do keys, or `on` would be true (as in YAML 1.1).
+Stricter than PyYAML: a key that stands twice is refused; times stay text, so that the scenario's
+own time zone can be applied to them; and so do keys, or `on` would be true (as in YAML 1.1).
 """
 
 from __future__ import annotations

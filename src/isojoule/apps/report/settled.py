@@ -85,6 +85,6 @@ def _imbalance(periods: list[dict[str, Any]], rule: dict[str, Any], currency: st
     return (
         f"<p><b>What came otherwise than forecast.</b> Meters took {energy(short)} more and "
         f"{energy(long)} less than was cleared; of what was cleared {share} was not delivered or "
-        f"not taken. It is settled at {PRICES[rule['price']]}, {PAYERS[rule['payer']]}: members {side} "
-        f"{money(abs(paid), currency)} for it.</p>"
+        f"not taken. It is settled at {PRICES[rule['price']]}, {PAYERS[rule['payer']]}: members "
+        f"{side} {money(abs(paid), currency)} for it.</p>"
     )

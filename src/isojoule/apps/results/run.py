@@ -24,7 +24,7 @@ from isojoule.apps.results.manifest import (
     versions,
     write_manifest,
 )
-from isojoule.apps.results.settlement import keep, settle_run
+from isojoule.apps.results.settlement import check_rules, find_ledger, keep, settle_run
 from isojoule.apps.results.store import Run
 from isojoule.apps.results.summary import write_summary
 from isojoule.apps.results.unfinished import Workplace, kept_intervals, unfinished
@@ -127,6 +127,7 @@ def run_scenario(
     chosen = mechanism or asked.scenario.mechanism
     get(chosen, **(parameters or {}))  # an unknown name or parameter is refused before any work
     cut = dataclasses.replace(asked.scenario, mechanism=chosen)
+    check_rules(cut, asked.rules)
     inputs = inputs_of(folder, {} if own_rules is None else {RULES: own_rules})
     identity = {
         "scenario": cut.name,
@@ -137,6 +138,8 @@ def run_scenario(
         "inputs": input_hashes(inputs),
         "versions": versions(),
     }
+    if ledger is not None:
+        find_ledger(ledger)  # before the work, not after it
     run = run_id(identity)
     final = Path("runs") / run if out is None else Path(out)
     if final.exists() and not (final / "manifest.json").is_file():

@@ -142,11 +142,47 @@ def _period_summary(period: SettledPeriod) -> dict[str, Any]:
 
 
 def _line_sum(settled: Settled, code: Code) -> int:
-    return sum(
-        int(line.money_nano.sum())
-        for line in settled.lines
-        if line.code is code and line.money_nano is not None
+    lines = [line.money_nano for line in settled.lines if line.code is code]
+    return sum(int(part.sum()) for part in lines if part is not None)
+
+
+def check_rules(scenario: Scenario, rules: Rules) -> None:
+    """Refuse, before any work, a rule of sharing that this community is too large for.
+
+    Raises
+    ------
+    InputError
+        Says why, and which rule would do.
+    """
+    nothing, people = np.zeros(1), len(scenario.participants)
+    refused = share_surplus(
+        rules.surplus, 0, scenario.participants, np.zeros((1, people), np.int64), nothing, nothing,
+        np.zeros(1, np.int64), [0] * people, b"", permutations=rules.permutations,
+    )  # fmt: skip
+    if isinstance(refused, Refused):
+        raise _cannot_share(rules, refused)
+
+
+def _cannot_share(rules: Rules, refused: Refused) -> InputError:
+    return InputError(
+        f"the surplus cannot be shared by {rules.surplus!r}: {refused.reason}",
+        place="settlement rules",
+        remedy=refused.remedy,
     )
+
+
+def find_ledger(url: str) -> None:
+    """Open a ledger for writing, made if it is not there, and close it again.
+
+    Raises
+    ------
+    InputError
+        It cannot be opened; says why.
+    """
+    from isojoule.apps.ledger import open_ledger
+
+    with open_ledger(url):
+        pass
 
 
 def keep(settled: SettledRun, url: str) -> int:
@@ -221,16 +257,15 @@ def _share(
         np.nan_to_num(stretch.sells_at_per_j),
         np.nan_to_num(stretch.buys_at_per_j),
         stretch.metered_loss_uj,
-        [paid.get(member(name), 0) - fee for name, fee in zip(stretch.members, fees, strict=True)],
+        [
+            paid.get(member(name), 0) - int(fee)
+            for name, fee in zip(stretch.members, fees, strict=True)
+        ],
         seed.to_bytes(8, "big", signed=True),
         permutations=rules.permutations,
     )
     if isinstance(shares, Refused):
-        raise InputError(
-            f"the surplus cannot be shared by {rules.surplus!r}: {shares.reason}",
-            place="settlement rules",
-            remedy=shares.remedy,
-        )
+        raise _cannot_share(rules, shares)
     return shares
 
 

@@ -22,8 +22,10 @@ from isojoule.settlement.stretch import Stretch
 Ints = NDArray[np.int64]
 
 
-def stretches(folder: Path, scenario: Scenario, netting: str) -> Iterator[tuple[Period, Stretch]]:
-    """The market of a run, period by period.
+def stretches(
+    folder: Path, scenario: Scenario, netting: str, world: str = "market"
+) -> Iterator[tuple[Period, Stretch]]:
+    """The market of a run (or its baseline), period by period.
 
     Parameters
     ----------
@@ -32,12 +34,14 @@ def stretches(folder: Path, scenario: Scenario, netting: str) -> Iterator[tuple[
     netting
         `day` (of the scenario's time zone; a period that begins or ends within a day nets what is
         its own) or `interval`.
+    world
+        `market` or `baseline`.
     """
     part = 0
     for period in scenario.periods:
         count = parts_of(scenario, period)
         pieces = [
-            _part(folder / "market", scenario, part_rows(scenario, period, n), part + n)
+            _part(folder / world, scenario, part_rows(scenario, period, n), part + n)
             for n in range(count)
         ]
         part += count

@@ -7,9 +7,8 @@ import numpy as np
 from isojoule.grid import Grid
 from isojoule.grid.formulation import Network
 from isojoule.kernels.interior_point import Solution
-from isojoule.kernels.tree import solve_tree
-from isojoule.kernels.tree_walk import TreeProgram, by_place
-from isojoule.market.allocation import reach_of
+from isojoule.kernels.tree import solve_forest
+from isojoule.kernels.tree_walk import by_place
 from isojoule.market.book import Book
 from isojoule.market.optimum import (
     ACCEPTED,
@@ -59,30 +58,23 @@ class Tree:
         self, network: Network, node: Ints, pieces: Pieces, capacity_j: Floats, inject: Floats
     ) -> LinkSolution:
         """See `isojoule.market.optimum.LinkSolver`."""
-        walk = network.depth_first
-        reach = reach_of(pieces, capacity_j) + float(np.sum(np.abs(inject)))
-        first, order = by_place(walk, node)
-        program = TreeProgram(
-            first,
-            np.maximum(pieces.lo, -reach)[order],
-            np.minimum(pieces.hi, reach)[order],
-            pieces.a[order],
-            pieces.b[order],
-            pieces.c0[order],
-            pieces.c1[order],
-            pieces.k[order],
-            inject[walk.order],
-            capacity_j,
-            network.gain,
-            network.limits.loss_per_j,
-            network.price,
-        )
-        dearest = float(np.max(np.abs(pieces.a) + pieces.b, initial=0.0))
-        x, flow, price, rounds, off = solve_tree(walk, program, CHORD * dearest, MOST_POINTS)
-        out, prices = np.empty_like(x), np.empty_like(price)
-        out[order] = x
-        prices[walk.order] = price
-        return LinkSolution(out, flow, prices, rounds, STRICT * off)
+        p, walk = pieces, network.depth_first
+        first, order = _by_place(network, node)
+        x, flow, price, rounds, off = solve_forest(
+            walk.order, walk.above, walk.link, walk.ahead, first, order, p.lo, p.hi, p.a, p.b,
+            p.c0, p.c1, p.k, inject, capacity_j, network.gain, network.limits.loss_per_j,
+            network.price, CHORD, MOST_POINTS,
+        )  # fmt: skip
+        return LinkSolution(x, flow, price, rounds, STRICT * off)
+
+
+def _by_place(network: Network, node: Ints) -> tuple[Ints, Ints]:
+    """Pieces in the order of the walk, kept with the network for the next book of this layout."""
+    kept: tuple[Ints, Ints, Ints] | None = network.__dict__.get("_by_place")
+    if kept is None or kept[0] is not node:
+        kept = (node, *by_place(network.depth_first, node))
+        network.__dict__["_by_place"] = kept
+    return kept[1], kept[2]
 
 
 def unfit(grid: Grid, network: Network, pieces: Pieces) -> str:

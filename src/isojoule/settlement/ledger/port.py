@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 from isojoule.core.transfer import Account, Transfer
 from isojoule.settlement.ledger.answers import Answer
+from isojoule.settlement.ledger.columns import Records
 from isojoule.settlement.ledger.rules import Balance
 
 
@@ -25,24 +26,8 @@ class Head(NamedTuple):
     root: bytes
 
 
-class Ledger(Protocol):
-    """A double-entry ledger. Spec: docs/spec/ledger.md.
-
-    `now_ns` is the time of the request, ns since 1970. What has been answered as written is kept,
-    whatever happens afterwards.
-    """
-
-    def open_accounts(self, accounts: Sequence[Account], now_ns: int) -> list[Answer]:
-        """Open accounts; those that are there already are left as they are."""
-        ...
-
-    def post(self, transfers: Sequence[Transfer], now_ns: int) -> list[Answer]:
-        """Write transfers of any kind; see `rules.apply_transfers`."""
-        ...
-
-    def expire(self, now_ns: int) -> int:
-        """End what is pending and has run out. Returns how many."""
-        ...
+class ReadLedger(Protocol):
+    """A ledger to look into."""
 
     def account(self, account_id: int) -> tuple[Account, Balance] | None:
         """An account with its balance."""
@@ -63,4 +48,28 @@ class Ledger(Protocol):
     @property
     def head(self) -> Head:
         """What stands for the whole log."""
+        ...
+
+
+class Ledger(ReadLedger, Protocol):
+    """A double-entry ledger. Spec: docs/spec/ledger.md.
+
+    `now_ns` is the time of the request, ns since 1970. What has been answered as written is kept,
+    whatever happens afterwards.
+    """
+
+    def open_accounts(self, accounts: Sequence[Account], now_ns: int) -> list[Answer]:
+        """Open accounts; those that are there already are left as they are."""
+        ...
+
+    def post(self, transfers: Sequence[Transfer], now_ns: int) -> list[Answer]:
+        """Write transfers of any kind; see `rules.apply_transfers`."""
+        ...
+
+    def post_records(self, records: Records, now_ns: int) -> dict[int, Answer]:
+        """Write many, given as an array; answers of those rows alone that were not written now."""
+        ...
+
+    def expire(self, now_ns: int) -> int:
+        """End what is pending and has run out. Returns how many."""
         ...

@@ -25,7 +25,6 @@ from typing import NamedTuple, Protocol
 
 from isojoule.core.errors import InputError, InvariantError
 from isojoule.core.transfer import (
-    MOST_AMOUNT,
     Account,
     Kind,
     Limit,
@@ -34,10 +33,12 @@ from isojoule.core.transfer import (
     stable_id,
 )
 from isojoule.settlement.ledger.answers import Answer, Status
+from isojoule.settlement.ledger.ranges import fault, possible_ids
 
-_MOST_ID = 2**128 - 1
 _MOST_TIME_NS = 2**62
+_NO_LIMIT = Limit.NONE
 _DEBITS, _CREDITS = Limit.DEBITS_MUST_NOT_EXCEED_CREDITS, Limit.CREDITS_MUST_NOT_EXCEED_DEBITS
+_POSTED, _PENDING, _POST, _VOID, _EXPIRE = Kind  # looked up for every transfer
 _ENDED = {
     Kind.POST: Status.ALREADY_POSTED,
     Kind.VOID: Status.ALREADY_VOIDED,
@@ -231,13 +232,16 @@ class _Work:
         self, view: View, transfers: Sequence[Transfer], due: Sequence[Transfer], clock: int
     ) -> None:
         self.clock = clock
+        self.created = Answer(Status.CREATED, clock)
         self.view = view
-        pending = _ids(t.pending_id for t in transfers)
+        pending = possible_ids(t.pending_id for t in transfers)
         expiries = {expiry_id(t.id) for t in due}
-        self.known = dict(view.transfers(_ids(t.id for t in transfers) | pending | expiries))
+        self.known = dict(
+            view.transfers(possible_ids(t.id for t in transfers) | pending | expiries)
+        )
         self.before = view.ends(pending)
         owners = (*transfers, *due, *(self.known[i] for i in pending if i in self.known))
-        touched = _ids(t.debit for t in owners) | _ids(t.credit for t in owners)
+        touched = possible_ids(t.debit for t in owners) | possible_ids(t.credit for t in owners)
         self.accounts = view.accounts(touched)
         balances = view.balances(touched)
         self.totals = {i: list(balances.get(i, _NOTHING)) for i in self.accounts}
@@ -279,16 +283,16 @@ class _Work:
     def one(self, t: Transfer) -> Answer:
         """Decide one transfer, and write it if it stands."""
         kind = t.kind
-        if kind is Kind.EXPIRE:
+        if kind is _EXPIRE:
             return Answer(Status.KIND_RESERVED)
         about = fault(t)
         if about:
             return Answer(Status.OUT_OF_RANGE, about=about)
         there = self.known.get(t.id)
         pending = None
-        if kind is Kind.POST or kind is Kind.VOID:
+        if kind is _POST or kind is _VOID:
             pending = self.known.get(t.pending_id)
-            if pending is not None and pending.kind is Kind.PENDING:
+            if pending is not None and pending.kind is _PENDING:
                 t = t._replace(
                     debit=t.debit or pending.debit,
                     credit=t.credit or pending.credit,
@@ -301,8 +305,8 @@ class _Work:
         refusal = self.refusal(t) if pending is None else self.refusal_of_end(t, pending)
         if refusal is not None:
             return Answer(refusal)
-        self.write(t._replace(at_ns=self.clock), pending)
-        return Answer(Status.CREATED, self.clock)
+        self.write(Transfer._make((*t[:-1], self.clock)), pending)
+        return self.created
 
     def refusal(self, t: Transfer) -> Status | None:
         """Why a transfer that takes or reserves is refused."""
@@ -315,11 +319,13 @@ class _Work:
             return Status.CREDIT_NOT_FOUND
         if debit.unit != credit.unit:
             return Status.UNITS_DIFFER
-        if debit.limit & _DEBITS:
+        if debit.limit == credit.limit == _NO_LIMIT:
+            return None
+        if debit.limit == _DEBITS:
             gave, got, reserved, _ = self.totals[t.debit]
             if gave + reserved + t.amount > got:
                 return Status.EXCEEDS_CREDITS
-        if credit.limit & _CREDITS:
+        if credit.limit == _CREDITS:
             gave, got, _, reserved = self.totals[t.credit]
             if got + reserved + t.amount > gave:
                 return Status.EXCEEDS_DEBITS
@@ -348,12 +354,13 @@ class _Work:
     def move(self, t: Transfer, pending: Transfer | None, sign: int) -> None:
         """Add (or take back) what a transfer does to the totals of its two accounts."""
         debit, credit = self.totals[t.debit], self.totals[t.credit]
-        if t.kind is Kind.POSTED or t.kind is Kind.POST:
-            debit[0] += sign * t.amount
-            credit[1] += sign * t.amount
-        if t.kind is Kind.PENDING:
-            debit[2] += sign * t.amount
-            credit[3] += sign * t.amount
+        kind, amount = t.kind, sign * t.amount
+        if kind is _POSTED or kind is _POST:
+            debit[0] += amount
+            credit[1] += amount
+        if kind is _PENDING:
+            debit[2] += amount
+            credit[3] += amount
         if pending is not None:
             debit[2] -= sign * pending.amount
             credit[3] -= sign * pending.amount
@@ -369,39 +376,6 @@ class _Work:
 
 
 _NOTHING = Balance()
-
-
-def _ids(numbers: Iterable[int]) -> set[int]:
-    """Those that can be ids; a store need not stand others."""
-    return {i for i in numbers if 0 < i <= _MOST_ID}
-
-
-def fault(t: Transfer) -> str:
-    """The field of a request that is out of its range; empty if there is none."""
-    if not isinstance(t.kind, Kind):
-        return "kind"
-    ending = t.kind is Kind.POST or t.kind is Kind.VOID
-    if not 0 < t.id <= _MOST_ID:
-        return "id"
-    if not (0 if ending else 1) <= t.amount <= MOST_AMOUNT:
-        return "amount"
-    if not 0 <= t.debit <= _MOST_ID:
-        return "debit"
-    if not 0 <= t.credit <= _MOST_ID:
-        return "credit"
-    if t.timeout_s and not (t.kind is Kind.PENDING and 0 < t.timeout_s < 2**32):
-        return "timeout_s"
-    if not (0 < t.pending_id <= _MOST_ID if ending else t.pending_id == 0):
-        return "pending_id"
-    if not 0 <= t.code < 2**16:
-        return "code"
-    if t.linked not in (False, True):
-        return "linked"
-    if not -(2**63) <= t.for_s < 2**63:
-        return "for_s"
-    if len(t.ref) != 32:
-        return "ref"
-    return "at_ns" if t.at_ns else ""
 
 
 def _again(asked: Transfer, there: Transfer) -> Answer:

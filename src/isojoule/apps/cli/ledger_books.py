@@ -1,0 +1,98 @@
+"""`isojoule ledger export` and `correct`: a ledger for other tools, and late meter data for it."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from isojoule.apps.cli.app import AsJson
+from isojoule.apps.cli.ledger import Url, ledgers
+
+__all__ = ["correct", "export", "ledgers"]
+
+
+@ledgers.command("export")
+def export(
+    url: Url,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Ends with .beancount; - prints it.")
+    ],
+    timezone: Annotated[str, typer.Option(help="Where a day begins, as Europe/Vienna.")] = "UTC",
+    as_json: AsJson = False,
+) -> None:
+    """Write the ledger as a beancount file, which bean-check accepts."""
+    from isojoule.apps.ledger import read_ledger
+    from isojoule.core.errors import InputError
+    from isojoule.settlement.beancount import beancount_lines
+    from isojoule.settlement.settle import Code
+
+    if str(file) != "-" and file.suffix not in (".beancount", ".bean"):
+        raise InputError(
+            "is no beancount file", place=str(file), remedy="give a name that ends with .beancount"
+        )
+    meanings = {int(code): code.name.lower().replace("_", " ") for code in Code}
+    with read_ledger(url) as ledger:
+        lines = beancount_lines(ledger, timezone=timezone, meanings=meanings)
+        if str(file) == "-":
+            sys.stdout.writelines(f"{line}\n" for line in lines)
+            return
+        half = file.with_name(file.name + ".half")
+        try:
+            with half.open("w", encoding="utf-8") as stream:
+                stream.writelines(f"{line}\n" for line in lines)
+            half.replace(file)
+        finally:
+            half.unlink(missing_ok=True)
+        size = ledger.head.size
+    if as_json:
+        print(json.dumps({"file": str(file), "entries": size}, ensure_ascii=False))
+        return
+    print(f"{file}: {size} entries\n\nCheck:  bean-check {file}")
+
+
+@ledgers.command("correct")
+def correct(
+    url: Url,
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the run that it keeps.")],
+    readings: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="READINGS...",
+            help="Tables of time, participant and metered [kWh]: all that came late, the first "
+            "first.",
+        ),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Book late or wrong meter data: new transfers, nothing that was written is altered.
+
+    Give all files that came for this run, in their order; what is booked already is not booked
+    twice.
+    """
+    from isojoule.apps.ledger import open_ledger
+    from isojoule.apps.results.correct import corrections
+    from isojoule.core.errors import InputError
+    from isojoule.settlement.booking import write
+
+    found = list(corrections(run, readings))  # everything is read and checked first
+    with open_ledger(url, create=False) as ledger:
+        before = ledger.head.size
+        for period, _, part in found:
+            for refused in write(ledger, part, time.time_ns()):
+                raise InputError(
+                    f"refused a correction of period {period!r}: {refused.answer.reason}",
+                    place=url,
+                    remedy="give the files in the order in which they were booked",
+                )
+        written = ledger.head.size - before
+    transfers = sum(part.count for _, _, part in found)
+    if as_json:
+        told = {"transfers": transfers, "written": written}
+        print(json.dumps(told, ensure_ascii=False))
+        return
+    print(f"{transfers} transfers correct the run; {written} entries are new in the ledger")

@@ -1,0 +1,213 @@
+"""SQLite and PostgreSQL: connections, what makes them durable, one lock, one way to fail.
+
+The rest of this folder does not know which of the two it works on, apart from what stands here.
+
+- SQLite: write-ahead log, `synchronous = FULL`, so a commit is on the disk before it returns.
+- PostgreSQL: SERIALIZABLE, `synchronous_commit` on, whatever the server's default is.
+- One writer: an operating system's lock on a file beside the database, or an advisory lock of the
+  server. Both end with the process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool, QueuePool
+
+from isojoule.apps.ledger.urls import Place
+from isojoule.core.errors import InputError, StorageError
+
+BUSY_MS = 10_000
+"""How long SQLite waits for another program that has the file."""
+_CONNECT_S = 10
+_BUSY_WRITER = "close the other writer first; reading needs no writer"
+_RETRY = ("40001", "40P01")
+"""SQLSTATE of transactions that may succeed when tried again: serialization, deadlock."""
+
+
+def reading_engine(place: Place) -> Engine:
+    """Connections that can read alone; each transaction sees one state of the ledger."""
+    if place.file is not None:
+        engine = _sqlite(place.file, "ro", QueuePool)
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Connection) -> None:
+            connection.exec_driver_sql("BEGIN")
+
+        return engine
+    assert place.url is not None
+    return create_engine(
+        place.url,
+        isolation_level="REPEATABLE READ",
+        connect_args={"connect_timeout": _CONNECT_S},
+        pool_pre_ping=True,
+    )
+
+
+def writing_engine(place: Place) -> Engine:
+    """Connections that write. Statements are compiled with `%s` or `?`, for rows as tuples."""
+    if place.file is not None:
+        return _sqlite(place.file, "rwc", NullPool)
+    assert place.url is not None
+    engine = create_engine(
+        place.url,
+        isolation_level="SERIALIZABLE",
+        connect_args={"connect_timeout": _CONNECT_S},
+        poolclass=NullPool,
+        paramstyle="format",
+    )
+
+    @event.listens_for(engine, "connect")
+    def _durable(connection: Any, _record: Any) -> None:
+        connection.execute("SET SESSION synchronous_commit = on")
+        connection.commit()
+
+    return engine
+
+
+def _sqlite(file: Path, mode: str, pool: type[Any]) -> Engine:
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"file:{quote(str(file))}?mode={mode}",
+            uri=True,
+            timeout=BUSY_MS / 1000,
+            isolation_level=None,  # transactions begin where we say
+            check_same_thread=False,
+        )
+        connection.execute("PRAGMA foreign_keys = ON")
+        if mode != "ro":
+            connection.execute("PRAGMA synchronous = FULL")
+        return connection
+
+    return create_engine("sqlite://", creator=connect, poolclass=pool)
+
+
+def prepare(connection: Connection, place: Place) -> None:
+    """Switch SQLite's file to its write-ahead log; it remembers that.
+
+    Raises
+    ------
+    StorageError
+        The file system cannot do it.
+    """
+    if place.file is None:
+        return
+    mode = connection.exec_driver_sql("PRAGMA journal_mode = WAL").scalar()
+    if mode != "wal":
+        raise StorageError(
+            f"SQLite keeps no write-ahead log there, but a journal of mode {mode!r}",
+            place=place.text,
+            remedy="keep the file on a local disk",
+        )
+
+
+def begin_statement(engine: Engine) -> str:
+    """What begins a transaction that writes; "" where the driver does it."""
+    return "BEGIN IMMEDIATE" if engine.name == "sqlite" else ""
+
+
+def pipelined(connection: Any) -> contextlib.AbstractContextManager[Any]:
+    """Statements within go out together, if the driver can do that."""
+    if hasattr(connection, "pipeline"):
+        return connection.pipeline()  # type: ignore[no-any-return]
+    return contextlib.nullcontext()
+
+
+def is_conflict(error: Exception) -> bool:
+    """Whether a transaction failed for what another one did, and may be tried again."""
+    return getattr(error, "sqlstate", None) in _RETRY
+
+
+def is_gone(connection: Any) -> bool:
+    """Whether the connection to the server is lost."""
+    return bool(getattr(connection, "broken", False) or getattr(connection, "closed", False))
+
+
+def table_names(connection: Connection) -> set[str]:
+    """Tables in the file, or in the current schema."""
+    return set(inspect(connection).get_table_names())
+
+
+def failed(error: Exception, place: Place) -> StorageError:
+    """An error of the database as one of ours."""
+    cause = getattr(error, "orig", None) or error
+    told = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
+    if place.file is None:
+        remedy = "check that the server runs, its disk and its log, then ask again"
+    elif "readonly" in told or "unable to open" in told:
+        remedy = "make file and folder writable, then ask again"
+    elif "full" in told or "I/O" in told:
+        remedy = "make room on the disk, then ask again"
+    elif "locked" in told:
+        remedy = "end the other program that uses the file, then ask again"
+    else:
+        remedy = "check the file with `isojoule ledger verify`"
+    return StorageError(f"the database fails: {told}", place=place.text, remedy=remedy)
+
+
+@contextlib.contextmanager
+def storage_errors(place: Place) -> Iterator[None]:
+    """Errors of SQLAlchemy and of the driver leave as `StorageError`."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise failed(error, place) from error
+
+
+class FileLock:
+    """The one writer of a file of SQLite: a lock on `FILE.lock`, which ends with the process.
+
+    A process that was forked meanwhile holds it, too, until it ends.
+    """
+
+    def __init__(self, place: Place) -> None:
+        assert place.file is not None
+        self._file: TextIO | None = None
+        path = place.file.with_name(place.file.name + ".lock")
+        try:
+            file = path.open("a", encoding="ascii")
+        except OSError as error:
+            raise StorageError(
+                f"the lock file cannot be opened ({error.strerror or error})",
+                place=str(path),
+                remedy="make its folder writable",
+            ) from None
+        if not _locked(file):
+            file.close()
+            raise InputError("has a writer", place=place.text, remedy=_BUSY_WRITER)
+        self._file = file
+
+    def release(self) -> None:
+        """Let another writer in."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def lock_session(connection: Connection, place: Place) -> None:
+    """Become the one writer of a schema of PostgreSQL, for as long as this session lasts."""
+    schema = connection.scalar(text("SELECT current_schema()"))
+    words = hashlib.sha256(f"isojoule.ledger.1 {schema}".encode()).digest()
+    key = int.from_bytes(words[:8], "big", signed=True)
+    if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}):
+        raise InputError("has a writer", place=place.text, remedy=_BUSY_WRITER)
+
+
+def _locked(file: TextIO) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system; PRAGMA busy_timeout still keeps order
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,132 @@
+"""Late or wrong meter data of a run that was settled: what has to be booked besides.
+
+    for period, part in corrections(folder, [first, second]): ...
+
+Readings come as tables of time, participant and energy. The files are taken in the order in which
+they came in: each is settled against all before it, and its difference is a revision of its own, so
+booking them again writes nothing. What the operator's line loses or gains is not shared again.
+Spec: docs/spec/settlement.md, Y26.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isojoule.apps.files.tables import Column, Table, read_table
+from isojoule.apps.files.times import epoch_s
+from isojoule.apps.results.asked import read_asked
+from isojoule.apps.results.store import Run
+from isojoule.apps.results.stretch import stretches
+from isojoule.core.errors import InputError
+from isojoule.core.units import UJ_PER_J
+from isojoule.microworld.scenario import Scenario
+from isojoule.settlement.booking import Booked, book, difference, with_readings
+from isojoule.settlement.settle import settle
+from isojoule.settlement.stretch import Stretch
+
+Ints = NDArray[np.int64]
+READINGS = (
+    Column("time", "time", True, "start of the interval"),
+    Column("participant", "text", True, "whose meters: all of them together"),
+    Column("metered_j", "J", True, "energy received in the interval; negative: delivered"),
+)
+"""Columns of a table of late readings."""
+LARGEST_J = 4e12
+
+
+class Readings(NamedTuple):
+    """Late readings of one file, (rows,)."""
+
+    file: Path
+    table: Table
+    time_s: Ints
+    member: NDArray[np.int32]
+    metered_uj: Ints
+
+
+def corrections(folder: Path, files: Sequence[Path]) -> Iterator[tuple[str, int, Booked]]:
+    """Transfers that correct a settled run: period, number of the file (from 1), transfers.
+
+    Raises
+    ------
+    InputError
+        It is no run, or a reading is none of it; with file, line and remedy.
+    """
+    manifest = Run(folder).manifest
+    scenario, rules = read_asked(folder / "scenario", manifest["arguments"])
+    readings = [read_readings(file, scenario) for file in files]
+    for period, stretch in stretches(folder, scenario, rules.netting):
+        before, settled = stretch, settle(stretch, rules)
+        for number, late in enumerate(readings, 1):
+            after = _corrected(before, late)
+            if after is None:
+                continue
+            again = settle(after, rules)
+            change = difference(again, settled)
+            if change.lines:
+                yield period.name, number, book(after, change, manifest["run"], revision=number)
+            before, settled = after, again
+
+
+def read_readings(file: Path, scenario: Scenario) -> Readings:
+    """Read one file of late readings.
+
+    Raises
+    ------
+    InputError
+        With file, line and remedy.
+    """
+    if file.suffix not in (".csv", ".parquet") or not file.is_file():
+        raise InputError(
+            "is no table of readings",
+            place=str(file),
+            remedy="give a .csv or .parquet file with the columns time, participant, metered [kWh]",
+        )
+    table = read_table(file.parent, file.stem, READINGS, currency=scenario.currency)
+    tz = ZoneInfo(scenario.timezone)
+    times = [epoch_s(t, tz, place=table.place(row)) for row, t in enumerate(table.times["time"])]
+    member = table.index_of("participant", "participant", scenario.participants)
+    energy_j = table.number("metered_j")
+    known = {int(t) for p in scenario.periods for t in scenario.times_s[scenario.rows(p)].tolist()}
+    seen: dict[tuple[int, int], int] = {}
+    for row, (time_s, who, value) in enumerate(zip(times, member.tolist(), energy_j, strict=True)):
+        place = table.place(row)
+        if not abs(value) < LARGEST_J:
+            raise InputError("no energy given", place=place, remedy="give what the meter shows")
+        if time_s not in known:
+            raise InputError(
+                "no interval of the run starts then", place=place, remedy="give its first moment"
+            )
+        if (time_s, who) in seen:
+            raise InputError(
+                f"{scenario.participants[who]!r} has two readings of one interval",
+                place=place,
+                remedy=f"keep one; the other is at {table.place(seen[time_s, who])}",
+            )
+        seen[time_s, who] = row
+    return Readings(
+        file,
+        table,
+        np.array(times, np.int64),
+        member,
+        np.rint(energy_j * UJ_PER_J).astype(np.int64),
+    )
+
+
+def _corrected(stretch: Stretch, late: Readings) -> Stretch | None:
+    """The stretch with these readings; None if none of them lies in it."""
+    at = np.searchsorted(stretch.time_s, late.time_s)
+    inside = (at < stretch.time_s.size) & (
+        stretch.time_s[np.minimum(at, stretch.time_s.size - 1)] == late.time_s
+    )
+    if not inside.any():
+        return None
+    metered = stretch.metered_uj.copy()
+    metered[at[inside], late.member[inside]] = late.metered_uj[inside]
+    return with_readings(stretch, metered)

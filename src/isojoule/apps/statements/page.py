@@ -1,0 +1,214 @@
+"""One household, one period, one page: what it pays, and why.
+
+The page needs no other file, no script and no network; it reads well on a screen and on A4.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from string import Template
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from isojoule.apps.report.words import A_CENT, energy, money, number, price, text
+from isojoule.apps.statements.price_section import price_section
+from isojoule.apps.statements.sheet import Sheet, asset, exact, kwh, table
+from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, UJ_PER_J
+from isojoule.settlement.settle import Code
+from isojoule.settlement.statements import BillLine
+
+NOTABLE_J = 0.05 * J_PER_KWH
+"""A smaller difference of what a battery holds at the end is not told."""
+WHO = {
+    "market": "the local market",
+    "balancing": "balancing",
+    "operator": "the operator",
+    "utility": "the utility",
+}
+SIGNS = "Energy that you gave and money that you get have a minus sign."
+BALANCED_AT = {
+    "tie": "at the utility's price in that moment: the one at which it sells while the "
+    "neighbourhood draws from it, the one at which it buys while it feeds it",
+    "dual": "at a price for too much and one for too little, which follow from the utility's two",
+    "fixed": "at a fixed price for too much and one for too little",
+}
+"""What the rules of settlement say of the price of an imbalance."""
+
+
+def page(sheet: Sheet) -> str:
+    """The page as HTML."""
+    return Template(asset("statement.html")).substitute(
+        title=text(f"Statement: {sheet.label}, {_period(sheet)}"),
+        style=asset("statement.css"),
+        head=_head(sheet),
+        bill=_bill(sheet),
+        price=price_section(sheet),
+        alone=_alone(sheet),
+        check=_check(sheet),
+    )
+
+
+def _head(sheet: Sheet) -> str:
+    """The sum, the period, and the comparison in a sentence."""
+    pays = sheet.statement.sum_nano / NANO_PER_UNIT
+    amount = money(abs(pays), sheet.currency)
+    verb = "You pay" if pays >= 0 else "You get"
+    tone = "" if abs(sheet.saved) < A_CENT else "good" if sheet.saved > 0 else "bad"
+    return (
+        f'<header class="{tone}"><p class="kicker">Statement of {text(sheet.label)} '
+        f"({text(sheet.facts.stretch.members[sheet.who])})<br>{text(_title(sheet))}</p>"
+        f"<h1>{verb} {amount}</h1>"
+        f'<p class="lead">{text(_period(sheet))}. {_compared(sheet)}</p></header>'
+    )
+
+
+def _compared(sheet: Sheet) -> str:
+    """One sentence of the comparison with the baseline."""
+    alone = int(sheet.facts.alone.paid_nano[sheet.who]) / NANO_PER_UNIT
+    would = "paid" if alone >= 0 else "got"
+    there = f"{would} {money(abs(alone), sheet.currency)} {sheet.without}"
+    if abs(sheet.saved) < A_CENT:
+        return f"You would have {there}: no difference."
+    amount = money(abs(sheet.saved), sheet.currency)
+    if sheet.saved > 0:
+        return f'<b class="good">You saved {amount}</b>: you would have {there}.'
+    return f'<b class="bad">That is {amount} worse</b>: you would have {there}.'
+
+
+def _bill(sheet: Sheet) -> str:
+    """The lines of the bill."""
+    rows = [_line(sheet, line) for line in sheet.statement.lines]
+    total = exact(sheet.statement.sum_nano, sheet.currency)
+    net = kwh(sheet.statement.energy_uj)
+    cells = f"<td></td><td>{net}</td><td></td><td>{total}</td>"
+    rows.append(f'<tr class="sum"><th scope="row">Sum</th>{cells}</tr>')
+    codes = {line.code for line in sheet.statement.lines}
+    told = [SIGNS]
+    if Code.IMBALANCE in codes:
+        told.append(
+            "What your meter shows besides what was announced is settled "
+            f"{BALANCED_AT[sheet.facts.rules.imbalance.price]}."
+        )
+    names = " and ".join(f"<code>{text(name)}</code>" for name in sheet.sheets)
+    told.append("Amounts are rounded here.")
+    told += [f"{names} hold exact amounts, and every interval."] if names else []
+    return (
+        "<section><h2>Your bill</h2>"
+        + table(["", "With whom", "Energy", "Mean price", "You pay"], rows)
+        + f'<p class="soft">{" ".join(told)}</p></section>'
+    )
+
+
+def _line(sheet: Sheet, line: BillLine) -> str:
+    """A row of the bill."""
+    has_energy = line.energy_uj != 0
+    each = price(line.price_per_j, sheet.currency, 2) if has_energy and line.money_nano else ""
+    name = line.name[:1].upper() + line.name[1:]
+    who = WHO.get(line.payee, line.payee)
+    cells = [
+        f'<td class="word">{text(who)}</td>',
+        f"<td>{kwh(line.energy_uj) if has_energy else ''}</td>",
+        f"<td>{each}</td>",
+        f"<td>{exact(line.money_nano, sheet.currency)}</td>",
+    ]
+    small = sheet.why if line.code is Code.DIVIDEND else ""
+    below = f"<small>{text(small)}</small>" if small else ""
+    return f'<tr><th scope="row">{text(name)}{below}</th>{"".join(cells)}</tr>'
+
+
+def _alone(sheet: Sheet) -> str:
+    """The comparison with the world without a market."""
+    alone, who = sheet.facts.alone, sheet.who
+    net = alone.net_uj[:, who]
+    bought, sold = int(np.maximum(net, 0).sum()), int(np.maximum(-net, 0).sum())
+    drawn = f"drawn {kwh(bought)}, given {kwh(sold)}"
+    total = int(alone.paid_nano[who])
+    mine = sheet.statement.sum_nano
+    result = "Saved" if total >= mine else "Lost"
+    rows = [
+        f'<tr class="{mark}"><th scope="row">{title}</th><td>{what}</td>'
+        f"<td>{exact(nano, sheet.currency)}</td></tr>"
+        for title, what, nano, mark in (
+            (f"You would pay {sheet.without}", drawn, total, ""),
+            ("You pay with the market", "the bill above, with all its fees", mine, ""),
+            (result, "", abs(total - mine), "sum"),
+        )
+    ]
+    tariff = (
+        " The utility's two prices are taken as all that it charges."
+        if sheet.facts.files.scenario.has_utility
+        else ""
+    )
+    head = sheet.without[:1].upper() + sheet.without[1:]
+    return (
+        f"<section><h2>{head}</h2><p>The same home, sun and battery in the same time, without "
+        f"neighbours to trade with.{tariff}</p>{table(['', '', 'Amount'], rows)}"
+        f"{_beside(sheet)}</section>"
+    )
+
+
+def _beside(sheet: Sheet) -> str:
+    """What the sums do not count: energy left in batteries, and need that was not served."""
+    alone, who = sheet.facts.alone, sheet.who
+    told = []
+    kept = (
+        int(alone.market.stored_change_uj[who]) - int(alone.beside.stored_change_uj[who])
+    ) / UJ_PER_J
+    if abs(kept) >= NOTABLE_J:
+        how = "more" if kept > 0 else "less"
+        told.append(
+            f"Your battery ends the period with {energy(abs(kept))} {how} in it than it would have "
+            f"{sheet.without}; the sums do not count that."
+        )
+    with_it, without = (int(m.short_uj[who]) / UJ_PER_J for m in (alone.market, alone.beside))
+    if max(with_it, without) >= NOTABLE_J:
+        told.append(
+            f"Need that was not served: {energy(with_it)} with the market, {energy(without)} "
+            f"{sheet.without}; the sums do not count that."
+        )
+    return f'<p class="soft">{" ".join(told)}</p>' if told else ""
+
+
+def _check(sheet: Sheet) -> str:
+    """How to check the bill."""
+    manifest = sheet.facts.files.manifest
+    rows = [
+        ("Account in the ledger", f"<code>{text(sheet.statement.party)}</code>"),
+        ("Transfers", number(sheet.statement.transfers)),
+        ("Run", f"<code>{text(manifest['run'])}</code>"),
+    ]
+    if sheet.head is not None:
+        rows += [
+            ("Entries in the ledger", number(sheet.head.size)),
+            ("Root of the ledger", f"<code>{sheet.head.root.hex()}</code>"),
+        ]
+    body = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)
+    root = (
+        " The root stands for every entry of the ledger: whoever has the same root has the same "
+        "entries."
+        if sheet.head is not None
+        else ""
+    )
+    return (
+        "<section><h2>How to check this</h2><p>The bill is what stands in the ledger for your "
+        f"account, to the last digit.{root}</p><dl>{body}</dl></section>"
+    )
+
+
+def _title(sheet: Sheet) -> str:
+    return str(sheet.facts.files.summary["title"])
+
+
+def _period(sheet: Sheet) -> str:
+    """First and last day, and the name of the period."""
+    span, zone = sheet.facts.span, ZoneInfo(sheet.facts.files.scenario.timezone)
+    first = datetime.fromtimestamp(span.start_s, zone)
+    last = datetime.fromtimestamp(span.end_s, zone) - timedelta(seconds=1)
+    days = f"{first.day} {first:%B %Y}"
+    if last.date() != first.date():
+        same = (first.year, first.month) == (last.year, last.month)
+        start = f"{first.day}" if same else days
+        days = f"{start} to {last.day} {last:%B %Y}"
+    name = span.name[:1].upper() + span.name[1:]
+    return f"{name}, {days}" if name else days

@@ -1,0 +1,92 @@
+"""What a page is made of, and small parts that its sections use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files as package_files
+
+from isojoule.apps.report.words import SPACE, number
+from isojoule.apps.statements.facts import PeriodFacts
+from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, UJ_PER_J
+from isojoule.settlement.ledger.port import Head
+from isojoule.settlement.statements import Statement
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What a page is made of.
+
+    Attributes
+    ----------
+    facts, who
+        The period, and the member's position.
+    statement
+        Of the member, from the ledger.
+    why
+        Why it gets its share of what the market left over; "" if that is not known.
+    head
+        Of the ledger, if it is to be named.
+    sheets
+        Names of the CSV files beside the page.
+    """
+
+    facts: PeriodFacts
+    who: int
+    statement: Statement
+    why: str = ""
+    head: Head | None = None
+    sheets: tuple[str, ...] = ()
+
+    @property
+    def currency(self) -> str:
+        """Of all money."""
+        return self.statement.currency
+
+    @property
+    def label(self) -> str:
+        """How people call the household."""
+        return self.facts.files.scenario.labels[self.who]
+
+    @property
+    def saved(self) -> float:
+        """What the market saved against the bill without it, money."""
+        alone = int(self.facts.alone.paid_nano[self.who])
+        return (alone - self.statement.sum_nano) / NANO_PER_UNIT
+
+    @property
+    def without(self) -> str:
+        """How the world without the market is called."""
+        baseline = self.facts.files.summary["baseline"]
+        return "with the utility alone" if baseline == "utility-only" else "living alone"
+
+
+def table(heads: list[str], rows: list[str]) -> str:
+    """A table; its first column heads the rows."""
+    head = "".join(
+        f'<th scope="col"{" class=word" if h == "With whom" else ""}>{h}</th>' for h in heads
+    )
+    return (
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def exact(nano: int, currency: str) -> str:
+    """Money to four digits behind the point."""
+    return f"{number(nano / NANO_PER_UNIT, 4)}{SPACE}{currency}"
+
+
+def kwh(energy_uj: int) -> str:
+    """Energy in kWh to two digits, three where it is little."""
+    size = energy_uj / UJ_PER_J / J_PER_KWH
+    return f"{number(size, 2 if abs(size) >= 1 else 3)}{SPACE}kWh"
+
+
+def stop(sentence: str) -> str:
+    """A sentence with a capital and a full stop."""
+    return sentence[:1].upper() + sentence[1:].rstrip(".") + "."
+
+
+def asset(name: str) -> str:
+    """A file of the page."""
+    return (package_files(__package__) / "assets" / name).read_text(encoding="utf-8")

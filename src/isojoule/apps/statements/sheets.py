@@ -1,0 +1,114 @@
+"""Statements as CSV for spreadsheets: the bill, and every interval; amounts are exact."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from io import StringIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isojoule.apps.statements.facts import PeriodFacts, setters, walls
+from isojoule.core.units import J_PER_KWH, joules_text, money_text
+from isojoule.settlement.settle import Code
+from isojoule.settlement.statements import Statement
+
+Ints = NDArray[np.int64]
+KWH_UJ = 3_600_000_000_000
+
+
+def bill_sheet(statement: Statement) -> str:
+    """The lines of the bill and their sum."""
+    currency = statement.currency.lower()
+    rows: list[list[str]] = [
+        [
+            "line",
+            "payee",
+            f"pays_{currency}",
+            "received_kwh",
+            "received_j",
+            f"mean_{currency}_per_kwh",
+        ]
+    ]
+    rows += [
+        [
+            plain(line.name), plain(line.payee), money_text(line.money_nano),
+            kwh_text(line.energy_uj), joules_text(line.energy_uj),
+            price_text(line.price_per_j if line.money_nano else float("nan")),
+        ]
+        for line in statement.lines
+    ]  # fmt: skip
+    total = [money_text(statement.sum_nano), kwh_text(statement.energy_uj)]
+    rows.append(["Sum", "", *total, joules_text(statement.energy_uj), ""])
+    return sheet(rows)
+
+
+def interval_sheet(facts: PeriodFacts, who: int) -> str:
+    """A row for each interval of a member."""
+    s, currency = facts.stretch, facts.stretch.currency.lower()
+    clock = facts.clock
+    cleared, metered = s.cleared_uj[:, who].tolist(), s.metered_uj[:, who].tolist()
+    money = [column.money_nano[:, who].tolist() for column in facts.columns]
+    heads = ["time", "bought_kwh", "sold_kwh", "cleared_j", "metered_j", "imbalance_j"]
+    heads += [f"price_{currency}_per_kwh"]
+    heads += [f"{plain(_title(c.code, c.name))}_{currency}" for c in facts.columns]
+    heads += [f"sum_{currency}", "price_set_by", "full_link"]
+    rows = [heads]
+    who_sets, full = setters(facts, who), walls(facts, who)
+    for at in range(s.time_s.size):
+        amounts = [column[at] for column in money]
+        rows.append(
+            [
+                clock[at],
+                kwh_text(max(metered[at], 0)), kwh_text(max(-metered[at], 0)),
+                joules_text(cleared[at]), joules_text(metered[at]),
+                joules_text(metered[at] - cleared[at]),
+                price_text(float(facts.price_per_j[at, who])),
+                *map(money_text, amounts), money_text(sum(amounts)),
+                plain(who_sets[at]), plain(full[at]),
+            ]
+        )  # fmt: skip
+    return sheet(rows)
+
+
+def sheet(rows: Iterable[list[str]]) -> str:
+    """Rows as CSV (RFC 4180), lines ended by CR LF."""
+    out = StringIO()
+    csv.writer(out).writerows(rows)
+    return out.getvalue()
+
+
+def plain(word: str) -> str:
+    """A word that no spreadsheet takes for a formula.
+
+    >>> plain("=1+1"), plain("Energy bought")
+    ("'=1+1", 'Energy bought')
+    """
+    return f"'{word}" if word[:1] in ("=", "+", "-", "@", "\t", "\r") else word
+
+
+def kwh_text(energy_uj: int) -> str:
+    """Energy in kWh, to the thousandth of a Wh; exact amounts stand beside it in J.
+
+    >>> kwh_text(1_234_567_890_123), kwh_text(0), kwh_text(-3_600_000_000_000)
+    ('0.342936', '0', '-1')
+    """
+    text = f"{energy_uj / KWH_UJ:.6f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def price_text(price_per_j: float) -> str:
+    """A price per kWh to six digits behind the point; empty where there is none."""
+    return f"{price_per_j * J_PER_KWH:.6f}" if np.isfinite(price_per_j) else ""
+
+
+def _title(code: Code, name: str) -> str:
+    """Head of a column of money."""
+    return {
+        Code.TRADE: "energy",
+        Code.LINK: "lines",
+        Code.COMPUTE: "computing",
+        Code.IMBALANCE: "imbalance",
+        Code.LOSS_CHARGE: "losses",
+    }.get(code, f"fee {name}")

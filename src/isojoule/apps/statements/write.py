@@ -1,0 +1,201 @@
+"""Write statements into a folder: for each household and period a page and two CSV files."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from isojoule.apps.results.settlement import SettledRun, settle_run
+from isojoule.apps.results.stretch import stretches
+from isojoule.apps.statements.facts import PeriodFacts, facts_of
+from isojoule.apps.statements.page import page
+from isojoule.apps.statements.reasons import MarketFiles
+from isojoule.apps.statements.sheet import Sheet
+from isojoule.apps.statements.sheets import bill_sheet, interval_sheet
+from isojoule.core.errors import InputError
+from isojoule.microworld.scenario import Scenario
+from isojoule.settlement.ledger.port import Head, ReadLedger
+from isojoule.settlement.settle import member
+from isojoule.settlement.statements import Span, Statement, statements_of
+
+Progress = Callable[[str, int, int], None]
+"""Called with a stage, what is done, and what is expected (0 if unknown)."""
+
+
+class Written(NamedTuple):
+    """The files of one statement, and the statement."""
+
+    period: str
+    member: str
+    statement: Statement
+    page: Path
+    intervals: Path
+    bill: Path
+
+
+def statements_of_run(
+    run_folder: Path,
+    out_folder: Path,
+    *,
+    ledger: str | None = None,
+    members: Collection[str] | None = None,
+    periods: Collection[str] | None = None,
+    progress: Progress | None = None,
+) -> list[Written]:
+    """Settle a run again from its folder, and write its statements; see `write_statements`.
+
+    `ledger` is the URL of one that keeps its transfers; bills are read from it, with corrections.
+
+    Raises
+    ------
+    InputError
+        It is no run folder.
+    """
+    from isojoule.apps.results.asked import read_asked
+    from isojoule.apps.results.store import Run
+
+    manifest = Run(run_folder).manifest
+    asked = read_asked(run_folder / "scenario", manifest["arguments"])
+    settled = settle_run(run_folder, asked.scenario, asked.rules, manifest["run"], manifest["seed"])
+
+    def written(kept: ReadLedger | None) -> list[Written]:
+        return write_statements(
+            run_folder, out_folder, asked.scenario, settled,
+            ledger=kept, members=members, periods=periods, progress=progress,
+        )  # fmt: skip
+
+    if ledger is None:
+        return written(None)
+    from isojoule.apps.ledger import read_ledger
+
+    with read_ledger(ledger) as kept:
+        return written(kept)
+
+
+def write_statements(
+    run_folder: Path,
+    out_folder: Path,
+    scenario: Scenario,
+    settled: SettledRun,
+    *,
+    ledger: ReadLedger | None = None,
+    members: Collection[str] | None = None,
+    periods: Collection[str] | None = None,
+    progress: Progress | None = None,
+) -> list[Written]:
+    """Write the statements of a run that was settled.
+
+    Parameters
+    ----------
+    run_folder
+        The run, whole.
+    out_folder
+        Made if it is not there. Files of the same names are replaced.
+    scenario
+        As it was run, cut to its periods.
+    settled
+        The settlement of the run.
+    ledger
+        With its transfers; that of `settled` if not given. Its head stands on the pages.
+    members, periods
+        Whose, and of which periods; all if not given.
+    progress
+        See `Progress`.
+
+    Returns
+    -------
+    What was written, period by period.
+
+    Raises
+    ------
+    InputError
+        Unknown members or periods, or a settlement of another run.
+    """
+    files = MarketFiles.open(run_folder, scenario)
+    whose = _chosen("member", members, scenario.participants)
+    named = _chosen("period", periods, [p.name for p in scenario.periods])
+    kept = ledger if ledger is not None else settled.ledger
+    head, found = kept.head, read_statements(kept, scenario, whose)
+    stems = file_stems(scenario.participants)
+    tell = progress or (lambda stage, done, total: None)
+    out_folder.mkdir(parents=True, exist_ok=True)
+    written: list[Written] = []
+    worlds = stretches(run_folder, scenario, "interval", "baseline")
+    for i, (part, (period, baseline)) in enumerate(zip(settled.periods, worlds, strict=True)):
+        if period.name not in named:
+            continue
+        facts = facts_of(files, i, part, settled.rules, baseline)
+        why = dict(zip(part.shares.members, part.shares.why, strict=True))
+        for name in whose:
+            statement = found.get((member(name), period.name)) or Statement(
+                member(name), scenario.currency, facts.span, (), 0
+            )
+            written.append(
+                _write(facts, statement, name, out_folder, stems[name], why.get(name, ""), head)
+            )
+            tell("writing statements", len(written), len(whose) * len(named))
+    return written
+
+
+def read_statements(
+    ledger: ReadLedger, scenario: Scenario, members: Iterable[str]
+) -> dict[tuple[str, str], Statement]:
+    """The statements of some members, by account and period."""
+    return statements_of(
+        [account for account, _ in ledger.accounts()],
+        ledger.transfers(),
+        scenario.currency,
+        [Span(p.name, p.start_s, p.end_s) for p in scenario.periods],
+        parties=[member(name) for name in members],
+    )
+
+
+def file_stems(names: Iterable[str]) -> dict[str, str]:
+    """File names for names of members: what a file system may not like is replaced.
+
+    A name that was altered, or that differs from another by capitals alone, ends with a few digits
+    of its hash.
+
+    >>> file_stems(["ada", "a/b"])
+    {'ada': 'ada', 'a/b': 'a_b-c14cddc0'}
+    """
+    taken: dict[str, int] = {}
+    plain = {name: re.sub(r"[^A-Za-z0-9._-]", "_", name).strip(".")[:80] for name in names}
+    for stem in plain.values():
+        taken[stem.casefold()] = taken.get(stem.casefold(), 0) + 1
+    return {
+        name: stem
+        if stem == name and taken[stem.casefold()] == 1
+        else f"{stem}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+        for name, stem in plain.items()
+    }
+
+
+def _write(
+    facts: PeriodFacts, statement: Statement, name: str, out: Path, stem: str, why: str, head: Head
+) -> Written:
+    """Write one statement."""
+    who = facts.member(name)
+    first = f"{stem}-{file_stems([facts.span.name])[facts.span.name]}" if facts.span.name else stem
+    paths = [out / f"{first}{end}" for end in (".html", ".csv", "-bill.csv")]
+    sheet = Sheet(facts, who, statement, why, head, (paths[2].name, paths[1].name))
+    texts = [page(sheet), interval_sheet(facts, who), bill_sheet(statement)]
+    for path, body in zip(paths, texts, strict=True):
+        path.write_text(body, encoding="utf-8", newline="")
+    return Written(facts.span.name, name, statement, *paths)
+
+
+def _chosen(what: str, asked: Collection[str] | None, there: Iterable[str]) -> list[str]:
+    """Those asked for, in the order in which they stand in the run."""
+    known = list(there)
+    if asked is None:
+        return known
+    unknown = sorted(set(asked) - set(known))
+    if unknown:
+        raise InputError(
+            f"unknown {what} {unknown[0]!r}", remedy=f"known are {', '.join(known[:8])}"
+        )
+    return [name for name in known if name in set(asked)]
