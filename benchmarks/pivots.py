@@ -77,9 +77,14 @@ def _ours_alone(book: Book, grid: Grid) -> Data:
     solve_s, _ = once(lambda: best(book, grid))
     spent, pays = timed(ours(book, grid), RUNS)
     return {
-        "payments": int(np.count_nonzero(pays.nano)), "optimum_s": solve_s,
-        "ours_s": spent.median_s, "highs_s": None, "ratio": None, "differ": None, "why": "not tried",
-    }  # fmt: skip
+        "payments": int(np.count_nonzero(pays.nano)),
+        "optimum_s": solve_s,
+        "ours_s": spent.median_s,
+        "highs_s": None,
+        "ratio": None,
+        "differ": None,
+        "why": "not tried",
+    }
 
 
 def _beside(book: Book, grid: Grid, limit_s: float) -> Data:

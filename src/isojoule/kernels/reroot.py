@@ -14,8 +14,9 @@ Energies of the optimum are where rows begin to be counted, so that the digits o
 are not lost among large ones. Rows are cut to a window of changes, so that they have few points:
 who moves more than that is not answered, and asks again with a wider window.
 
-This is rerooting, as for sums over trees, of nonserial dynamic programming (Bertele, Brioschi 1972).
-The cost is O(n) times the points of a row in the window, and a logarithm of the links at a node.
+This is rerooting, as for sums over trees, of nonserial dynamic programming (Bertele, Brioschi
+1972). The cost is O(n) times the points of a row in the window, and a logarithm of the links at
+a node.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
+DIGITS = 1e-12
+"""Share of what its pieces move below which an item moves nothing."""
 WORK = 10.0
 """So many times the most points that are kept may be handled on the way down."""
 
@@ -248,9 +251,12 @@ def areas(walk: Walk, items: Items, window: float,
             return money, size, False
         for j in range(own):
             pair, i = base[p] + m + j, first_item + j
-            x = 0.0
+            x = gross = 0.0
             for q in range(items.first[i], items.first[i + 1]):
                 x += items.x[q]
+                gross += abs(items.x[q])
+            if abs(x) <= DIGITS * gross:  # it trades with itself alone
+                x = 0.0
             money[i], size[i] = area(
                 to_at, to_more, down.first[pair], down.last[pair], down.high[pair],
                 down.low[pair], x,

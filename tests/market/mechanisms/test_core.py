@@ -1,4 +1,4 @@
-"""Core-selecting payments: known answers, coalitions, and the suite. docs/spec/vcg.md, P12 to P15."""
+"""Core-selecting payments: known answers and the suite. docs/spec/vcg.md, P12 to P15."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ def test_local_local_global(bids: tuple[float, ...], pays: tuple[float, ...]) ->
 
     Day, Milgrom 2008 (Int. J. Game Theory 36:393); Day, Cramton 2012 (Oper. Res. 60:588).
     """
-    book, grid = lots(bundle("l1", bids[0], 0), bundle("l2", bids[1], 1), bundle("g", bids[2], 0, 1))
+    book, grid = lots(
+        bundle("l1", bids[0], 0), bundle("l2", bids[1], 1), bundle("g", bids[2], 0, 1)
+    )
     c = clear(book, grid, "core")
     check_clearing(book, grid, c)
     assert tuple(paid(book, grid, c, who) for who in ("l1", "l2", "g")) == pays
@@ -128,7 +130,9 @@ def random_lots(seed: int) -> tuple[Book, Grid]:
             one = Offer(name, f"n{at[0]}", buy((rnd.randint(1, 3), rnd.randint(1, 12))), id=f"o{i}")
         rows.append(one)
     grid = grid_of(count, [{"ends": (0, 1), "loss": 0.1}] if rnd.random() < 0.5 else [])
-    owner = [Offer("owner", f"n{i}", sell((1, rnd.randint(0, 2))), id=f"lot-{i}") for i in range(count)]
+    owner = [
+        Offer("owner", f"n{i}", sell((1, rnd.randint(0, 2))), id=f"lot-{i}") for i in range(count)
+    ]
     return book_of(grid, [*owner, *rows]), grid
 
 
@@ -195,9 +199,7 @@ def test_refuses_two_sides_and_unknown_ones() -> None:
     assert not isinstance(Core("buys").clear(book_of(grid, rows), grid), Refusal)
     with pytest.raises(InputError, match="no side"):
         Core("both")
-    standing = replace(
-        grid_of(2, [{"ends": (0, 1)}]), standing_loss_w=np.array([0.1])
-    )
+    standing = replace(grid_of(2, [{"ends": (0, 1)}]), standing_loss_w=np.array([0.1]))
     answer = Core().clear(book_of(standing, [rows[0], rows[2]]), standing)
     assert isinstance(answer, Refusal)
     assert "standing loss" in answer.reason

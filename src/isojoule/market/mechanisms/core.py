@@ -56,7 +56,9 @@ class Core:
             True, "within the certified gap; the auctioneer, too, for it is a coalition by itself"
         ),
         budget=Claim(True, "the auctioneer gets what all pay"),
-        false_name_proof=Claim(False, "two names carry a smaller part of what winners pay together"),
+        false_name_proof=Claim(
+            False, "two names carry a smaller part of what winners pay together"
+        ),
         coalition_proof=Claim(False, "a loser who does not bid lets the winner pay less"),
         credible=Claim(
             False, "the auctioneer gains by a made-up bid just below the highest: a second price"

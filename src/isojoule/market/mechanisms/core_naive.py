@@ -50,7 +50,9 @@ def audit_core(book: Book, grid: Grid, clearing: Clearing, auctioneer: str) -> N
         return
     whole = optimal(book, grid, found)
     worths = [math.fsum(whole.terms(offers_of(book, w), links_of(grid, w))) for w in winners]
-    gains = np.array([worth - _paid(book, grid, clearing, w) for worth, w in zip(worths, winners, strict=True)])
+    gains = np.array(
+        [worth - _paid(book, grid, clearing, w) for worth, w in zip(worths, winners, strict=True)]
+    )
     size = math.fsum(map(abs, whole.terms()))
     near = NANO * (3 + len(winners)) + NEAR * size
     if np.any(gains < -near):

@@ -105,103 +105,88 @@ class Truncated:
 def truncated(book: Book, grid: Grid, parties: Parties, bidders: Ints) -> Truncated:
     """The program of a book that `takes` accepts."""
     network = network_of(grid, book.network, book.interval.duration_s)
-    c, p = columns_of(book, network), book.pieces
-    units = units_of(book, grid)
+    p, units = book.pieces, units_of(book, grid)
+    node = columns_of(book, network).node
+    legs_j = units.legs.energy_uj / UJ_PER_J
     reach = reach_of(p, network.capacity_j) + units.legs.total_j
-    free = units.divisible
-    lo = np.where(free, np.maximum(p.lo, -reach), 0.0)
-    hi = np.where(free, np.minimum(p.hi, reach), 0.0)
+    lo = np.where(units.divisible, np.maximum(p.lo, -reach), 0.0)
+    hi = np.where(units.divisible, np.minimum(p.hi, reach), 0.0)
+    energy = float(max(np.max(hi - lo, initial=0.0), np.max(np.abs(legs_j), initial=0.0))) or 1.0
+    links, pieces, count = network.tail.size, p.lo.size, units.count
+    link = np.concatenate([np.arange(links), np.arange(links)])
+    capacity = np.minimum(network.capacity_j, reach)[link]
     worth = p.a + p.b * np.maximum(p.c0, 0.0) ** p.k
-    pieces, links, count = p.lo.size, network.tail.size, units.count
-    energy = max(float(np.max(hi - lo, initial=0.0)), float(np.max(np.abs(_legs(units)), initial=0.0)))
-    energy = energy if energy > 0 else 1.0
-    arc = np.concatenate([np.arange(links), np.arange(links)])
-    near = np.concatenate([network.tail, network.head])
-    far = np.concatenate([network.head, network.tail])
-    capacity = np.minimum(network.capacity_j, reach)[arc] / energy
-    lo, hi = lo / energy, hi / energy
-    gain = np.concatenate([worth * energy, -network.price[arc] * energy, units.worth])
-    widest = np.concatenate([np.abs(worth) * (hi - lo) * energy, np.abs(units.worth)])
-    money = max(float(np.max(widest, initial=0.0)), 1e-12)
-    first_arc, first_unit = pieces, pieces + arc.size
-    first_who = first_unit + count
-    columns = first_who + bidders.size
-    place = np.full(parties.count, -1, np.int64)
-    place[bidders] = first_who + np.arange(bidders.size)
-    legs = _legs(units) / energy
-    balance = coo_array(
-        (
-            np.concatenate([-np.ones(pieces), -np.ones(arc.size), network.gain[arc], -legs]),
-            (
-                np.concatenate([c.node[:pieces], near, far, network.node_of[units.legs.node]]),
-                np.concatenate(
-                    [
-                        np.arange(pieces),
-                        first_arc + np.arange(arc.size),
-                        first_arc + np.arange(arc.size),
-                        first_unit + units.leg_unit,
-                    ]
-                ),
-            ),
+    gains = np.concatenate([worth * energy, -network.price[link] * energy, units.worth])
+    most = np.concatenate([np.abs(worth) * (hi - lo), np.abs(units.worth)])
+    money = float(np.max(most, initial=0.0)) or 1.0
+    piece = np.arange(pieces)
+    arc = pieces + np.arange(link.size)
+    unit = pieces + link.size + np.arange(count)
+    columns = pieces + link.size + count + bidders.size
+    place = np.full(parties.count + 1, -1, np.int64)  # of nobody, the last, as well
+    place[bidders] = pieces + link.size + count + np.arange(bidders.size)
+
+    rows = _Rows(columns)
+    ends = np.concatenate([node[:pieces], network.tail, network.head, network.head, network.tail])
+    rows.add(
+        np.concatenate([ends, network.node_of[units.legs.node]]),
+        np.concatenate([piece, arc, arc, unit[units.leg_unit]]),
+        np.concatenate(
+            [-np.ones(pieces), -np.ones(link.size), network.gain[link], -legs_j / energy]
         ),
-        shape=(network.nodes, columns),
+        network.nodes,
+        0.0,
     )
-    parts, low, high = [balance], [np.zeros(network.nodes)], [np.zeros(network.nodes)]
-
-    def below(column: Ints, size: Floats, switch: Ints) -> None:
-        """column <= size * switch."""
-        some = switch >= 0
-        column, size, switch = column[some], size[some], switch[some]
-        rows = np.arange(column.size)
-        parts.append(
-            coo_array(
-                (
-                    np.concatenate([np.ones(column.size), -size]),
-                    (np.concatenate([rows, rows]), np.concatenate([column, switch])),
-                ),
-                shape=(column.size, columns),
-            )
-        )
-        low.append(np.full(column.size, -np.inf))
-        high.append(np.zeros(column.size))
-
-    def above(column: Ints, size: Floats, switch: Ints) -> None:
-        """column >= size * switch."""
-        below(column, size, switch)
-        parts[-1] = -parts[-1]
-
-    of_piece = place[parties.offer[book.piece_offer]]
     of_unit = units.unit_of[book.piece_offer]
-    every = np.arange(pieces)
-    for switch in (of_piece, np.where((of_unit >= 0) & free, first_unit + of_unit, -1)):
-        below(every, hi, switch)
-        above(every, lo, switch)
-    owner = parties.link[:links][arc]
-    below(first_arc + np.arange(arc.size), capacity, np.where(owner >= 0, place[owner], -1))
-    of_unit_owner = place[parties.offer[units.offer]] if count else np.zeros(0, np.int64)
-    below(first_unit + np.arange(count), np.ones(count), of_unit_owner)
+    unit_of = np.where(units.divisible & (of_unit >= 0), unit[0] + of_unit if count else -1, -1)
+    for switch in (place[parties.offer[book.piece_offer]], unit_of):
+        rows.switched(piece, hi / energy, switch, 1.0)
+        rows.switched(piece, lo / energy, switch, -1.0)
+    rows.switched(arc, capacity / energy, place[parties.link[link]], 1.0)
+    rows.switched(unit, np.ones(count), place[parties.offer[units.offer]], 1.0)
     grouped = np.flatnonzero(units.group >= 0)
-    parts.append(
-        coo_array(
-            (np.ones(grouped.size), (units.group[grouped], first_unit + grouped)),
-            shape=(units.groups, columns),
-        )
-    )
-    low.append(np.full(units.groups, -np.inf))
-    high.append(np.ones(units.groups))
+    rows.add(units.group[grouped], unit[grouped], np.ones(grouped.size), units.groups, 1.0, -np.inf)
+    rest = np.zeros(columns - pieces)
     return Truncated(
         bidders,
-        gain / money,
+        gains / money,
         money,
-        vstack(parts).tocoo(),
-        np.concatenate(low),
-        np.concatenate(high),
-        np.concatenate([lo, np.zeros(columns - pieces)]),
-        np.concatenate([hi, capacity, np.ones(columns - first_unit)]),
-        np.arange(columns) >= first_unit,
+        vstack(rows.parts).tocoo(),
+        np.concatenate(rows.low),
+        np.concatenate(rows.high),
+        np.concatenate([lo / energy, rest]),
+        np.concatenate([hi / energy, capacity / energy, np.ones(count + bidders.size)]),
+        np.arange(columns) >= pieces + link.size,
     )
 
 
-def _legs(units: object) -> Floats:
-    legs = units.legs.energy_uj  # type: ignore[attr-defined]
-    return np.asarray(legs / UJ_PER_J, np.float64)
+class _Rows:
+    """Constraints, as they come."""
+
+    def __init__(self, columns: int) -> None:
+        self.columns = columns
+        self.parts: list[coo_array] = []
+        self.low: list[Floats] = []
+        self.high: list[Floats] = []
+
+    def add(
+        self, row: Ints, column: Ints, value: Floats, count: int, high: float,
+        low: float | None = None,
+    ) -> None:  # fmt: skip
+        """So many rows below `high`, and at it if there is no `low`."""
+        self.parts.append(coo_array((value, (row, column)), shape=(count, self.columns)))
+        self.high.append(np.full(count, high))
+        self.low.append(np.full(count, high if low is None else low))
+
+    def switched(self, column: Ints, size: Floats, switch: Ints, sign: float) -> None:
+        """Sign * column <= sign * size * switch, where there is one."""
+        some = np.flatnonzero(switch >= 0)
+        row = np.arange(some.size)
+        self.add(
+            np.concatenate([row, row]),
+            np.concatenate([column[some], switch[some]]),
+            sign * np.concatenate([np.ones(some.size), -size[some]]),
+            some.size,
+            0.0,
+            -np.inf,
+        )

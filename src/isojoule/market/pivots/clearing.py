@@ -120,7 +120,8 @@ def only_side(name: str, book: Book, side: str) -> str | Refusal:
     """The one participant that could sell (or buy) anything, or why the book does not fit."""
     gives, takes = room_j(book)
     at = np.flatnonzero((gives if side == "sell" else takes) > 0)
-    who = sorted(book.participants[i] for i in np.unique(book.offer_participant[at]).tolist())
+    numbers = np.unique(book.offer_participant[at]).tolist()
+    who: list[str] = sorted(book.participants[i] for i in numbers)
     if len(who) == 1:
         return who[0]
     some = " and ".join(repr(one) for one in who[:2]) + (" and others" if who[2:] else "")

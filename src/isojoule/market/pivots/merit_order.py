@@ -121,16 +121,16 @@ def paid_by_all(steps: Steps, owners: int, last_digit: float = 0.0) -> Paid:
     """
     worth = np.asarray(steps.worth_per_j, np.float64)
     order = np.argsort(-worth, kind="stable")
-    whole = (
-        np.asarray(column, kind)[order]
-        for column, kind in (
-            (steps.size_uj, np.int64),
-            (steps.sold, np.bool_),
-            (steps.held_uj, np.int64),
-            (steps.owner, np.int64),
-        )
+    found = pivots_in_order(
+        worth[order],
+        np.asarray(steps.size_uj, np.int64)[order],
+        np.asarray(steps.sold, np.bool_)[order],
+        np.asarray(steps.held_uj, np.int64)[order],
+        np.asarray(steps.owner, np.int64)[order],
+        owners,
+        last_digit,
     )
-    return Paid(*pivots_in_order(worth[order], *whole, owners, last_digit))
+    return Paid(*found)
 
 
 def steps_of(book: Book, energy_uj: NDArray[np.int64]) -> Steps | None:

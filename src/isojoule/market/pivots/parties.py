@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,8 @@ Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
 
-class Parties(NamedTuple):
+@dataclass(frozen=True, eq=False, slots=True)
+class Parties:
     """All who have offers or links, by number: the book's participants, then other owners.
 
     Attributes

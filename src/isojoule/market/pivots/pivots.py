@@ -12,7 +12,8 @@ In general each pivot takes one more optimum. Far less does where it can:
 - who trades nothing has no pivot;
 - a copperplate with step offers is done by one sort (`isojoule.market.pivots.merit_order`);
 - without rings, what the others would pay for i's energy is read off at its node
-  (`isojoule.market.pivots.rerooted`).
+  (`isojoule.market.pivots.rerooted`);
+- on meshes only what lies around a participant is solved (`isojoule.market.pivots.nearby`).
 
 The operator is no participant, but its standing losses draw energy: what that costs all others is
 their pivot, too.
@@ -37,11 +38,12 @@ from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
 from isojoule.grid import Grid
 from isojoule.grid.formulation import network_of
 from isojoule.kernels.money import LARGEST
-from isojoule.market.allocation import Allocation, NotSolved, columns_of
+from isojoule.market.allocation import Allocation, NotSolved, allocate, columns_of
 from isojoule.market.best import best
 from isojoule.market.book import Book
 from isojoule.market.pivots.absent import without
 from isojoule.market.pivots.merit_order import paid_by_all, steps_of
+from isojoule.market.pivots.nearby import is_mesh, mesh_of
 from isojoule.market.pivots.parties import Parties, parties_of
 from isojoule.market.pivots.rerooted import rerooted
 from isojoule.market.settle import MOST_MONEY, Flows
@@ -166,25 +168,53 @@ def pivots_of(
         nano[busy] = paid.nano[busy]
         unsure = LAST_DIGIT * np.abs(money)
         return Pivots(parties, at, money[at], nano[at], unsure[at])
-    whole = optimal(book, grid, found)
     local = rerooted(book, grid, found, parties, busy)
     money[local.known] = local.money[local.known]
     unsure = DIGITS * local.size
     nano = all_rounded(money, unsure)
+    stands = optimal(book, grid, found)
+    whole, mesh = stands, None
+    if np.any(busy & ~local.known) and is_mesh(book, grid):
+        again = allocate(book, grid)  # to the last digits, which steps on flows do not give
+        if isinstance(again, Allocation) and again.support.closed:
+            whole = optimal(book, grid, again)
+            mesh = mesh_of(book, grid, again, parties)
     for i in np.flatnonzero(busy & ~local.known).tolist():
-        name = parties.name(i)
-        rest = worth_of(*without(book, grid, name), seed)
-        if isinstance(rest, NotSolved):
-            return rest._replace(reason=f"without {name!r}, {rest.reason}")
-        pivot = _pivot(rest, whole, whole.terms(parties.offer == i, parties.link == i))
+        near = mesh.pivot(i) if mesh is not None else None
+        own = (parties.offer == i, parties.link == i)
+        mine = stands.terms(*own)
+        if near is not None:
+            # by what it gains at the exact optimum, at what it gets by the stored one
+            terms = [near.money, *mine, *(-v for v in whole.terms(*own))]
+            digits = DIGITS * (near.size + _size(mine))
+            pivot = _rounded(Fraction(math.fsum(terms)), near.unsure + digits)
+        else:
+            name = parties.name(i)
+            solve = worth_of if mesh is None else exactly
+            rest = solve(*without(book, grid, name), seed)
+            if isinstance(rest, NotSolved):
+                return rest._replace(reason=f"without {name!r}, {rest.reason}")
+            pivot = _pivot(rest, whole, mine)
         money[i], nano[i], unsure[i] = float(pivot.money), _in_64_bits(pivot.nano), pivot.unsure
     if found.standing_uj.any():
         calm = replace(grid, standing_loss_w=np.zeros(grid.link_count))
         rest = worth_of(book, calm, seed)
         if isinstance(rest, NotSolved):
             return rest._replace(reason=f"without standing losses, {rest.reason}")
-        operator = _pivot(rest, whole, [whole.operator])
+        operator = _pivot(rest, stands, [stands.operator])
     return Pivots(parties, at, money[at], nano[at], unsure[at], operator)
+
+
+def exactly(book: Book, grid: Grid, seed: bytes) -> Optimal | NotSolved:
+    """As `worth_of`, by the interior point wherever it comes to an end."""
+    found = allocate(book, grid)
+    if isinstance(found, Allocation) and found.support.closed:
+        return optimal(book, grid, found)
+    return worth_of(book, grid, seed)
+
+
+def _size(terms: list[float]) -> float:
+    return math.fsum(map(abs, terms))
 
 
 def _in_64_bits(nano: int) -> int:

@@ -36,6 +36,9 @@ WIDER = 16.0
 """A window is so many times the one before it."""
 ROOM = 2.0
 """A window is so many times what its participants move: more moves where energy is lost."""
+ENOUGH = 64.0
+"""After a window that is so many times what anybody left moves, they are given up."""
+DUST_J = 1e-9
 FEW = 0.9
 """Share of the participants for whom the first window is meant."""
 
@@ -65,13 +68,14 @@ def rerooted(book: Book, grid: Grid, found: Allocation, parties: Parties, busy: 
     places = np.bincount(party[party >= 0], minlength=count)
     ask = busy & ~owned & (places == 1)
     moves = np.abs(np.add.reduceat(items.x, items.first[:-1])) if party.size else np.zeros(0)
-    for _ in range(64):
+    window = 0.0
+    while ask.any():
         open_ = np.flatnonzero((party >= 0) & ask[party])
-        if not open_.size:
+        widest = float(moves[open_].max())
+        if window > ENOUGH * widest:  # more energy is lost on the way than windows are for
             break
-        window = ROOM * max(float(np.quantile(moves[open_], FEW)), 1e-9)
-        window = window if _ == 0 else max(window, last * WIDER)
-        last = window
+        few = ROOM * max(float(np.quantile(moves[open_], FEW)), DUST_J)
+        window = max(few, WIDER * window)
         money, size, done = areas(network.depth_first, items, window, MOST_POINTS)
         if not done:
             break
@@ -79,8 +83,6 @@ def rerooted(book: Book, grid: Grid, found: Allocation, parties: Parties, busy: 
         out.known[party[told]] = True
         out.money[party[told]], out.size[party[told]] = money[told], size[told]
         ask[party[told]] = False
-        if last > 64.0 * float(moves[open_].max()):
-            break
     return out
 
 
