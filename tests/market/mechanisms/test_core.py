@@ -40,6 +40,15 @@ class TestCore(MechanismConformance):
         return Core()
 
 
+class TestProcurement(MechanismConformance):
+    sample = "one-buyer"
+    least_share = 0.3
+
+    @pytest.fixture
+    def mechanism(self) -> Core:
+        return Core("buys")
+
+
 def lots(*bidders: Offer, count: int = 2) -> tuple[Book, Grid]:
     """One owner's Joule at each of some nodes."""
     grid = grid_of(count)

@@ -68,10 +68,12 @@ class Near(NamedTuple):
 
 
 def is_mesh(book: Book, grid: Grid) -> bool:
-    """Whether it is a book of divisible offers on links that the interior point solves exactly."""
+    """Whether it is a book of divisible offers on rings that the interior point solves exactly."""
     if book.network != "transport" or book.indivisible:
         return False
     network = network_of(grid, book.network, book.interval.duration_s)
+    if network.forest.whole or network.free:
+        return False
     pieces = columns_of(book, network).pieces
     return network.tail.size < TOO_LARGE and not below_zero(network, pieces)
 
