@@ -29,6 +29,7 @@ from isojoule.market.arcs import ACCEPTED
 from isojoule.market.book import Book
 from isojoule.market.optimum import Columns, Optimum, optimum
 from isojoule.market.pivots.parties import Parties
+from isojoule.market.pivots.rerooted import was_lifted
 from isojoule.market.solvers.auto import TOO_LARGE
 from isojoule.market.solvers.tree import below_zero
 from isojoule.valuation.curve import Pieces, integral
@@ -80,10 +81,11 @@ def is_mesh(book: Book, grid: Grid) -> bool:
 
 def mesh_of(book: Book, grid: Grid, found: Allocation, parties: Parties) -> Mesh | None:
     """The mesh at this optimum, if it was solved in floats."""
-    if found.optimum is None:
-        return None
     network = network_of(grid, book.network, book.interval.duration_s)
-    reach_j = reach_of(columns_of(book, network).pieces, network.capacity_j)
+    pieces = columns_of(book, network).pieces
+    if found.optimum is None or was_lifted(found.optimum, pieces):
+        return None
+    reach_j = reach_of(pieces, network.capacity_j)
     return Mesh(network, found.optimum, parties, reach_j)
 
 

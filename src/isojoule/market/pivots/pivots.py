@@ -177,8 +177,8 @@ def pivots_of(
     if np.any(busy & ~local.known) and is_mesh(book, grid):
         again = allocate(book, grid)  # to the last digits, which steps on flows do not give
         if isinstance(again, Allocation) and again.support.closed:
-            whole = optimal(book, grid, again)
             mesh = mesh_of(book, grid, again, parties)
+            whole = optimal(book, grid, again) if mesh is not None else stands
     for i in np.flatnonzero(busy & ~local.known).tolist():
         near = mesh.pivot(i) if mesh is not None else None
         own = (parties.offer == i, parties.link == i)

@@ -60,7 +60,7 @@ def rerooted(book: Book, grid: Grid, found: Allocation, parties: Parties, busy: 
         return out
     network = network_of(grid, book.network, book.interval.duration_s)
     plain = columns_of(book, network).pieces
-    if not fits(network, plain) or below_zero(network, plain):
+    if not fits(network, plain) or below_zero(network, plain) or was_lifted(solved, plain):
         return out
     owned = np.zeros(count, bool)
     owned[parties.link[parties.link >= 0]] = True
@@ -84,6 +84,11 @@ def rerooted(book: Book, grid: Grid, found: Allocation, parties: Parties, busy: 
         out.money[party[told]], out.size[party[told]] = money[told], size[told]
         ask[party[told]] = False
     return out
+
+
+def was_lifted(solved: Optimum, pieces: Pieces) -> bool:
+    """Whether worths below 0 were lifted for the solver, so that its prices are of others."""
+    return bool(np.min(pieces.a, initial=0.0) < np.min(solved.columns.pieces.a, initial=0.0))
 
 
 def fits(network: Network, pieces: Pieces) -> bool:
