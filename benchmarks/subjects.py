@@ -24,6 +24,7 @@ NAMES = (
     "neighbourhood",
     "large",
     "year",
+    "pivots",
     "ledger",
     "auctions",
 )
