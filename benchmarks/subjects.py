@@ -16,7 +16,10 @@ from typing import Any, Protocol, TypeGuard, cast, runtime_checkable
 Data = dict[str, Any]
 Say = Callable[[str], None]
 
-NAMES = ("solve", "sweep", "peers", "growth", "neighbourhood", "large", "year", "ledger")
+NAMES = (
+    *("solve", "sweep", "peers", "growth", "neighbourhood", "large", "year", "ledger"),
+    "obligations",
+)
 """In the order of the page."""
 
 

@@ -33,6 +33,7 @@ SPEC = {
     "log": "L",
     "surplus": "Z",
     "ledger": "J",
+    "obligations": "O",
 }
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.M | re.S)

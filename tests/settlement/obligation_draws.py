@@ -16,9 +16,7 @@ def obligations(draw: st.DrawFn, most: int = 24) -> Obligations:
     parties = draw(st.integers(2, len(NAMES)))
     rows = draw(
         st.lists(
-            st.tuples(
-                st.integers(0, parties - 1), st.integers(1, parties - 1), st.integers(0, 40)
-            ),
+            st.tuples(st.integers(0, parties - 1), st.integers(1, parties - 1), st.integers(0, 40)),
             max_size=most,
         )
     )

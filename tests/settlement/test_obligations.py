@@ -1,5 +1,4 @@
-"""Clearing of obligations. Spec: docs/spec/obligations.md, O1 to O7; ledger invariant by its name:
-0 <= set-off <= obligation, net positions unchanged, the optimum, and nothing is left to clear."""
+"""Clearing of obligations. Spec: docs/spec/obligations.md, O1 to O9."""
 
 from __future__ import annotations
 
@@ -54,8 +53,11 @@ def test_known_answers(
     cleared: int,
     used: int,
 ) -> None:
-    """O4, O5. The graphs of Fleischman, Dini, Littera 2020, https://doi.org/10.3390/jrfm13120295,
-    and, with a source of liquidity, Fleischman, Dini 2021, https://doi.org/10.3390/jrfm14090452."""
+    """O4, O5: graphs of two papers.
+
+    Fleischman, Dini, Littera 2020, https://doi.org/10.3390/jrfm13120295; with liquidity:
+    Fleischman, Dini 2021, https://doi.org/10.3390/jrfm14090452.
+    """
     o = Obligations.of(rows)
     with_cash = cash(o, spend, accept)
     netted = clear(o, with_cash)

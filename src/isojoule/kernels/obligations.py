@@ -146,7 +146,7 @@ def _move_all(
     start: Ints, to: Places, left: Ints, back: Places, cost: NDArray[np.int8], excess: Ints
 ) -> Ints:
     n = start.size - 1
-    far = np.int64(n + 1)  # a label is cost * far + arcs; that many arcs stand for no way at all
+    far = n + 1  # a label is cost * far + arcs; that many arcs stand for no way at all
     label = np.full(n, far - 1, np.int64)
     order = np.empty(n, np.int32)
     work = np.empty((3, n), np.int64)
@@ -267,11 +267,11 @@ def _exact(
         i += 1
         for k in range(start[u], start[u + 1]):
             v = to[k]
-            if price[v] == price[u] - cost[k] and label[v] == price[v] * far + far - 1:
-                if left[back[k]] > 0:
-                    label[v] = label[u] - cost[k] * far + 1
-                    order[reached] = v
-                    reached += 1
+            new = price[v] == price[u] - cost[k] and label[v] == price[v] * far + far - 1
+            if new and left[back[k]] > 0:
+                label[v] = label[u] - cost[k] * far + 1
+                order[reached] = v
+                reached += 1
     return reached
 
 

@@ -95,9 +95,7 @@ def strong_parts(start: Ints, arcs: Ints, head: Places) -> Ints:
 
 
 @kernel
-def lift(
-    start: Ints, arcs: Ints, head: Places, cost: Ints, part: Ints, potential: Ints
-) -> None:
+def lift(start: Ints, arcs: Ints, head: Places, cost: Ints, part: Ints, potential: Ints) -> None:
     """Raise whole components, so that arcs between them, on which nothing flows, are dear enough.
 
     Afterwards `cost + potential[tail] - potential[head] >= 0` on each of them; within a component

@@ -32,7 +32,7 @@ def test_circles_sum_to_the_set_offs(data: st.DataObject) -> None:
     o = data.draw(obligations())
     netted = clear(o, data.draw(liquidity(len(o.parties))))
     found = rings(o, netted, 1000)
-    assert found.count == len(found.largest)
+    assert found.many == len(found.largest)
     sums: Counter[tuple[str, str]] = Counter()
     spent: Counter[str] = Counter()
     taken: Counter[str] = Counter()

@@ -29,7 +29,12 @@ def ledger_of(rows: list[tuple[str, str, int, int]]) -> MemoryLedger:
 def test_each_period_balances_and_periods_form_circles() -> None:
     """O14: what one owes in one period and is owed in the next can be cleared."""
     ledger = ledger_of(
-        [("ada", "market", 8, 10), ("market", "bo", 8, 10), ("bo", "cy", 5, 20), ("cy", "ada", 9, 30)]
+        [
+            ("ada", "market", 8, 10),
+            ("market", "bo", 8, 10),
+            ("bo", "cy", 5, 20),
+            ("cy", "ada", 9, 30),
+        ]
     )
     energy = Transfer(99, Account("ada", "J").id, Account("bo", "J").id, 77, for_s=10)
     reserved = Transfer(98, EUR["ada"].id, EUR["cy"].id, 50, kind=Kind.PENDING, for_s=10)

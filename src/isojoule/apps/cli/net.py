@@ -23,9 +23,7 @@ def net(
     ],
     liquidity: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="CSV file with the columns party, can_spend, accepts."
-        ),
+        typer.Option(metavar="FILE", help="CSV file with the columns party, can_spend, accepts."),
     ] = None,
     currency: Annotated[
         str, typer.Option(metavar="CODE", help="What the amounts are counted in, as EUR.")
@@ -35,7 +33,9 @@ def net(
     ] = None,
     page: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write a page (HTML) that shows who was in which circle."),
+        typer.Option(
+            metavar="FILE", help="Write a page (HTML) that shows who was in which circle."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -112,11 +112,11 @@ def _show(obligations: Obligations, netted: Netted, found: Rings, currency: str)
     for row in rows:
         table.add_row(*row)
     console.print(table)
-    if not found.count:
+    if not found.many:
         console.print("\nNothing goes in circles: nothing can be set off.")
         return
     shown = len(found.largest)
-    console.print(f"\nCircles: {found.count:,}" + (f"; the {shown} largest" if shown else ""))
+    console.print(f"\nCircles: {found.many:,}" + (f"; the {shown} largest" if shown else ""))
     circles = Table(box=None, header_style="bold", pad_edge=False)
     circles.add_column("Each lets off", justify="right")
     circles.add_column("Who owes whom", overflow="fold")

@@ -115,7 +115,9 @@ def read_netting(path: Path | str) -> tuple[Obligations, Liquidity, Netted, str]
     try:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise InputError("there is no such file", place=str(path), remedy="check the path") from None
+        raise InputError(
+            "there is no such file", place=str(path), remedy="check the path"
+        ) from None
     except UnicodeDecodeError:
         raise VerificationError("is not UTF-8", place=str(path)) from None
     try:
@@ -128,7 +130,7 @@ def read_netting(path: Path | str) -> tuple[Obligations, Liquidity, Netted, str]
         raise VerificationError("is nested too deeply", place=str(path)) from None
     except InputError as error:
         raise VerificationError(error.message, place=f"{path}: {error.place}") from None
-    except (ValueError, KeyError, TypeError, OverflowError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         words = f"no key {error}" if isinstance(error, KeyError) else str(error)
         raise VerificationError(words, place=str(path)) from None
     for key in KEYS:

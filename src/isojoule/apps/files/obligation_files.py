@@ -104,9 +104,7 @@ def read_liquidity(path: Path | str, obligations: Obligations) -> Liquidity:
                 remedy="keep one of the two rows",
             )
         seen[name] = row.line
-        for column, into in zip(
-            LIQUIDITY[1:], (out.can_spend_nano, out.accepts_nano), strict=True
-        ):
+        for column, into in zip(LIQUIDITY[1:], (out.can_spend_nano, out.accepts_nano), strict=True):
             value = amount_nano(row.cells[column], column, place, "write 0 for none")
             if value >= 2 * MOST_NANO:
                 raise InputError(
@@ -228,7 +226,9 @@ def _rows(file: Path, names: Sequence[str]) -> Iterator[Row]:
             remedy="save it as UTF-8 with commas between the columns, and close all quotes",
         ) from None
     except FileNotFoundError:
-        raise InputError("there is no such file", place=str(file), remedy="check the path") from None
+        raise InputError(
+            "there is no such file", place=str(file), remedy="check the path"
+        ) from None
     if header is None:
         raise InputError(
             "the table is empty", place=str(file), remedy=f"begin it with {','.join(names)}"

@@ -61,7 +61,7 @@ def _head(o: Obligations, n: Netted, currency: str, title: str) -> str:
         else "Nothing goes in circles, so nothing can be set off."
     )
     return (
-        f'<header><p class="kicker">{text(title)} {text(among)}</p>'
+        f'<header><p class="kicker">{text(f"{title}: {among}" if title else among)}</p>'
         f"<h1>{_money(cleared - used, currency)} of cash spared</h1>"
         f'<p class="lead">{lead}</p></header>'
     )
@@ -75,7 +75,10 @@ def _bars(o: Obligations, n: Netted, currency: str) -> str:
     per = (width - x - 10) / max(total, 1)
     rows = [("Before", [(total, "base", "to pay")])]
     rows.append(
-        ("After", [(left, "base", "left to pay"), (used, "sun", "cash"), (spared, "good", "spared")])
+        (
+            "After",
+            [(left, "base", "left to pay"), (used, "sun", "cash"), (spared, "good", "spared")],
+        )
     )
     body = ""
     for line, (name, parts) in enumerate(rows):
@@ -110,12 +113,12 @@ def _bars(o: Obligations, n: Netted, currency: str) -> str:
 
 
 def _circles(found: Rings, currency: str) -> str:
-    if not found.count:
+    if not found.many:
         return ""
     shown = len(found.largest)
     told = (
-        f"The {shown} largest of {number(found.count)} circles"
-        if shown < found.count
+        f"The {shown} largest of {number(found.many)} circles"
+        if shown < found.many
         else ("The one circle" if shown == 1 else f"All {shown} circles")
     )
     figures = "".join(_figure(ring, currency) for ring in found.largest)
@@ -164,12 +167,11 @@ def _figure(ring: Ring, currency: str) -> str:
     body += words(middle, middle, _plain(ring.amount_nano, currency), anchor="middle", bold=True)
     body += words(middle, middle + 17, "each", anchor="middle", colour="soft")
     names = [*ring.parties, *([] if ring.paid else [ring.parties[0]])]
-    way = " → ".join(
-        f"{i % many + 1} {name}" if numbered else name for i, name in enumerate(names)
-    )
+    way = " → ".join(f"{i % many + 1} {name}" if numbered else name for i, name in enumerate(names))
     cash = f"; {_plain(ring.amount_nano, currency)} in cash" if ring.paid else ""
     caption = f"{_plain(ring.cleared_nano, currency)} cleared{cash}: {way}"
-    return f"<figure>{picture(size, size, body, caption)}<figcaption>{text(caption)}</figcaption></figure>"
+    drawn = picture(size, size, body, caption)
+    return f"<figure>{drawn}<figcaption>{text(caption)}</figcaption></figure>"
 
 
 def _arrow(
@@ -192,9 +194,7 @@ def _arrow(
     right = f"{at(bx - wing * tx - 0.5 * wing * ty)} {at(by - wing * ty + 0.5 * wing * tx)}"
     line = f"M{at(ax)} {at(ay)}Q{at(cx)} {at(cy)} {at(bx)} {at(by)}"
     head = f"M{left}L{at(bx)} {at(by)}L{right}"
-    return (
-        f'<path d="{line}" {stroke(colour, 2, dash)}/><path d="{head}" {stroke(colour, 2)}/>'
-    )
+    return f'<path d="{line}" {stroke(colour, 2, dash)}/><path d="{head}" {stroke(colour, 2)}/>'
 
 
 def _parties(o: Obligations, n: Netted, currency: str) -> str:
@@ -214,7 +214,11 @@ def _parties(o: Obligations, n: Netted, currency: str) -> str:
     heads = ["", "Owed", "Let off", "Still owes", "Was owed", *(["Cash spent"] if cash else [])]
     row = "".join(f'<th scope="col">{head}</th>' for head in heads)
     shown = min(PARTIES, len(order))
-    told = f"The {shown} of {number(len(order))} parties that were let off most"
+    told = (
+        f"The {shown} of {number(len(order))} parties that were let off most"
+        if shown < len(order)
+        else "All that were let off something"
+    )
     unit = f", in {text(currency)}" if currency else ""
     return (
         f"<section><h2>Parties</h2><p>{told}{unit}. What a party is let off equals what it lets "

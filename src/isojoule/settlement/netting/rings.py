@@ -43,7 +43,7 @@ class Rings(NamedTuple):
     """The largest circles, and how many there are in all."""
 
     largest: tuple[Ring, ...]
-    count: int
+    many: int
 
 
 def rings(obligations: Obligations, netted: Netted, most: int) -> Rings:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 from isojoule.core.chance import rank
 from isojoule.core.errors import InputError
@@ -39,7 +40,7 @@ def unpaid(ledger: ReadLedger, currency: str, periods: Sequence[tuple[int, int]]
         Periods overlap: a balance would be owed twice.
     """
     ordered = sorted(periods)
-    for (_, end), (start, _) in zip(ordered, ordered[1:], strict=False):
+    for (_, end), (start, _) in pairwise(ordered):
         if start < end:
             raise InputError("periods overlap", place=f"{start}", remedy="name each time once")
     names = {a.id: a.name for a, _ in ledger.accounts() if a.unit == currency}
@@ -57,16 +58,17 @@ def unpaid(ledger: ReadLedger, currency: str, periods: Sequence[tuple[int, int]]
 def _matched(balance: Counter[str]) -> list[tuple[str, str, int]]:
     """Debtors and creditors of one period, each in the order of hashes, matched in turn."""
     order = sorted(balance, key=lambda name: rank(_TIES, name))
-    owes = [[name, -balance[name]] for name in order if balance[name] < 0]
-    due = [[name, balance[name]] for name in order if balance[name] > 0]
+    debtors = [name for name in order if balance[name] < 0]
+    creditors = [name for name in order if balance[name] > 0]
+    left = dict(balance)
     rows: list[tuple[str, str, int]] = []
     i = j = 0
-    while i < len(owes) and j < len(due):
-        (debtor, left), (creditor, wants) = owes[i], due[j]
-        amount = min(left, wants)
+    while i < len(debtors) and j < len(creditors):
+        debtor, creditor = debtors[i], creditors[j]
+        amount = min(-left[debtor], left[creditor])
         rows.append((debtor, creditor, amount))
-        owes[i][1] -= amount
-        due[j][1] -= amount
-        i += not owes[i][1]
-        j += not due[j][1]
+        left[debtor] += amount
+        left[creditor] -= amount
+        i += not left[debtor]
+        j += not left[creditor]
     return rows
