@@ -27,6 +27,7 @@ NAMES = (
     "pivots",
     "ledger",
     "auctions",
+    "obligations",
 )
 """In the order of the page."""
 

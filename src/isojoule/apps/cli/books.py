@@ -113,11 +113,14 @@ def is_folder(out: str) -> bool:
 def verify(
     path: Annotated[
         Path,
-        typer.Argument(help="A clearing (a file or a folder), a transcript, or a run's folder."),
+        typer.Argument(
+            help="A clearing (a file or a folder), a transcript, a run's folder, or an answer of "
+            "`isojoule net`."
+        ),
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Check a stored clearing, transcript or run from its files alone."""
+    """Check a stored clearing, transcript, run or netting from its files alone."""
     import json
 
     checked = verify_path(path, progress=not as_json)
@@ -220,6 +223,10 @@ def verify_path(path: Path, progress: bool = False) -> list[str]:
             f"{messages} messages, played again, bring about the same events",
             f"{len(market.sessions)} sessions, {cleared} closed; every clearing keeps its rule",
         ]
+    from isojoule.apps.files.netting_files import is_netting, verify_netting
+
+    if is_netting(path):
+        return verify_netting(path)
     from isojoule.apps.files.clearing_files import read_clearing
 
     file, clearing = read_clearing(path)
