@@ -33,6 +33,7 @@ SPEC = {
     "log": "L",
     "surplus": "Z",
     "ledger": "J",
+    "certificates": "W",
 }
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.M | re.S)
