@@ -22,6 +22,7 @@ from isojoule.settlement.certificates.operations import (
     OpenAccount,
     Operation,
     Step,
+    Stocktake,
 )
 
 WH = 3_600_000_000
@@ -299,6 +300,8 @@ class Model:
             return no
         if o.expires_s <= self.clock:
             return Status.EXPIRED
+        if o.left_uj >= 0:
+            self._lose(m, o.left_uj + o.energy_uj)
         left = o.energy_uj
         for layer in m.layers:
             part = min(left, int(layer.left))
@@ -310,6 +313,19 @@ class Model:
                 self._make(m, count, layer.origin, layer.start_s, o.start_s, o.expires_s)
         m.begun, m.discharged_until = o.start_s, o.end_s
         self._lose(m, o.left_uj)
+        return Status.WRITTEN
+
+    def _stocktake(self, o: Stocktake) -> Status:
+        m = self.machines.get(o.device)
+        if m is None:
+            return Status.DEVICE_UNKNOWN
+        if not m.device.is_storage:
+            return Status.NO_STORAGE
+        if o.at_s < m.begun:
+            return Status.OUT_OF_ORDER
+        if not 0 <= o.left_uj < 2**62:
+            return Status.OUT_OF_RANGE
+        m.begun, m.layers = o.at_s, [Layer(False, "", 0, Fraction(o.left_uj))]
         return Status.WRITTEN
 
     def _lose(self, m: Machine, left: int) -> None:

@@ -1,4 +1,4 @@
-"""Known answers of a registry: its life table, issue, ranges, storage. docs/spec/certificates.md."""
+"""Known answers of a registry: life, issue, ranges, storage. docs/spec/certificates.md."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_who_may_receive_and_who_may_ask() -> None:
 
 
 def test_storage_gives_back_what_its_efficiency_leaves() -> None:
-    """W12 to W14: 10 Wh of certificates and 5 without, 80 %: 8 certified and 4 not, in that order."""
+    """W12 to W14: 10 Wh with certificates, then 5 without, at 80 %: 8 and 4 come out."""
     desk = Desk()
     desk(Issue, "roof", 900, 1800, wh(20), LATER)
     mine = Key("roof", 1, 10)

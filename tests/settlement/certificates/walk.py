@@ -22,6 +22,7 @@ from isojoule.settlement.certificates.operations import (
     OpenAccount,
     Operation,
     Step,
+    Stocktake,
 )
 from tests.settlement.certificates.model import Model
 
@@ -113,6 +114,8 @@ class Walk:
             if pick(12):
                 return Issue(self.id(), name, start, end, energy, expires)
             return Discharge(self.id(), name, start, end, energy, expires, left)
+        if pick(12) == 0:
+            return Stocktake(self.id(), name, start, pick(4) * WH_UJ - (pick(8) == 0))
         if pick(5) < 2:
             return Discharge(self.id(), name, start, end, energy, expires, left)
         chosen = [self.bundle(pick) for _ in range(pick(3))]

@@ -68,9 +68,20 @@ def transfer_rows(
     out: list[Row] = []
     seq = start
     for data in packed:
-        (number, debit, credit, pending, amount, for_s, at_ns, ref, timeout_s, code, kind, linked) = (
-            _TRANSFER.unpack(data)
-        )
+        (
+            number,
+            debit,
+            credit,
+            pending,
+            amount,
+            for_s,
+            at_ns,
+            ref,
+            timeout_s,
+            code,
+            kind,
+            linked,
+        ) = _TRANSFER.unpack(data)
         out.append(
             (
                 seq,

@@ -1,7 +1,7 @@
 """What a registry can be asked: values, each with an id that makes asking twice harmless.
 
 Who asks is named by `by`; that it really is who it says is for the edge to know.
-Spec: docs/spec/certificates.md, W5 to W16.
+Spec: docs/spec/certificates.md, W5 to W16 and W18.
 """
 
 from __future__ import annotations
@@ -151,4 +151,21 @@ class Discharge(NamedTuple):
     left_uj: int = -1
 
 
-Operation = OpenAccount | Allow | AddDevice | Issue | Act | Charge | Discharge
+class Stocktake(NamedTuple):
+    """Find a storage with energy of unknown origin in it: what its records say is gone.
+
+    Attributes
+    ----------
+    at_s
+        When, s since 1970.
+    left_uj
+        What it can deliver.
+    """
+
+    id: int
+    device: str
+    at_s: int
+    left_uj: int
+
+
+Operation = OpenAccount | Allow | AddDevice | Issue | Act | Charge | Discharge | Stocktake

@@ -46,6 +46,7 @@ from isojoule.settlement.certificates.operations import (
     OpenAccount,
     Operation,
     Step,
+    Stocktake,
 )
 from isojoule.settlement.certificates.steps import STEPS, Rule
 from isojoule.settlement.certificates.storage import deliverable_uj, put, take, trim
@@ -276,7 +277,8 @@ class _Work:
         _require(device.is_storage, Status.NO_STORAGE, o.device)
         self.check_metered(o, max(at.discharged_until_s, at.from_s))
         _require(o.expires_s > self.clock, Status.EXPIRED, "expires_s")
-        layers, taken = take(at.layers, o.energy_uj)
+        before = -1 if o.left_uj < 0 else o.left_uj + o.energy_uj
+        layers, taken = take(trim(at.layers, before), o.energy_uj)
         at = at._replace(
             metered_uj=at.metered_uj + o.energy_uj,
             from_s=o.start_s,
@@ -304,6 +306,15 @@ class _Work:
         self.devices[o.device] = (device, at)
         return tuple(keys)
 
+    def stocktake(self, o: Stocktake) -> tuple[Key, ...]:
+        device, at = self.device(o.device)
+        _require(device.is_storage, Status.NO_STORAGE, o.device)
+        _require(o.at_s >= at.from_s, Status.OUT_OF_ORDER, str(at.from_s))
+        _require(0 <= o.left_uj < MOST_UJ, Status.OUT_OF_RANGE, "left_uj")
+        found = ChargeRecord("", device.id, o.at_s, o.at_s, None, o.left_uj, o.left_uj)
+        self.devices[o.device] = (device, at._replace(from_s=o.at_s, layers=put((), [found])))
+        return ()
+
     # parts of them
 
     def check_metered(self, o: Issue | Charge | Discharge, until_s: int) -> None:
@@ -330,6 +341,7 @@ _HANDLERS: Mapping[type, Callable[[_Work, Any], tuple[Key, ...]]] = {
     Act: _Work.act,
     Charge: _Work.charge,
     Discharge: _Work.discharge,
+    Stocktake: _Work.stocktake,
 }
 
 
