@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import heapq
+import json
 from collections.abc import Iterator, Sequence
 
-from isojoule.core.canonical import dumps
 from isojoule.core.frontier import Frontier, leaf_hash
 from isojoule.settlement.certificates.answers import Answer
 from isojoule.settlement.certificates.nouns import (
@@ -139,17 +139,11 @@ class MemoryRegistry:
 
 
 def entry_bytes(operation: Operation, at_s: int) -> bytes:
-    """The bytes of an entry of the log: canonical JSON of its kind, time and fields.
+    """The bytes of an entry of the log: JSON of its kind, its time, and its fields in order.
 
-    Whole numbers are decimal strings.
+    >>> from isojoule.settlement.certificates.operations import OpenAccount
+    >>> entry_bytes(OpenAccount(7, "ada"), 900)
+    b'["OpenAccount",900,[7,"ada"]]'
     """
-    fields = _plain(operation)
-    return dumps([type(operation).__name__, str(at_s), fields]).encode()
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, tuple):
-        return [_plain(part) for part in value]
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return str(value) if isinstance(value, str) else value
+    entry = (type(operation).__name__, at_s, operation)
+    return json.dumps(entry, separators=(",", ":"), ensure_ascii=False).encode()
