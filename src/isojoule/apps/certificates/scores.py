@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from isojoule.apps.certificates.run import CertifiedRun
-from isojoule.core.units import UJ_PER_J
+from isojoule.core.units import joules_text
 from isojoule.settlement.certificates.nouns import WH_UJ
 
 COMMUNITY = ""
@@ -51,7 +51,7 @@ class Score(NamedTuple):
     def document(self) -> dict[str, float | str | None]:
         """As JSON tells it."""
         return {
-            "consumed_j": str(self.consumed_uj / UJ_PER_J),
+            "consumed_j": joules_text(self.consumed_uj),
             "self_wh": self.self_wh,
             "local_wh": self.local_wh,
             "storage_wh": self.storage_wh,

@@ -36,6 +36,7 @@ from isojoule.settlement.certificates.check import check_registry
 
 NAME, SCORES, HOURS = "certificates.json", "scores.csv", "hours.parquet"
 ALL = "all periods"
+SUFFIX = "-certificates"
 
 
 class Checked(NamedTuple):
@@ -99,7 +100,7 @@ def verify_certificates(
     Parameters
     ----------
     run
-        Folder of the run; if it is not given, one of the run's name beside the certificates.
+        Folder of the run; if it is not given, the one beside the certificates.
 
     Raises
     ------
@@ -109,10 +110,14 @@ def verify_certificates(
         A file is malformed, or `run` is no run.
     """
     told = _read(folder)
-    found = check_registry(read_registry(folder))
-    source = run or folder.parent / told["run"]
-    if run is None and not (source / "manifest.json").is_file():
-        return Checked(len(told["files"]) + 1, *found.values(), None)
+    counts = check_registry(read_registry(folder))
+    devices, bundles, certificates = (
+        counts[name] for name in ("devices", "bundles", "certificates")
+    )
+    files = len(told["files"]) + 1
+    source = run or _beside(folder, told["run"])
+    if source is None:
+        return Checked(files, devices, bundles, certificates, None)
     again = certify_run(source, report)
     for key, true in document(again).items():
         if told[key] != true:
@@ -127,7 +132,14 @@ def verify_certificates(
                 raise VerificationError("does not follow from the run", place=str(folder / name))
     finally:
         shutil.rmtree(half, ignore_errors=True)
-    return Checked(len(told["files"]) + 1, *found.values(), source)
+    return Checked(files, devices, bundles, certificates, source)
+
+
+def _beside(folder: Path, run: str) -> Path | None:
+    """The folder of the run, where it lies by one of its names beside the certificates."""
+    names = (folder.resolve().name.removesuffix(SUFFIX), run)
+    paths = [folder.resolve().parent / name for name in names]
+    return next((path for path in paths if (path / "manifest.json").is_file()), None)
 
 
 def _read(folder: Path) -> dict[str, Any]:
