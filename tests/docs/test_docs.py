@@ -34,6 +34,7 @@ SPEC = {
     "surplus": "Z",
     "ledger": "J",
     "certificates": "W",
+    "collateral": "B",
 }
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.M | re.S)
