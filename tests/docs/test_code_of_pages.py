@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PRINTS = {
     "certificates.md": "first=1, last=2), Key(device='roof', first=3, last=5",
-    "collateral.md": "800000000\n100000000 700000000\n",
+    "collateral.md": "800000000\n100000000 700000000\n2100000.0\n1400000\n",
 }
 
 
