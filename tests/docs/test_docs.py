@@ -35,6 +35,8 @@ SPEC = {
     "ledger": "J",
     "community": "N",
     "obligations": "O",
+    "certificates": "W",
+    "collateral": "B",
 }
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.M | re.S)
