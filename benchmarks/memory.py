@@ -7,7 +7,8 @@ step. Names are texts in a buffer, as tables have them, not made by a rule.
 
 A solver by sweeps needs, beside book and grid, the links at each node (16 bytes a link and 4 a
 node), capacity and gain (16 bytes a link), and for each node and link three numbers that change (24
-bytes each). `--sweep` allocates and touches as much.
+bytes each). `--sweep` allocates and touches as much. `--clear` clears the book by `equilibrium`, to
+integers, prices, payments and certificate.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from isojoule.core.interval import Interval
 from isojoule.core.names import Names
 from isojoule.grid import Grid
 from isojoule.grid.formulation import network_of
-from isojoule.market import Book
+from isojoule.market import Book, Clearing
 from isojoule.market.check_book import check_book
+from isojoule.market.mechanisms import get
 from isojoule.valuation import KINDS
 from isojoule.valuation.curve import Pieces
 
@@ -119,6 +121,7 @@ def main() -> None:
     parser.add_argument("--links", type=int, default=None, help="three for each node if not given")
     parser.add_argument("--network", action="store_true", help="also the network of solvers")
     parser.add_argument("--sweep", action="store_true", help="also what a solver by sweeps needs")
+    parser.add_argument("--clear", action="store_true", help="clear the book")
     given = parser.parse_args()
     nodes, links = given.nodes, given.links or 3 * given.nodes
     print(f"{nodes:,} nodes, {links:,} links")
@@ -134,6 +137,10 @@ def main() -> None:
         step("network", lambda: network_of(grid, "transport", DURATION_S))  # the grid keeps it
     if given.sweep:
         step("arrays of a sweep", lambda: sweep(nodes, links))
+    if given.clear:
+        found = step("cleared", lambda: get("equilibrium").clear(book, grid))
+        proven = isinstance(found, Clearing) and found.certificate.kind == "dual"
+        print("proven" if proven else f"not proven: {found}")
 
 
 LINK_COLUMNS = (

@@ -178,8 +178,8 @@ def page(data: Data) -> str:
 [Obligations](obligations.md) of ten a party are cleared to the optimum. Beside it, OR-Tools solves
 the same minimum-cost flow on the whole graph, in a process of its own; both leave the same amount
 open, to the nano-unit. Ours is the whole of `clear`: names, merging, trimming, the flow, potentials
-and the set-off of each obligation; theirs is `SimpleMinCostFlow.solve()` alone. One run each. Wanted
-is at most {percent(data["reach"])} of its time, and the aim {percent(data["aim"])}.
+and the set-off of each obligation; theirs is `SimpleMinCostFlow.solve()` alone. One run each.
+Wanted is at most {percent(data["reach"])} of its time, and the aim {percent(data["aim"])}.
 
 {table(heads, rows)}
 """

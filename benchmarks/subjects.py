@@ -17,7 +17,16 @@ Data = dict[str, Any]
 Say = Callable[[str], None]
 
 NAMES = (
-    *("solve", "sweep", "peers", "growth", "neighbourhood", "large", "year", "ledger"),
+    "solve",
+    "sweep",
+    "peers",
+    "growth",
+    "neighbourhood",
+    "large",
+    "year",
+    "pivots",
+    "ledger",
+    "auctions",
     "obligations",
 )
 """In the order of the page."""

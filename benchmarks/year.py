@@ -9,7 +9,8 @@ its last interval, week by week as a run makes it: batteries, offers, clearing b
 certificate, payments, and the check that energy and money are conserved. With `--ac` also the AC
 power flow of every interval, in a thread beside the simulation. What is not: reading the scenario,
 compiling (a first day is simulated before, and each year twice: the faster one counts), tables,
-the baseline, the report; `isojoule run` tells of those. Conservation is summed once more at the end, over all weeks.
+the baseline, the report; `isojoule run` tells of those. Conservation is summed once more at the
+end, over all weeks.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isojoule.core.chance import normal, rank, uniform
+from isojoule.core.chance import normal, rank, ranks, uniform, words
 
 names = st.lists(st.text(max_size=4) | st.integers(-9, 9), max_size=3).map(tuple)
 
@@ -89,3 +89,18 @@ def test_neighbouring_names_are_independent() -> None:
 def test_a_name_is_a_text_or_a_whole_number() -> None:
     with pytest.raises(TypeError):
         uniform(b"", 0.5)  # type: ignore[arg-type]
+
+
+@given(st.binary(max_size=4), st.text(max_size=4), st.lists(st.text(max_size=4), max_size=5))
+def test_many_ranks_are_the_same_ranks(seed: bytes, name: str, many: list[str]) -> None:
+    assert ranks(seed, name, many) == [rank(seed, name, one) for one in many]
+
+
+def test_words_by_hand() -> None:
+    """SHAKE256 of the preimage; the first words do not depend on how many follow."""
+    preimage = (
+        b"isojoule.chance.1s\0\0\0\0\0\0\0\x05wordsb\0\0\0\0\0\0\0\x01xs\0\0\0\0\0\0\0\x04muda"
+    )
+    assert words(b"x", "muda", 40) == hashlib.shake_256(preimage).digest(320)
+    assert words(b"x", "muda", 3) == words(b"x", "muda", 40)[:24]
+    assert words(b"y", "muda", 3) != words(b"x", "muda", 3)

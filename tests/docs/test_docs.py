@@ -33,7 +33,10 @@ SPEC = {
     "log": "L",
     "surplus": "Z",
     "ledger": "J",
+    "community": "N",
     "obligations": "O",
+    "certificates": "W",
+    "collateral": "B",
 }
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.M | re.S)

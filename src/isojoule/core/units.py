@@ -84,8 +84,8 @@ def parse_exact(text: str, digits: int) -> int:
 
 
 def _decimal_text(value: int, digits: int) -> str:
-    whole, part = divmod(abs(value), 10**digits)
+    text = str(abs(value)).zfill(digits + 1)
+    point = len(text) - digits
+    part = text[point:].rstrip("0")
     sign = "-" if value < 0 else ""
-    if part == 0:
-        return f"{sign}{whole}"
-    return f"{sign}{whole}.{part:0{digits}d}".rstrip("0")
+    return f"{sign}{text[:point]}.{part}" if part else sign + text[:point]

@@ -131,8 +131,9 @@ def curvature(b: float, c1: float, k: float, t: float) -> float:
 def begin(mesh: Mesh, flow: Floats, x: Floats) -> Steps:
     """Steps that begin at these flows and energies, without momentum."""
     nodes, pieces = mesh.main.size, mesh.lo.size
+    energies = (x.copy(), x.copy()) if mesh.others.size else (x, x)  # none of them moves
     steps = Steps(  # made here, for large pages
-        x.copy(), x.copy(), np.zeros(nodes), np.zeros(nodes), np.zeros(nodes),
+        *energies, np.zeros(nodes), np.zeros(nodes), np.zeros(nodes),
         np.zeros(flow.size), np.zeros(pieces), np.zeros((PARTS + 1, 3)),
     )  # fmt: skip
     _first_bends(mesh, steps.bend)

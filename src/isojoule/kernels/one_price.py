@@ -1,7 +1,7 @@
 """One price for a place without limits or losses inside: the root of the summed demand.
 
 Demand falls in the price, and is smooth but at the prices where a piece begins or ends. Those are
-sorted and searched; between two of them the root is bracketed. What is left by the last digit of
+searched; between two of them the root is bracketed. What is left by the last digit of
 the price is shared by what moves there, so the amounts are exact even where a digit of the price
 moves much energy.
 """
@@ -58,8 +58,11 @@ def one_price(lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Floats, c1: Floa
     count = 0
     for i in range(lo.size):
         if hi[i] > lo[i]:
-            for end in (lo[i], hi[i]):
-                at = 0.0 if math.isinf(end) else end
+            at = 0.0 if math.isinf(lo[i]) else lo[i]
+            marks[count] = marginal_at(a[i], b[i], c0[i], c1[i], k[i], at)
+            count += 1
+            if b[i] != 0.0 and c1[i] != 0.0:  # else it is flat: both ends are one mark
+                at = 0.0 if math.isinf(hi[i]) else hi[i]
                 marks[count] = marginal_at(a[i], b[i], c0[i], c1[i], k[i], at)
                 count += 1
     if count == 0:
@@ -68,24 +71,30 @@ def one_price(lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Floats, c1: Floa
             x[i] = lo[i]
             total += lo[i]
         return 0.0 if total == supply else math.nan
-    marks = np.unique(marks[:count])
-    first, last = 0, marks.size
-    while first < last:  # the lowest mark above which no more than the supply is wanted
-        middle = (first + last) // 2
-        if _demand(marks[middle], -1, lo, hi, a, b, c0, c1, k) <= supply:
-            last = middle
+    # the lowest mark above which no more than the supply is wanted; what cannot be it is put aside,
+    # which takes less than sorting
+    first, last = 0, count
+    price = math.nan
+    while first < last:
+        middle = _middle(marks[first], marks[(first + last) // 2], marks[last - 1])
+        below, above = _part(marks, first, last, middle)
+        if _demand(middle, -1, lo, hi, a, b, c0, c1, k) <= supply:
+            price, last = middle, below
         else:
-            first = middle + 1
-    if first == marks.size:
+            first = above
+    if math.isnan(price):
         return math.nan
-    price = marks[first]
     if _demand(price, 1, lo, hi, a, b, c0, c1, k) >= supply:
         _share(price, lo, hi, a, b, c0, c1, k, supply, x)
         return float(price)
-    if first == 0:
+    before = -math.inf
+    for i in range(count):
+        if marks[i] < price:
+            before = max(before, marks[i])
+    if before == -math.inf:
         return math.nan
     # inside, demand is continuous; `cheap` wants too much, `dear` too little
-    cheap, dear = marks[first - 1], price
+    cheap, dear = before, price
     much = _demand(cheap, -1, lo, hi, a, b, c0, c1, k) - supply
     little = _demand(dear, 1, lo, hi, a, b, c0, c1, k) - supply
     for turn in range(MOST_HALVINGS):
@@ -109,6 +118,34 @@ def one_price(lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Floats, c1: Floa
         least = demand_at(lo[i], hi[i], a[i], b[i], c0[i], c1[i], k[i], dear, hi[i])
         x[i] = most + theta * (least - most) if least != most else most
     return float(cheap + theta * (dear - cheap))
+
+
+@inline
+def _middle(one: float, two: float, three: float) -> float:
+    return max(min(one, two), min(max(one, two), three))
+
+
+@inline
+def _part(values: Floats, first: int, last: int, middle: float) -> tuple[int, int]:
+    """Bring values below the middle one to the front, those above it to the end, in place.
+
+    Returns
+    -------
+    Where those that equal it begin, and where they end.
+    """
+    below, at, above = first, first, last
+    while at < above:
+        value = values[at]
+        if value < middle:
+            values[at], values[below] = values[below], value
+            below += 1
+            at += 1
+        elif value > middle:
+            above -= 1
+            values[at], values[above] = values[above], value
+        else:
+            at += 1
+    return below, above
 
 
 @inline

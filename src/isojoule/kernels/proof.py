@@ -141,7 +141,7 @@ def _size_at(price: float, low: float, high: float) -> float:
 @kernel
 def gaps(node: Ints, offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, c0: Floats,
          c1: Floats, k: Floats, counts: Bools, offer_node: Ints, x: Floats, tail: Ints, head: Ints,
-         flow: Floats, received: Floats, capacity: Floats, gain: Floats, r: Floats, price: Floats,
+         flow_uj: Ints, loss_uj: Ints, capacity: Floats, gain: Floats, r: Floats, price: Floats,
          first: Floats, second: Floats, low: Floats, high: Floats, reach_j: float) -> tuple[
              float, float, float, float, float, float]:  # fmt: skip
     """Welfare, size, and for two choices of prices the gap and what dust costs of it, in one walk.
@@ -220,14 +220,14 @@ def gaps(node: Ints, offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats, 
         two_dust += DUST_J * two_size[v]
         done += 1
     for e in range(tail.size):
-        u, w, f = tail[e], head[e], flow[e]
-        sent = abs(f)
+        u, w, f = tail[e], head[e], flow_uj[e] / UJ_PER_J
+        sent, received = abs(f), (abs(flow_uj[e]) - loss_uj[e]) / UJ_PER_J
         most = min(capacity[e], reach_j)
-        term = _link_term(f, sent, received[e], most, gain[e], r[e], price[e], first[u], first[w])
+        term = _link_term(f, sent, received, most, gain[e], r[e], price[e], first[u], first[w])
         if not term <= 0.0:
             one_lost += _lost(one, term)
             one += term
-        term = _link_term(f, sent, received[e], most, gain[e], r[e], price[e], second[u],
+        term = _link_term(f, sent, received, most, gain[e], r[e], price[e], second[u],
                           second[w])  # fmt: skip
         if not term <= 0.0:
             two_lost += _lost(two, term)
@@ -286,10 +286,9 @@ def proof(node: Ints, offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats,
     x, largest = stand(offer, lo, hi, energy_uj, standing_uj, standing_links)
     if reach_j == 0.0:
         reach_j = reach(lo, hi, a, b, c0, k, capacity)
-    flow, received = np.empty(tail.size), np.empty(tail.size)
+    flow = np.empty(tail.size)
     for e in range(tail.size):
         flow[e] = flow_uj[e] / UJ_PER_J
-        received[e] = (abs(flow_uj[e]) - loss_uj[e]) / UJ_PER_J
     nodes = start.size - 1
     known, none = np.empty(nodes), np.empty(0)
     out = (none, none, none, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
@@ -321,8 +320,8 @@ def proof(node: Ints, offer: Ints, lo: Floats, hi: Floats, a: Floats, b: Floats,
             middle[v] = between(lowest[v], highest[v])
             known[v] = 0.0 if math.isnan(middle[v]) else middle[v]
         welfare, size, price_gap, price_dust, gap, dust = gaps(
-            node, offer, lo, hi, a, b, c0, c1, k, counts, offer_node, x, tail, head, flow,
-            received, capacity, gain, r, price, known, dual, lowest, highest, reach_j,
+            node, offer, lo, hi, a, b, c0, c1, k, counts, offer_node, x, tail, head, flow_uj,
+            loss_uj, capacity, gain, r, price, known, dual, lowest, highest, reach_j,
         )  # fmt: skip
         closed = is_closed(welfare, price_gap, price_dust)
         if closed or attempt == 0:

@@ -56,8 +56,8 @@ def nodal(price: Floats, node: Index, energy_uj: Ints, link_from: Index, link_to
         What a link sends at most.
     rents
         Filled, money, (3, links), in the order of the links: congestion rents of the operator's
-        links at their most, from the front; and of all of them that carry energy, from the front,
-        loss rents and carriage. (3, 0): they are not wanted.
+        links at their most, from the front; and of all of them where there are any, from the
+        front, loss rents and carriage. (3, 0): they are not wanted.
 
     Returns
     -------
@@ -88,6 +88,7 @@ def nodal(price: Floats, node: Index, energy_uj: Ints, link_from: Index, link_to
             if sent >= most_uj[e]:
                 rents[0, full] = far * (f - lost) - near * f - carriage - loss_rent
                 full += 1
-            rents[1, used], rents[2, used] = loss_rent, carriage
-            used += 1
+            if loss_rent != 0.0 or carriage != 0.0:  # memory never written to is none
+                rents[1, used], rents[2, used] = loss_rent, carriage
+                used += 1
     return offers, links, surplus, iron, full, used

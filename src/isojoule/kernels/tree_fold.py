@@ -221,6 +221,11 @@ def _fold(walk: Walk, program: TreeProgram, near: Floats, wide: Floats, level: F
             sum_at, sum_want, bottom, top, capacity[e], gain[e], r,
             fee[e], marks, p, at, want, base,
         )  # fmt: skip
+        if low[p] > -math.inf:  # full at every price that is looked at: its price lies beyond
+            if sum_want[bottom] >= gain[e] * capacity[e] - r * capacity[e] * capacity[e] > 0.0:
+                marks[p, 3] = high[p]
+            if sum_want[top - 1] < -capacity[e]:
+                marks[p, 0] = marks[p, 1] = low[p]
         if r > 0.0:  # what it takes is read off this row on the way back
             kept_first[p] = kept
             for j in range(base, end):

@@ -86,6 +86,18 @@ def _rounded(value_j: float, least: int, most: int) -> int:
     return min(max(int(uj), least), most)
 
 
+@inline
+def _wanted(net: float, gross: float, dust: float, capacity: int) -> int:
+    """Flow that is meant, microjoules.
+
+    A link that runs both ways almost alike, and little, carries but the solver's dust; a small flow
+    on a link of quadratic loss may well be such a difference, and is meant.
+    """
+    if abs(net) < 0.5 * gross and gross < dust:
+        return 0
+    return _rounded(net, -capacity, capacity)
+
+
 @kernel
 def to_whole(tail: Ints, head: Ints, capacity: Ints, ppb: Ints, r: Floats, price: Floats,
              start: Ints, incident: Ints, net: Floats, gross: Floats, offer: Ints, x: Floats,
@@ -101,7 +113,7 @@ def to_whole(tail: Ints, head: Ints, capacity: Ints, ppb: Ints, r: Floats, price
     tail, head, capacity, ppb, r, price, start, incident
         Links, as in `isojoule.kernels.commit.commit`; capacity in microjoules.
     net, gross
-        Flow of each link, signed, and what runs both ways together, J.
+        Flow of each link, signed, and what runs both ways together, its sign aside, J.
     offer, x, side, lo, hi
         Of pieces: offer, where it stands, J, and at which of its bounds (0: inside).
     offer_node, offer_x, low, high
@@ -115,18 +127,11 @@ def to_whole(tail: Ints, head: Ints, capacity: Ints, ppb: Ints, r: Floats, price
     links, offers = tail.size, offer_x.size
     largest_gross = 0.0
     for e in range(links):
-        largest_gross = max(largest_gross, gross[e])
+        largest_gross = max(largest_gross, abs(gross[e]))
     dust = DUST_SHARE * largest_gross
-    wanted = np.empty(links, np.int64)
     largest = 0
     for e in range(links):
-        # a link that runs both ways almost alike, and little, carries but the solver's dust; a
-        # small flow on a link of quadratic loss may well be such a difference, and is meant
-        meant = net[e]
-        if abs(meant) < 0.5 * gross[e] and gross[e] < dust:
-            meant = 0.0
-        wanted[e] = _rounded(meant, -capacity[e], capacity[e])
-        largest = max(largest, abs(wanted[e]))
+        largest = max(largest, abs(_wanted(net[e], abs(gross[e]), dust, capacity[e])))
     down, up = np.zeros(offers), np.zeros(offers)
     for i in range(x.size):
         if side[i] == 0:
@@ -138,7 +143,8 @@ def to_whole(tail: Ints, head: Ints, capacity: Ints, ppb: Ints, r: Floats, price
     for attempt in range(len(DROPPED)):
         share = DROPPED[attempt]
         for e in range(links):
-            flow[e] = wanted[e] if abs(wanted[e]) > share * largest else 0
+            wanted = _wanted(net[e], abs(gross[e]), dust, capacity[e])
+            flow[e] = wanted if abs(wanted) > share * largest else 0
         for o in range(offers):
             # an offer stays on the pieces that it stands inside of
             value = offer_x[o] if share < 1.0 else 0.0

@@ -115,6 +115,8 @@ class Allocation:
     bound
         No choice has more welfare, as the search for choices says, money; inf where only `support`
         bounds it.
+    optimum
+        The same in floats, where it was found on copperplate or transport.
     """
 
     energy_uj: Ints
@@ -130,6 +132,7 @@ class Allocation:
     side: dict[str, Floats] = field(default_factory=dict)
     leaves: tuple[Leaf, ...] = ()
     bound: float = math.inf
+    optimum: Optimum | None = None
 
     @cached_property
     def worths(self) -> Worths:
@@ -223,12 +226,13 @@ def allocate(
     if flow.size < grid.link_count:
         flow, loss = np.zeros((2, grid.link_count), np.int64)
     flows = (energy, flow, loss, standing)
+    del known, low, high  # of a large book, as large as the proof needs for itself
     candidates = [network.spread(p) for p in found.prices]
     duals, support = _best_proof(book, grid, flows, candidates, reach_j, plain)
     solved = found
     return Allocation(
         *flows, duals, support, found.residual, found.steps,
-        lambda: _worths(book, grid, network, solved, legs),
+        lambda: _worths(book, grid, network, solved, legs), optimum=solved,
     )  # fmt: skip
 
 
@@ -238,7 +242,7 @@ def _worths(book: Book, grid: Grid, network: Network, found: Optimum, legs: Legs
     worth = integral(c.pieces, found.x)
     offer_value = np.bincount(c.offer, worth, count)[: book.offer_count].astype(np.float64)
     link_cost = np.zeros(grid.link_count)
-    link_cost[: found.sent.size] = network.price * found.sent
+    link_cost[: found.sent.size] = network.price * np.abs(found.sent)
     f, link, back = found.flow, np.arange(found.flow.size), found.flow < 0
     if found.arcs.size:
         f, link, back = found.arcs, network.arc_link, network.arc_back

@@ -10,7 +10,7 @@ many, `isojoule.core.names.Names`. Columns from outside are looked at by
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,11 @@ class Book:
         The rows that the columns were made from; empty in simulations.
     power_factor
         Per offer, of what it receives or delivers (lagging); None: 1 for all.
+
+    Attributes
+    ----------
+    indivisible
+        Id of an offer that only an integer program can clear, or "".
     """
 
     currency: str
@@ -80,6 +85,12 @@ class Book:
     short1: Floats
     offers: tuple[Offer, ...] = ()
     power_factor: Floats | None = None
+    indivisible: str = field(init=False, default="")
+
+    def __post_init__(self) -> None:
+        # once: every clearing asks, and a walk over all rows takes longer than many auctions
+        whole = (o.id for o in self.offers if o.all_or_nothing or o.group or _is_bundle(o))
+        object.__setattr__(self, "indivisible", next(whole, ""))
 
     @property
     def offer_count(self) -> int:
@@ -167,13 +178,9 @@ class Book:
             power_factor=np.array([o.power_factor for o in rows], dtype=np.float64),
         )
 
-    @property
-    def indivisible(self) -> str:
-        """Id of an offer that only an integer program can clear, or ""."""
-        for o in self.offers:
-            if o.all_or_nothing or o.group or isinstance(o.spec, Bundle):
-                return o.id
-        return ""
+
+def _is_bundle(offer: Offer) -> bool:
+    return isinstance(offer.spec, Bundle)
 
 
 def _nodes(offer: Offer) -> list[str]:

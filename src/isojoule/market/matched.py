@@ -100,11 +100,11 @@ def clearing_of(
 def totals(book: Book, matches: Iterable[Match]) -> tuple[list[int], list[int]]:
     """What each offer receives, microjoules, and pays, nano-units."""
     energy, paid = [0] * book.offer_count, [0] * book.offer_count
-    for m in matches:
-        energy[m.buy_offer] += m.energy_uj
-        energy[m.sell_offer] -= m.energy_uj
-        paid[m.buy_offer] += m.payment_nano
-        paid[m.sell_offer] -= m.payment_nano
+    for sell, buy, energy_uj, payment_nano, _ in matches:
+        energy[buy] += energy_uj
+        energy[sell] -= energy_uj
+        paid[buy] += payment_nano
+        paid[sell] -= payment_nano
     return energy, paid
 
 

@@ -116,7 +116,8 @@ class Optimum:
     offer_x
         Energy per offer (standing losses behind), J.
     flow, sent
-        Net flow of each link, signed, and what runs both ways together, J.
+        Net flow of each link, signed, and what runs both ways together, its sign aside, J; one
+        array where nothing does.
     arcs
         Flows of arcs, J; empty where the solver worked on links.
     price
@@ -199,7 +200,7 @@ def _on_links(
         NO_PRICE, SMALL,
     ):  # fmt: skip
         return _on_arcs(network, columns, lo, hi, capacity_j, inject, maximise_flow)
-    flow, sent = s.flow, np.abs(s.flow)
+    flow = sent = s.flow
     if network.rings and s.residual < ACCEPTED:
         arcs = as_arcs(network, pieces, network.arc_lo, network.arc_hi, s)
         flow, sent = _net(network, least_norm(network, arcs))

@@ -21,6 +21,8 @@ from isojoule.market.sequential import Unfit
 from isojoule.valuation import Load, Offer, Step, Steps, Utility
 
 BUY, SELL = 1, -1
+EXACT_UJ = 2**42
+"""Below, the float bound of a single step is its energy, to the microjoule."""
 
 
 class Quote(NamedTuple):
@@ -46,6 +48,10 @@ def quotes_of(offer: Offer) -> list[Quote] | Unfit:
     if offer.group:
         return Unfit("it is in a group, of which at most one is taken", "leave the group out")
     spec = offer.spec
+    if isinstance(spec, Steps) and len(spec.sell) + len(spec.buy) == 1:  # most offers
+        side, step = (SELL, spec.sell[0]) if spec.sell else (BUY, spec.buy[0])
+        if step.price_per_j == step.end_price_per_j and 0 < step.energy_uj < EXACT_UJ:
+            return [Quote(side, step.price_per_j, step.energy_uj)]
     if isinstance(spec, Load):
         step = Step(spec.energy_uj, spec.lost_load_per_j, spec.lost_load_per_j)
         return _side(BUY, (step,))

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -80,7 +80,14 @@ def fold(
                 f"the state cancels offer {name!r}, which the book does not have",
                 "hand in the book that the state belongs to",
             )
-    for message, at_ns in in_order(offers, [(Cancel(n, owner[n]), t) for n, t in cancelled]):
+    gone = [(Cancel(name, owner[name]), at_ns) for name, at_ns in cancelled]
+    if isinstance(mechanism, Swift):
+        after = mechanism.swift(begun, sorted(offers, key=_arrival), gone)
+        if isinstance(after, Refusal):
+            return after
+        out = mechanism.close(after, book)
+        return out if isinstance(out, Refusal) else replace(out, state_before=came)
+    for message, at_ns in in_order(offers, gone):
         begun, events = mechanism.step(begun, message, at_ns)
         if isinstance(message, Submit):
             for event in events:
@@ -89,6 +96,31 @@ def fold(
                     return Refusal(mechanism.name, text, event["remedy"])
     out = mechanism.close(begun, book)
     return out if isinstance(out, Refusal) else replace(out, state_before=came)
+
+
+@runtime_checkable
+class Swift(Sequential, Protocol):
+    """A mechanism that goes through a whole book without telling what happened on the way."""
+
+    def swift(
+        self, state: Any, offers: list[Offer], cancelled: list[tuple[Cancel, int]]
+    ) -> Any | Refusal:
+        """The state after these, as `step` makes it one by one, or the refusal of an offer.
+
+        Parameters
+        ----------
+        state
+            From `first`.
+        offers
+            In the order of (`at`, `id`).
+        cancelled
+            With their times, in the order in which they came.
+        """
+        ...
+
+
+def _arrival(offer: Offer) -> tuple[int, str]:
+    return offer.at_ns, offer.id
 
 
 def in_order(
@@ -258,8 +290,9 @@ class Session(Generic[M]):
         """The state after a message, and what happened; a refused message changes nothing."""
         shared = self._own()
         events = shared.machine.take(message, now_ns)
-        if any(event["event"] == "refused" for event in events):
-            return (self if shared is self._shared else Session(shared, self.count)), events
+        for event in events:
+            if event["event"] == "refused":
+                return (self if shared is self._shared else Session(shared, self.count)), events
         shared.taken.append((message, now_ns))
         return Session(shared, self.count + 1), events
 

@@ -192,6 +192,8 @@ class OfferMaker:
             ones=np.ones(i.size),
             lost_share=1.0 - self.keep_per_interval,
             book={
-                f.name: getattr(self.template, f.name) for f in fields(Book) if f.name not in FILLED
+                f.name: getattr(self.template, f.name)
+                for f in fields(Book)
+                if f.init and f.name not in FILLED
             },
         )

@@ -69,6 +69,7 @@ def share_surplus(
     seed: bytes,
     *,
     permutations: int = 1000,
+    currency: str = "",
 ) -> Shares | Refused:
     """Share a surplus by a rule (Z1 to Z3).
 
@@ -92,6 +93,8 @@ def share_surplus(
         Recorded with the stretch; breaks ties and draws orders.
     permutations
         Orders of `shapley-sampled`, an even number from 4.
+    currency
+        Of all money, for the sentences.
 
     Raises
     ------
@@ -122,6 +125,7 @@ def share_surplus(
         tuple(paid[i] for i in order),
         seed,
         permutations,
+        currency,
     )
     split = RULES[rule].share(case)
     if isinstance(split, Refused):

@@ -30,6 +30,7 @@ KILLS_EACH = 25
 _WORDS = struct.Struct(">QI")
 
 
+@pytest.mark.slow
 def test_two_hundred_kills_of_sqlite(new_sqlite: NewUrl) -> None:
     acknowledged = sum(_kill_often(new_sqlite(), KILLS_EACH, seed) for seed in range(8))
     assert acknowledged >= 100  # most are killed after the first answer
@@ -103,7 +104,8 @@ def _write_for_ever(url: str, run: int, writable: int) -> None:
             ledger = open_ledger(url)
             break
         except InputError as error:  # the server has not yet seen that the one before is dead
-            assert "has a writer" in str(error)
+            if "has a writer" not in str(error):
+                raise
     numbers = count()
     lock = threading.Lock()
 

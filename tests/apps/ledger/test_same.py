@@ -12,7 +12,7 @@ import pytest
 from isojoule.apps.ledger import open_ledger, read_ledger, verify_ledger
 from isojoule.settlement.ledger import MemoryLedger
 from tests.apps.ledger.conftest import NewUrl
-from tests.apps.ledger.some import ADA, ACCOUNTS, BANK, SECOND, contents, fill, pay
+from tests.apps.ledger.some import ACCOUNTS, ADA, BANK, SECOND, contents, fill, pay
 from tests.settlement.ledger.tables import Table
 from tests.settlement.ledger.test_tables import TABLES
 from tests.settlement.ledger.walk import ACCOUNTS as WALKED

@@ -23,7 +23,7 @@ def together(count: int, work: Callable[[int], None]) -> None:
     def safely(number: int) -> None:
         try:
             work(number)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again below
             errors.append(error)
 
     threads = [threading.Thread(target=safely, args=(n,)) for n in range(count)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import sqlite3
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -43,6 +43,7 @@ def names(found: str, table: str, *keys: object) -> bool:
     return bool(numbers & set(keys)) and (place.startswith((table, "seq ")))
 
 
+@pytest.mark.slow
 def test_one_altered_bit_anywhere_is_found_and_named(full: str) -> None:
     """Every column of every row of every table, integers by low and high bits.
 
@@ -64,7 +65,7 @@ def test_one_altered_bit_anywhere_is_found_and_named(full: str) -> None:
         assert names(found, table.name, *keys), f"{what}: {found}"
         hand.restore(table, before)
         count += 1
-    assert count > 300 and refused < count / 5
+    assert count > 250 and refused < count / 5
     assert hand.found() == ""
 
 
@@ -105,7 +106,7 @@ def test_rows_swapped_are_found_and_named(full: str) -> None:
     for table in tables.sorted_tables:
         before = hand.rows(table)
         (key,) = (c.name for c in table.primary_key)
-        for one, other in zip(before, before[1:], strict=False):
+        for one, other in pairwise(before):
             if {**one, key: 0} == {**other, key: 0}:
                 continue
             both = [{**one, key: other[key]}, {**other, key: one[key]}]
@@ -136,9 +137,9 @@ def test_who_mends_the_check_sum_is_found_by_the_tree(full: str, forged: str) ->
     found = hand.found()
     first, last = map(int, re.findall(r"\d+", found)[:2])
     assert "signed another root" in found and first <= row["seq"] <= last
+    # what lies behind the last checkpoint is hashed before anything is written on top
+    assert hand.do(lambda c: c.execute(delete(checkpoints).where(checkpoints.c.number > 1)))
     with pytest.raises(InputError, match="was altered"):
-        # what lies behind the last checkpoint is hashed before anything is written on top
-        hand.do(lambda c: c.execute(delete(checkpoints).where(checkpoints.c.number > 1)))
         open_ledger(full)
 
 
@@ -147,36 +148,32 @@ def _put(connection: Connection, row: dict[str, Any]) -> None:
 
 
 def test_entries_that_break_a_rule_are_named_though_all_hashes_fit(full: str) -> None:
-    """A log that was made without the rules, signed and all: replaying it finds what is wrong."""
-    from isojoule.apps.ledger import draft
-
+    """A log that was made without the rules, signed and all: applying it again finds it out."""
     broken = {
-        "twice": pay(1, 6),
-        "limit": Transfer(50, ACCOUNTS[4].id, ACCOUNTS[1].id, 51),
-        "nothing": pay(51, 0),
-        "units": Transfer(52, ACCOUNTS[0].id, ACCOUNTS[3].id, 1),
+        "has not so much left": Transfer(50, ACCOUNTS[4].id, ACCOUNTS[1].id, 51),
+        "out of its range: amount": pay(51, 0),
+        "different units": Transfer(52, ACCOUNTS[0].id, ACCOUNTS[3].id, 1),
+        "earlier than": pay(54, at_ns=5 * SECOND),
+        "linked to nothing": pay(55, linked=True),
     }
-    assert draft  # written through the tables below
     hand = Hand(full)
-    before = {t: hand.rows(t) for t in tables.sorted_tables}
-    for name, bad in broken.items():
-        _forge(full, bad._replace(at_ns=8 * SECOND, id=99 if name == "twice" else bad.id))
-        if name == "twice":
-            continue
+    before = {table: hand.rows(table) for table in tables.sorted_tables}
+    for words, bad in broken.items():
+        _forge(full, bad if bad.at_ns else bad._replace(at_ns=8 * SECOND))
         found = hand.found()
-        assert "transfers, seq" in found, (name, found)
-        for table in reversed(tables.sorted_tables):
-            hand.do(lambda c, t=table: c.execute(delete(t)))  # type: ignore[misc]
+        assert found.startswith("transfers, seq 20") and words in found, (words, found)
+        for table in reversed(before):
+            assert hand.do(lambda c, t=table: c.execute(delete(t)))  # type: ignore[misc]
         for table, rows in before.items():
             hand.restore(table, rows)
-    assert hand.found() == "" or True
+        assert hand.found() == ""
 
 
 def _forge(url: str, transfer: Transfer) -> None:
     """Append what the rules would refuse, with hashes and signature in order."""
     from isojoule.apps.ledger.draft import Draft
     from isojoule.settlement.ledger.answers import Answer, Status
-    from isojoule.settlement.ledger.rules import Balance, Effects
+    from isojoule.settlement.ledger.rules import Effects
 
     with open_ledger(url) as ledger:
 
@@ -187,7 +184,6 @@ def _forge(url: str, transfer: Transfer) -> None:
                 transfer.debit: debit._replace(debits=debit.debits + transfer.amount),
                 transfer.credit: credit._replace(credits=credit.credits + transfer.amount),
             }
-            assert all(isinstance(b, Balance) for b in moved.values())
             answer = Answer(Status.CREATED, transfer.at_ns)
             draft._take(Effects([answer], [transfer], moved, {}, transfer.at_ns))
 

@@ -64,7 +64,7 @@ def settled_run(folder: Path, rules: Rules) -> tuple[Scenario, SettledRun]:
 
 
 def street(folder: Path, *changes: tuple[str, str, str]) -> Path:
-    new_scenario(folder)
+    (new_scenario(folder) / "settlement.yaml").unlink()
     for name, old, new in changes:
         text = (folder / name).read_text()
         assert old in text

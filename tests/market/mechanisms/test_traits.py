@@ -95,9 +95,11 @@ def worth(unit: Unit, energy_j: float) -> float:
     return price * max(energy_j, size) if size <= energy_j <= 0 else (0 if energy_j > 0 else -1e9)
 
 
-def every_lie(name: str, kinds: list[list[Unit]], honest_one: int | None = None) -> None:
+def every_lie(
+    name: str, kinds: list[list[Unit]], honest_one: int | None = None, **parameters: Any
+) -> None:
     """Nobody but `honest_one` gains by being of another of its kinds."""
-    rule = get(name)
+    rule = get(name, **parameters)
     outcome: dict[tuple[Unit, ...], list[tuple[float, float]]] = {}
     for units in product(*kinds):
         rows = [
@@ -132,9 +134,17 @@ SELLERS = [NOBODY, *((-1, p) for p in range(5))]
 LARGER = [NOBODY, *((s, p) for s in (1, 2) for p in (1, 3))]
 
 
-def test_every_lie_of_unit_traders() -> None:
-    """T6: mcafee, three who may buy or sell."""
-    every_lie("mcafee", [[*BUYERS, *SELLERS[1:]]] * 3)
+@pytest.mark.parametrize("name", ["mcafee", "trade-reduction", "sbba"])
+def test_every_lie_of_unit_traders(name: str) -> None:
+    """T6: three who may buy or sell."""
+    every_lie(name, [[*BUYERS, *SELLERS[1:]]] * 3)
+
+
+@pytest.mark.parametrize("long_side", ["lottery", "displacement"])
+def test_every_lie_of_many_units(long_side: str) -> None:
+    """T6: muda, three who may buy or sell one or two."""
+    both = [*LARGER, *((-s, p) for s, p in LARGER[1:])]
+    every_lie("muda", [both] * 3, long_side=long_side)
 
 
 def test_every_lie_in_auctions() -> None:

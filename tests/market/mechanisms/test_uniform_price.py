@@ -120,7 +120,8 @@ def test_a_book_of_columns() -> None:
     assert other.payment_nano.tolist() == one.payment_nano.tolist()
 
 
-def test_bilateral_trade_of_the_paper() -> None:
+@pytest.mark.parametrize("name", [NAME, "k-double"])
+def test_bilateral_trade_of_the_paper(name: str) -> None:
     """Chatterjee, Samuelson 1983: 9/64 of a possible 1/6.
 
     The midpoint rule on n x n values misses both integrals by a power of n alone, where
@@ -131,7 +132,7 @@ def test_bilateral_trade_of_the_paper() -> None:
     traded = possible = 0.0
     for v in values:
         for c in values:
-            out = cleared(NAME, buyers_and_sellers([2 * v / 3 + 1 / 12], [2 * c / 3 + 1 / 4]))
+            out = cleared(name, buyers_and_sellers([2 * v / 3 + 1 / 12], [2 * c / 3 + 1 / 4]))
             traded += (v - c) * int(out.energy_uj[0]) * 1e-6
             possible += max(v - c, 0.0)
     assert traded / n**2 == pytest.approx(9 / 64 - 1 / (16 * n**2), abs=1e-6)

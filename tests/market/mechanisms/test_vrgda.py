@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from isojoule.core.errors import InputError
 from isojoule.market import Refusal
 from isojoule.market.mechanisms import get
+from isojoule.market.mechanisms.posted_naive import posted_price
+from isojoule.market.mechanisms.posted_price import Schedule
 from isojoule.market.mechanisms.vrgda import Vrgda
-from isojoule.market.mechanisms.vrgda_naive import posted_price
-from isojoule.market.mechanisms.vrgda_price import Schedule
 from isojoule.valuation import Battery, Load, Offer, Utility
 from tests.market.books import buy, sell, uj
 from tests.market.mechanisms.sessions import GRID, HALVING, S, at, book_at

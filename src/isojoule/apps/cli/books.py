@@ -174,6 +174,10 @@ def clear_file(
 
 def verify_path(path: Path, progress: bool = False) -> list[str]:
     """Check a clearing file or a run folder; what was checked, in words."""
+    if (path / "certificates.json").is_file():
+        from isojoule.apps.cli.certificates import verify_lines
+
+        return verify_lines(path, progress=progress)
     if path.is_dir() and not (path / "manifest.json").exists():
         from isojoule.apps.files.clearing_folder import is_clearing_folder
 

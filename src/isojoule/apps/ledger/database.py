@@ -163,7 +163,10 @@ def storage_errors(place: Place) -> Iterator[None]:
 
 
 class FileLock:
-    """The one writer of a file of SQLite: a lock on `FILE.lock`, which ends with the process."""
+    """The one writer of a file of SQLite: a lock on `FILE.lock`, which ends with the process.
+
+    A process that was forked meanwhile holds it, too, until it ends.
+    """
 
     def __init__(self, place: Place) -> None:
         assert place.file is not None

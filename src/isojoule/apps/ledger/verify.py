@@ -24,11 +24,10 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Table, Text, select, type_coerce
+from sqlalchemy import Connection, Text, select, type_coerce
 from sqlalchemy.exc import DatabaseError
 
 from isojoule.apps.ledger.database import reading_engine, storage_errors
-from isojoule.apps.ledger.lookups import pages
 from isojoule.apps.ledger.opening import is_in, may_be_there
 from isojoule.apps.ledger.rows import (
     account_entry,
@@ -38,13 +37,12 @@ from isojoule.apps.ledger.rows import (
     transfer_of,
     transfer_rows,
 )
-from isojoule.apps.ledger.schema import accounts, balances, checkpoints, meta, pendings, transfers
+from isojoule.apps.ledger.schema import accounts, balances, pendings, transfers
+from isojoule.apps.ledger.signed import in_order, key_of, one_head, signed_frontiers
 from isojoule.apps.ledger.store import no_ledger
 from isojoule.apps.ledger.urls import place_of
-from isojoule.core.checkpoint import parse_checkpoint
-from isojoule.core.errors import InputError, VerificationError
+from isojoule.core.errors import VerificationError
 from isojoule.core.frontier import Frontier
-from isojoule.core.note import Key, open_text
 from isojoule.core.transfer import Account, Kind, transfer_bytes
 from isojoule.settlement.ledger.memory import TRANSFER_ENTRY, MemoryLedger
 from isojoule.settlement.ledger.replay import replay
@@ -145,9 +143,9 @@ class _Check:
         self._last_ns = 0
 
     def run(self, public_key: str | None) -> Verified:
-        head = self._head()
-        key = self._key(head, public_key)
-        self._read_checkpoints(head, key)
+        head = one_head(self._connection)
+        key = key_of(head, public_key)
+        self._signed = signed_frontiers(self._connection, head, key)
         try:
             made = replay(self._entries(head))
         except VerificationError as error:
@@ -163,71 +161,13 @@ class _Check:
             self._size - opened, head["checkpoints"],
         )  # fmt: skip
 
-    # --- meta and checkpoints ---------------------------------------------------------------
-
-    def _head(self) -> Any:
-        rows = self._connection.execute(select(meta)).mappings().all()
-        if len(rows) != 1 or rows[0]["one"] != 1:
-            raise VerificationError(f"has {len(rows)} rows, not one", place="meta")
-        return rows[0]
-
-    @staticmethod
-    def _key(head: Any, public_key: str | None) -> Key:
-        try:
-            key = Key.from_text(head["public_key"])
-        except InputError as error:
-            raise VerificationError(error.message, place="meta, public_key") from None
-        if public_key is not None and Key.from_text(public_key) != key:
-            raise VerificationError(f"is {key.text}, not the key given", place="meta, public_key")
-        return key
-
-    def _read_checkpoints(self, head: Any, key: Key) -> None:
-        before = -1
-        number = 0
-        for row in _in_order(self._connection, checkpoints):
-            number += 1
-            place = f"checkpoints, number {number}"
-            if row.number != number:
-                raise VerificationError("is missing", place=place)
-            try:
-                told = parse_checkpoint(open_text(row.note, key))
-                frontier = Frontier.from_bytes(row.frontier)
-            except VerificationError as error:
-                raise VerificationError(str(error), place=place) from None
-            if told.origin != head["origin"]:
-                # the first one says what the log is called: it is signed, meta is not
-                place = "meta, origin" if number == 1 else place
-                raise VerificationError(f"is not {told.origin!r}, which was signed", place=place)
-            if (row.size, frontier.size, frontier.root()) != (told.size, told.size, told.root):
-                raise VerificationError("its columns are not what was signed", place=place)
-            if told.size <= before or (number == 1 and told.size):
-                raise VerificationError("does not extend the one before", place=place)
-            before = told.size
-            self._signed[told.size] = (number, frontier)
-        if number != head["checkpoints"]:
-            lacks = number < head["checkpoints"]
-            place = f"checkpoints, number {number + 1}, or " * lacks + "meta, checkpoints"
-            raise VerificationError(
-                f"there are {number}, meta says {head['checkpoints']}", place=place
-            )
-
-    def _check_head(self, head: Any) -> None:
-        facts = {
-            "size": self._size,
-            "frontier": self._frontier.to_bytes(),
-            "clock_ns": self._last_ns,
-        }
-        for name, fact in facts.items():
-            if head[name] != fact:
-                raise VerificationError("does not follow from the log", place=f"meta, {name}")
-
     # --- the log ----------------------------------------------------------------------------
 
     def _entries(self, head: Any) -> Iterator[bytes]:
         """All entries of the log; each row is what its entry gives, and in its place."""
         total = head["size"]
-        opened = ((row.seq, True, row) for row in _in_order(self._connection, accounts))
-        moved = ((row.seq, False, row) for row in _in_order(self._connection, transfers))
+        opened = ((row.seq, True, row) for row in in_order(self._connection, accounts))
+        moved = ((row.seq, False, row) for row in in_order(self._connection, transfers))
         for seq, is_account, row in heapq.merge(opened, moved, key=lambda found: found[0]):
             place = f"{'accounts' if is_account else 'transfers'}, seq {seq}"
             if seq < self._size:
@@ -327,18 +267,22 @@ class _Check:
             _compare(f"pendings, seq {seq}", stored.pop(seq, None), (expires_ns, kind, by))
         _nothing_left("pendings, seq", stored)
 
+    def _check_head(self, head: Any) -> None:
+        facts = {
+            "size": self._size,
+            "frontier": self._frontier.to_bytes(),
+            "clock_ns": self._last_ns,
+        }
+        for name, fact in facts.items():
+            if head[name] != fact:
+                raise VerificationError("does not follow from the log", place=f"meta, {name}")
+
     def _check_file(self) -> None:
         """SQLite's own check: indexes that answer for tables must hold what those hold."""
         if self._connection.dialect.name == "sqlite":
             told = self._connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
             if told != "ok":
                 raise VerificationError(f"SQLite finds the file broken: {told}", place="file")
-
-
-def _in_order(connection: Connection, table: Table) -> Iterator[Any]:
-    (key,) = table.primary_key.columns
-    for rows in pages(connection, select(table), key, -(2**62)):
-        yield from rows
 
 
 def _compare(place: str, stored: tuple[Any, ...] | None, fact: tuple[Any, ...]) -> None:

@@ -263,6 +263,7 @@ def _share(
         ],
         seed.to_bytes(8, "big", signed=True),
         permutations=rules.permutations,
+        currency=stretch.currency,
     )
     if isinstance(shares, Refused):
         raise _cannot_share(rules, shares)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import inf, nan
 from typing import Any, ClassVar
@@ -21,9 +22,10 @@ from isojoule.market.matched import (
 from isojoule.market.mechanisms.cda_book import Fill, OrderBook
 from isojoule.market.mechanisms.cda_naive import replay
 from isojoule.market.mechanisms.cda_words import reasons
-from isojoule.market.messages import Event, Message
+from isojoule.market.messages import Cancel, Event, Message
 from isojoule.market.quotes import BUY, SELL
 from isojoule.market.sequential import Session, cancelled_rows, fold
+from isojoule.valuation import Offer
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -107,15 +109,36 @@ class Cda:
         session, events = state.session.after(message, now_ns)
         return CdaState(state.grid, state.seed, session), events
 
+    def swift(
+        self, state: CdaState, offers: list[Offer], cancelled: list[tuple[Cancel, int]]
+    ) -> CdaState | Refusal:
+        """The order book after all of them. See `isojoule.market.sequential.Swift`."""
+        machine = OrderBook()
+        gone = sorted(cancelled, key=lambda row: row[1])[::-1]  # stable
+        for offer in offers:
+            at_ns = offer.at_ns
+            while gone and gone[-1][1] < at_ns:
+                machine.cancel(*gone.pop())
+            unfit = machine.submit(offer, at_ns)
+            if unfit is not None:
+                text = f"offer {offer.id!r}: {unfit.reason}"
+                return Refusal(self.name, text, unfit.remedy)
+        while gone:
+            machine.cancel(*gone.pop())
+        return CdaState(state.grid, state.seed, Session.of(machine))
+
     def close(self, state: CdaState, book: Book) -> Clearing | Refusal:
         """The clearing of all that was traded."""
         machine = state.session.machine
         for name in book.offer_ids:
             if name not in machine.orders:
                 return Refusal(self.name, f"offer {name!r} did not come in", "hand it in")
-        told = notes(machine.fills, machine.best(BUY), machine.best(SELL))
+        told = notes(
+            machine.energy_uj, machine.payment_nano, machine.traded_per_j, machine.best(BUY),
+            machine.best(SELL),
+        )  # fmt: skip
         return clearing_of(
-            self.name, asdict(self), state.seed, book, state.grid, matches(book, machine.fills),
+            self.name, asdict(self), state.seed, book, state.grid, matches_of(book, machine),
             **bounds(told), notes=told, state={}, before=cancelled_rows(machine.cancelled),
         )  # fmt: skip
 
@@ -129,13 +152,24 @@ class Cda:
         """Check against a second, naive implementation. Raises VerificationError."""
         fills, bid, ask = replay(book, grid, clearing.state_before)
         check_matched(book, grid, clearing, matches(book, fills))
-        told = notes(fills, bid, ask)
+        told = notes(
+            [f.energy_uj for f in fills], [f.payment_nano for f in fills],
+            [f.price_per_j for f in fills], bid, ask,
+        )  # fmt: skip
         check_told(clearing, told, {})
         check_uniform(grid, clearing, bounds(told))
 
     def reasons(self, book: Book, grid: Grid, clearing: Clearing) -> list[str]:
         """Why each offer got what it got."""
         return reasons(book, grid, clearing)
+
+
+def matches_of(book: Book, machine: OrderBook) -> tuple[Match, ...]:
+    """The trades of an order book, with the positions of their offers."""
+    position = {name: i for i, name in enumerate(book.offer_ids)}
+    at = [position[name] for name in machine.ids]
+    sell, buy = [at[order] for order in machine.sold], [at[order] for order in machine.bought]
+    return tuple(map(Match, sell, buy, machine.energy_uj, machine.payment_nano, machine.at_ns))
 
 
 def matches(book: Book, fills: list[Fill]) -> tuple[Match, ...]:
@@ -147,14 +181,16 @@ def matches(book: Book, fills: list[Fill]) -> tuple[Match, ...]:
     )
 
 
-def notes(fills: list[Fill], bid: float | None, ask: float | None) -> dict[str, Any]:
-    """What the order book tells when it closes: what rests best, what was traded."""
-    volume = sum(f.energy_uj for f in fills)
-    paid = sum(f.payment_nano for f in fills)
+def notes(
+    energy_uj: Sequence[int], payment_nano: Sequence[int], price_per_j: Sequence[float],
+    bid: float | None, ask: float | None,
+) -> dict[str, Any]:  # fmt: skip
+    """What the order book tells when it closes: what rests best, what was traded (columns)."""
+    volume, paid = sum(energy_uj), sum(payment_nano)
     return {
         "best_bid_per_j": bid,
         "best_ask_per_j": ask,
-        "last_price_per_j": fills[-1].price_per_j if fills else None,
+        "last_price_per_j": price_per_j[-1] if price_per_j else None,
         "mean_price_per_j": paid * 1e-9 / (volume / UJ_PER_J) if volume else None,
         "volume_j": joules_text(volume),
     }

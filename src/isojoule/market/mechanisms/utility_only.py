@@ -156,7 +156,7 @@ class UtilityOnly:
         near = share * limit + NEARLY_FULL_UJ
         part = network.part[network.node_of[book.offer_node]]
         cut_off = part != part[tariff.offer]
-        _check_alone(book, tariff, c.energy_uj, cut_off | bool(np.any(sent >= limit - near)))
+        check_alone(book, tariff, c.energy_uj, cut_off | bool(np.any(sent >= limit - near)))
         return again
 
 
@@ -336,7 +336,7 @@ def _clearing(
     )
 
 
-def _check_alone(book: Book, tariff: Tariff, energy: Ints, curtailed: NDArray[np.bool_]) -> None:
+def check_alone(book: Book, tariff: Tariff, energy: Ints, curtailed: NDArray[np.bool_]) -> None:
     """Second implementation: the net of each meter, from what its pieces want at either price.
 
     What a meter wants falls with the price. If it is still positive at the selling price it

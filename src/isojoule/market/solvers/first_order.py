@@ -108,9 +108,10 @@ def out_of(network: Network, units: Units, found: Reached) -> LinkSolution:
     """The solution in J and money per J, with links in their own order."""
     flow = np.empty_like(found.flow)
     flow[network.sheet.layout.order] = found.flow
+    flow *= units.energy_j
     return LinkSolution(
         found.x * units.energy_j,
-        flow * units.energy_j,
+        flow,
         found.price * units.price_per_j,
         found.steps,
         residual_of(units, found.welfare, found.gap, found.off),
@@ -154,6 +155,6 @@ def mesh_of(
         layout.tail, layout.head, most, sheet.gain, sheet.price / units.price_per_j,
         sheet.loss_per_j * units.energy_j, network.start, layout.incident, layout.link_first,
         layout.node_first, straight, top, fall, main, piece_first, others, node, *task,
-        inject / units.energy_j,
+        inject / units.energy_j if inject.any() else inject,
     )  # fmt: skip
     return mesh, units

@@ -38,6 +38,8 @@ class Case:
         Recorded with the stretch.
     permutations
         How many orders a sampled rule draws.
+    currency
+        Of all money, for sentences.
     """
 
     surplus_nano: int
@@ -49,6 +51,12 @@ class Case:
     paid_nano: tuple[int, ...]
     seed: bytes
     permutations: int
+    currency: str = ""
+
+    def told(self, money_nano: float) -> str:
+        """Money in a sentence, to a ten-thousandth."""
+        amount = money_text(round(money_nano / 100_000) * 100_000)
+        return f"{amount} {self.currency}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +83,6 @@ class Split:
 
 
 Rule = Callable[[Case], Split | Refused]
-
-
-def told(money_nano: float) -> str:
-    """Money in a sentence, to a millionth.
-
-    >>> told(1234567890.0), told(-0.4)
-    ('1.234568', '0')
-    """
-    return money_text(round(money_nano / 1000) * 1000)
 
 
 def in_text(kwh_uj: int) -> str:

@@ -17,7 +17,7 @@ from isojoule.kernels import nucleolus as nucleoli
 from isojoule.kernels.money import payments
 from isojoule.kernels.netting_game import Netting
 from isojoule.settlement.refused import Refused
-from isojoule.settlement.shares.case import Case, Floats, Ints, Split, told
+from isojoule.settlement.shares.case import Case, Floats, Ints, Split
 
 MOST_SHAPLEY = 14
 MOST_NUCLEOLUS = 12
@@ -97,8 +97,8 @@ def _game(case: Case) -> Netting | Refused:
     said = sum(case.paid_nano) - cash
     if abs(said - case.surplus_nano) > ROUNDINGS * boundary.size:
         return Refused(
-            f"members paid {told(said)} more than the utility gets for their readings and losses, "
-            f"and the surplus to share is {told(case.surplus_nano)}",
+            f"members paid {case.told(said)} more than the utility gets for their readings and "
+            f"losses, and the surplus to share is {case.told(case.surplus_nano)}",
             "give readings, losses, prices and payments of one and the same stretch, without fees; "
             "or use energy or equal, which ask for no saving",
         )
@@ -110,15 +110,15 @@ def _split(
 ) -> Split:
     """Dividends: what a rule says is saved, less what the market has saved already (Z7)."""
     alone = game.alone_nano.tolist()
-    total = told(sum(game.alone_nano) - sum(case.paid_nano) + case.surplus_nano)
+    total = case.told(sum(game.alone_nano) - sum(case.paid_nano) + case.surplus_nano)
     quota = tuple(
         Fraction(mine) - Fraction(bill) + paid
         for mine, bill, paid in zip(saved.tolist(), alone, case.paid_nano, strict=True)
     )
     why = tuple(
-        f"Of the {total} that the community saved, {told(mine)} is yours: {how}; of it the "
-        f"market had already saved you {told(bill - paid)}, for you paid {told(paid)}, and the "
-        f"utility alone would have charged {told(bill)}."
+        f"Of the {total} that the community saved, {case.told(mine)} is yours: {how}; of it the "
+        f"market had already saved you {case.told(bill - paid)}, for you paid {case.told(paid)}, "
+        f"and the utility alone would have charged {case.told(bill)}."
         for mine, bill, paid in zip(saved.tolist(), alone, case.paid_nano, strict=True)
     )
     return Split(quota, why, () if error is None else tuple(error.tolist()))

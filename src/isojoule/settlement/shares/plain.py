@@ -6,20 +6,21 @@ from fractions import Fraction
 
 import numpy as np
 
-from isojoule.settlement.shares.case import Case, Ints, Split, in_text, told
+from isojoule.settlement.shares.case import Case, Ints, Split, in_text
 
 
 def keep(case: Case) -> Split:
     """Nothing is shared."""
     n = len(case.members)
-    why = f"The operator keeps its surplus of {told(case.surplus_nano)}: the rule shares nothing."
+    kept = case.told(case.surplus_nano)
+    why = f"The operator keeps its surplus of {kept}: the rule shares nothing."
     return Split((Fraction(0),) * n, (why,) * n, kept_nano=case.surplus_nano)
 
 
 def equal(case: Case) -> Split:
     """The same for every member."""
     n = len(case.members)
-    why = f"The surplus of {told(case.surplus_nano)} is shared equally by {n} members."
+    why = f"The surplus of {case.told(case.surplus_nano)} is shared equally by {n} members."
     return Split((Fraction(case.surplus_nano, n),) * n, (why,) * n)
 
 
@@ -30,15 +31,15 @@ def energy(case: Case) -> Split:
     if total == 0:
         n = len(case.members)
         why = (
-            f"Nobody bought or sold energy, so the surplus of {told(case.surplus_nano)} is shared "
-            f"equally by {n} members."
+            f"Nobody bought or sold energy, so the surplus of {case.told(case.surplus_nano)} is "
+            f"shared equally by {n} members."
         )
         return Split((Fraction(case.surplus_nano, n),) * n, (why,) * n)
     return Split(
         tuple(Fraction(case.surplus_nano * own, total) for own in moved),
         tuple(
             f"You bought and sold {in_text(own)} of the {in_text(total)} of all members, and "
-            f"the surplus of {told(case.surplus_nano)} is shared in that proportion."
+            f"the surplus of {case.told(case.surplus_nano)} is shared in that proportion."
             for own in moved
         ),
     )

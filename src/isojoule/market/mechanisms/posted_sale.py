@@ -1,7 +1,7 @@
-"""The sale behind `vrgda`: one poster, a price that the clock and each unit sold move.
+"""The sale behind `vrgda`, `gda` and `dutch`: one poster, a price that time and each sale move.
 
-Within a unit the price stays; the unit is the one that the energy sold so far stands in. So every
-amount can be bought, and whole units cost what the schedule says.
+Most schedules have units, within which the price stays; the unit is the one that the energy sold so
+far stands in. So every amount can be bought, and whole units cost what the schedule says.
 Spec: docs/spec/sequential.md, Q17 to Q20.
 """
 
@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from isojoule.core.units import joules_text, money_text
-from isojoule.kernels.money import payment_of
-from isojoule.market.mechanisms.vrgda_price import Schedule
+from isojoule.market.mechanisms.posted_price import PriceSchedule
 from isojoule.market.messages import Cancel, Event, Message
 from isojoule.market.quotes import BUY, SELL, Quote, quotes_of
 from isojoule.market.sequential import DAWN, Moment, Unfit, moment_of, too_late
@@ -35,7 +34,7 @@ class Terms(NamedTuple):
         Start of the interval: when offers without a time come.
     """
 
-    schedule: Schedule
+    schedule: PriceSchedule
     unit_uj: int
     start_ns: int
     sold_uj: int
@@ -107,13 +106,15 @@ class Sale:
         """The price posted now, money per J; None if nothing is left, or the schedule has ended."""
         if not self.stock:
             return None
-        since = max(0, self.now_ns - self.terms.start_ns)
-        units = self.sold_uj // self.terms.unit_uj
-        price = self.terms.schedule.price_per_j(units, since)
+        terms = self.terms
+        price = terms.schedule.posted(terms.unit_uj, self.sold_uj, self._since_ns())
         if price is None:
             return None
         own = self.stock[0].price_per_j
-        return min(price, own) if self.terms.schedule.buys else max(price, own)
+        return min(price, own) if terms.schedule.buys else max(price, own)
+
+    def _since_ns(self) -> int:
+        return max(0, self.now_ns - self.terms.start_ns)
 
     def _fit(self, offer: Offer) -> list[Quote] | Unfit:
         """The quotes of an offer that can come in, or why it cannot."""
@@ -135,7 +136,9 @@ class Sale:
                 )
             if offer.all_or_nothing or offer.immediate:
                 return Unfit("what is posted waits for takers", "leave the flag out")
-        elif sum(q.energy_uj or 0 for q in quotes) > MOST_UNITS * self.terms.unit_uj:
+        elif self.terms.schedule.stepped and (
+            sum(q.energy_uj or 0 for q in quotes) > MOST_UNITS * self.terms.unit_uj
+        ):
             return Unfit(f"it takes more than {MOST_UNITS} units", "choose a larger unit")
         return quotes
 
@@ -153,15 +156,18 @@ class Sale:
         own = self.poster is not None and self.poster.participant == offer.participant
         for quote in () if own else quotes:
             left = quote.energy_uj or 0
-            while left:
-                price = self.price_per_j()
-                if price is None or quote.side * (quote.price_per_j - price) < 0.0:
+            while left and self.stock:
+                first = self.stock[0]
+                piece = self.terms.schedule.piece(
+                    self.terms.unit_uj, self.sold_uj, self._since_ns(), first.price_per_j,
+                    quote.price_per_j, min(left, first.energy_uj or 0),
+                )  # fmt: skip
+                if not piece.energy_uj:
                     break
-                size = min(left, self._room_uj(), self.stock[0].energy_uj or 0)
-                paid_nano += int(payment_of(price, size))
-                energy_uj += size
-                left -= size
-                self._draw(size)
+                paid_nano += piece.payment_nano
+                energy_uj += piece.energy_uj
+                left -= piece.energy_uj
+                self._draw(piece.energy_uj)
             if left:
                 break
         self.posted[offer.id] = self.price_per_j()
@@ -186,10 +192,6 @@ class Sale:
             left_j = joules_text(wanted - energy_uj)
             events.append({"event": "dropped", "id": offer.id, "energy_j": left_j})
         return tuple(events)
-
-    def _room_uj(self) -> int:
-        """What is left of the unit that is being sold, microjoules."""
-        return self.terms.unit_uj - self.sold_uj % self.terms.unit_uj
 
     def _draw(self, size_uj: int) -> None:
         """Take energy from the stock; makes a new list, so that an old one can be kept."""
