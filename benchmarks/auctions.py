@@ -282,7 +282,7 @@ def page(data: Data) -> str:
     kinds = ["order book", "a message", "best", "messages a second", "times plain"]
     return f"""\
 All offers of one place at once: units of 1 J, prices at random, two of three could trade. Ours
-looks whether the book fits, is exact to the microjoule and the nano-unit, and bounds what was
+looks whether the book fits, is exact in energy and money, and bounds what was
 missed. The references find who trades, and one price, in floats: one with numpy, one with sorted
 lists in plain Python. Times are of the processor, in one thread.
 

@@ -24,8 +24,10 @@ NAMES = (
     "neighbourhood",
     "large",
     "year",
+    "pivots",
     "ledger",
     "auctions",
+    "obligations",
 )
 """In the order of the page."""
 

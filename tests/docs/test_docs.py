@@ -34,6 +34,9 @@ SPEC = {
     "surplus": "Z",
     "ledger": "J",
     "community": "N",
+    "obligations": "O",
+    "certificates": "W",
+    "collateral": "B",
 }
 LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.M | re.S)

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from isojoule.kernels.compile import kernel
 from isojoule.kernels.first_order import LEAST_T, Mesh
-from isojoule.kernels.mesh import Places
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -72,46 +71,6 @@ def moving(mesh: Mesh, flow: Floats, lam: Floats, part: int, out: NDArray[np.uin
 
 
 @kernel
-def _neighbours(mesh: Mesh, flow: Floats, way: NDArray[np.uint8]) -> tuple[
-    Ints, Places, Floats, Floats
-]:  # fmt: skip
-    """Of each node, those behind moving links, and their price: ratio * own price + fee.
-
-    Where links have no price, there are no fees.
-    """
-    nodes = mesh.main.size
-    tail, head, gain, fees, bends = mesh.tail, mesh.head, mesh.gain, mesh.price, mesh.loss_per_j
-    first = np.zeros(nodes + 1, np.int64)
-    for e in range(way.size):
-        one = np.int64(way[e] > 0)
-        first[tail[e] + np.uint32(1)] += one
-        first[head[e] + np.uint32(1)] += one
-    for v in range(nodes):
-        first[v + 1] += first[v]
-    total = first[nodes]
-    free = first.copy()
-    # one place more than is used: what does not move is written there, and over
-    other, ratio = np.empty(total + 1, np.uint32), np.empty(total + 1)
-    fee = np.zeros(total + 1 if fees.size else 0)
-    for e in range(way.size):
-        some = np.int64(way[e] > 0)
-        t, h = tail[e], head[e]
-        g = gain[e] - (2.0 * bends[e] * abs(flow[e]) if bends.size else 0.0)
-        # what arrives is worth what was sent, and the link's price
-        ahead = way[e] == AHEAD
-        one = free[t] if some else total
-        two = free[h] if some else total
-        other[one], other[two] = h, t
-        ratio[one], ratio[two] = (1.0 / g, g) if ahead else (g, 1.0 / g)
-        if fees.size:
-            p = fees[e]
-            fee[one], fee[two] = (p / g, -p) if ahead else (-p, p / g)
-        free[t] += some
-        free[h] += some
-    return first, other, ratio, fee
-
-
-@kernel
 def common_prices(mesh: Mesh, flow: Floats, x: Floats, lam: Floats, way: NDArray[np.uint8],
                   out: Floats) -> None:  # fmt: skip
     """Fill `out` with prices that fit along links that carry some, but not all they can.
@@ -126,10 +85,11 @@ def common_prices(mesh: Mesh, flow: Floats, x: Floats, lam: Floats, way: NDArray
     nodes = lam.size
     yield_ = np.empty(nodes)
     yields(mesh, x, yield_)
-    first, other, by, more = _neighbours(mesh, flow, way)
+    tail, head, gain, fees, bends = mesh.tail, mesh.head, mesh.gain, mesh.price, mesh.loss_per_j
+    start, incident = mesh.start, mesh.incident
     seen = np.zeros(nodes, np.bool_)
     ratio = np.empty(nodes)
-    fixed = np.zeros(nodes if more.size else 1)
+    fixed = np.zeros(nodes if fees.size else 1)
     queue = np.empty(nodes, np.uint32)
     for root in range(nodes):
         if seen[root]:
@@ -137,7 +97,7 @@ def common_prices(mesh: Mesh, flow: Floats, x: Floats, lam: Floats, way: NDArray
         seen[root] = True
         queue[0] = root
         ratio[root] = 1.0
-        if more.size:
+        if fees.size:
             fixed[root] = 0.0
         count, done = 1, 0
         weight = up = 0.0
@@ -147,14 +107,22 @@ def common_prices(mesh: Mesh, flow: Floats, x: Floats, lam: Floats, way: NDArray
             # price = ratio * p + fixed for one p; the p that fits best is a weighted mean
             own = yield_[v] * ratio[v]
             weight += own * ratio[v]
-            up += own * (lam[v] - (fixed[v] if more.size else 0.0))
-            for at in range(first[v], first[v + np.uint32(1)]):
-                u = other[at]
+            up += own * (lam[v] - (fixed[v] if fees.size else 0.0))
+            for at in range(start[v], start[v + 1]):
+                e = incident[at]
+                if way[e] == 0:
+                    continue
+                begins = tail[e] == v
+                u = head[e] if begins else tail[e]
                 if seen[u]:
                     continue
-                ratio[u] = ratio[v] * by[at]
-                if more.size:
-                    fixed[u] = fixed[v] * by[at] + more[at]
+                g = gain[e] - (2.0 * bends[e] * abs(flow[e]) if bends.size else 0.0)
+                # what arrives is worth what was sent, and the link's price
+                sends = begins == (way[e] == AHEAD)
+                ratio[u] = ratio[v] / g if sends else ratio[v] * g
+                if fees.size:
+                    fee = fees[e]
+                    fixed[u] = (fixed[v] + fee) / g if sends else fixed[v] * g - fee
                 seen[u] = True
                 queue[count] = u
                 count += 1
@@ -163,5 +131,5 @@ def common_prices(mesh: Mesh, flow: Floats, x: Floats, lam: Floats, way: NDArray
         for i in range(count):
             v = queue[i]
             out[v] = ratio[v] * p if fits else lam[v]
-            if fits and more.size:
+            if fits and fees.size:
                 out[v] += fixed[v]

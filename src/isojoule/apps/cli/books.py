@@ -113,11 +113,14 @@ def is_folder(out: str) -> bool:
 def verify(
     path: Annotated[
         Path,
-        typer.Argument(help="A clearing (a file or a folder), a transcript, or a run's folder."),
+        typer.Argument(
+            help="A clearing (a file or a folder), a transcript, a run's folder, or an answer of "
+            "`isojoule net`."
+        ),
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Check a stored clearing, transcript or run from its files alone."""
+    """Check a stored clearing, transcript, run or netting from its files alone."""
     import json
 
     checked = verify_path(path, progress=not as_json)
@@ -171,6 +174,10 @@ def clear_file(
 
 def verify_path(path: Path, progress: bool = False) -> list[str]:
     """Check a clearing file or a run folder; what was checked, in words."""
+    if (path / "certificates.json").is_file():
+        from isojoule.apps.cli.certificates import verify_lines
+
+        return verify_lines(path, progress=progress)
     if path.is_dir() and not (path / "manifest.json").exists():
         from isojoule.apps.files.clearing_folder import is_clearing_folder
 
@@ -220,6 +227,10 @@ def verify_path(path: Path, progress: bool = False) -> list[str]:
             f"{messages} messages, played again, bring about the same events",
             f"{len(market.sessions)} sessions, {cleared} closed; every clearing keeps its rule",
         ]
+    from isojoule.apps.files.netting_files import is_netting, verify_netting
+
+    if is_netting(path):
+        return verify_netting(path)
     from isojoule.apps.files.clearing_files import read_clearing
 
     file, clearing = read_clearing(path)

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from isojoule.apps.cli import books, files, generate, ledger_books, mechanisms, sessions, worlds
+from isojoule.apps.cli import (
+    books,
+    certificates,
+    files,
+    generate,
+    ledger_books,
+    mechanisms,
+    sessions,
+    worlds,
+)
+from isojoule.apps.cli import net as obligations
 from isojoule.apps.cli import statements as statement_pages
 from isojoule.apps.cli.app import app
 from isojoule.apps.cli.compare import compare
@@ -17,6 +27,8 @@ app.command("schema")(files.schema)
 app.command("scenarios")(worlds.scenarios)
 app.command("new")(worlds.new)
 app.command("run")(worlds.run)
+app.command("net")(obligations.net)
+app.command("certificates")(certificates.certificates)
 app.command("compare")(compare)
 app.command("statements")(statement_pages.statements)
 app.add_typer(mechanisms.mechanisms, name="mechanisms")

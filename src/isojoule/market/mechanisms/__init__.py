@@ -59,6 +59,7 @@ _BUILT_IN = {
     "cda": "isojoule.market.mechanisms.cda:Cda",
     "dutch": "isojoule.market.mechanisms.dutch:Dutch",
     "gda": "isojoule.market.mechanisms.gda:Gda",
+    "core": "isojoule.market.mechanisms.core:Core",
     "equilibrium": "isojoule.market.mechanisms.equilibrium:Equilibrium",
     "huang": "isojoule.market.mechanisms.huang:Huang",
     "k-double": "isojoule.market.mechanisms.k_double:KDouble",

@@ -1,7 +1,10 @@
 """Payments by pivots: everyone pays what its being there costs all others.
 
-- `absent`: a book without one participant;
-- `pivots`: what each pays, by solving without it;
-- `merit_order`: the same at one place, exact and by one sort;
+- `absent`: a book without one participant; `parties`: who has what, by number;
+- `pivots`: what each pays, by the least work that gives it;
+- `merit_order`: at one place, by one sort;
+- `rerooted`: without rings, all at once; `nearby`: on meshes, from what lies around each;
+- `core_rule`: core-selecting payments, with the coalition that blocks most (`blocking`) and the
+  nearest point (`core_point`);
 - `clearing`: how a clearing is made of them, and how it is checked.
 """

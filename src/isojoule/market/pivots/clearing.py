@@ -13,7 +13,9 @@ Spec: docs/spec/vcg.md, P4 and P7 to P9.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -31,8 +33,9 @@ from isojoule.market.contract import Clearing, Refusal, State
 from isojoule.market.dust import proven, rounding_of
 from isojoule.market.integer.units import units_of
 from isojoule.market.outcome import clearing_named
-from isojoule.market.pivots.absent import idle, links_of, people, room_j, size_uj
-from isojoule.market.pivots.pivots import Pivots, pivots, split, too_much_money
+from isojoule.market.pivots.absent import links_of, room_j, size_uj
+from isojoule.market.pivots.parties import Parties, parties_of
+from isojoule.market.pivots.pivots import Pivots, pivots_of, split, too_much_money
 from isojoule.market.settle import Paid
 from isojoule.valuation import Bundle
 from isojoule.valuation.curve import integral
@@ -40,6 +43,8 @@ from isojoule.valuation.curve import integral
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+Rule = Callable[[Book, Grid, Allocation, Parties, Ints, bytes], Pivots | NotSolved]
+"""What some participants pay; see `isojoule.market.pivots.pivots.pivots_of`."""
 NETWORKS = BOOK_NETWORKS
 """Network formulations on which pivots are paid."""
 NEAR = 1e-9
@@ -57,9 +62,9 @@ AUCTION_WORDS = WORDS[:-1] + "; {} {} the sum."
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Account:
-    """What each participant pays in all, and the operator's lines, nano-units."""
+    """What each party pays in all, by its number, and the operator's lines, nano-units."""
 
-    of: dict[str, int]
+    of: Ints
     operator: dict[str, int]
 
 
@@ -71,6 +76,7 @@ def clear_by_pivots(
     state: State | None,
     seed: bytes,
     auctioneer: str = "",
+    rule: Rule = pivots_of,
 ) -> Clearing | Refusal:
     """The best allocation, paid by pivots; `auctioneer` has none and takes the sum."""
     if book.network not in NETWORKS:
@@ -89,8 +95,8 @@ def clear_by_pivots(
     found = best(book, grid, seed=seed)
     if isinstance(found, NotSolved):
         return Refusal(name, found.reason, found.remedy)
-    names = [who for who in people(book, grid) if who != auctioneer]
-    pays = pivots(book, grid, found, names, seed)
+    parties = parties_of(book, grid)
+    pays = rule(book, grid, found, parties, _all_but(parties, auctioneer), seed)
     if isinstance(pays, NotSolved):
         return Refusal(name, pays.reason, pays.remedy)
     beyond = too_much_money(pays)
@@ -102,11 +108,20 @@ def clear_by_pivots(
     return clearing_named(name, parameters, state, seed, found, paid)
 
 
+def _all_but(parties: Parties, auctioneer: str) -> Ints:
+    """Everybody who has a pivot."""
+    some = parties.has()
+    if auctioneer:
+        some[parties.numbers([auctioneer])] = False
+    return np.flatnonzero(some)
+
+
 def only_side(name: str, book: Book, side: str) -> str | Refusal:
     """The one participant that could sell (or buy) anything, or why the book does not fit."""
     gives, takes = room_j(book)
     at = np.flatnonzero((gives if side == "sell" else takes) > 0)
-    who: list[str] = sorted({book.participants[i] for i in book.offer_participant[at].tolist()})
+    numbers = np.unique(book.offer_participant[at]).tolist()
+    who: list[str] = sorted(book.participants[i] for i in numbers)
     if len(who) == 1:
         return who[0]
     some = " and ".join(repr(one) for one in who[:2]) + (" and others" if who[2:] else "")
@@ -119,15 +134,16 @@ def only_side(name: str, book: Book, side: str) -> str | Refusal:
 
 def account_of(book: Book, grid: Grid, found: Allocation, pays: Pivots, auctioneer: str) -> Account:
     """Who pays how much in all. An auctioneer that trades nothing pays nothing."""
-    of = {name: pivot.nano for name, pivot in pays.of.items()}
+    parties = pays.parties
+    of = np.zeros(parties.count, np.int64)
+    of[pays.number] = pays.nano
     carriage = carriage_nano(grid, found.link_cost)
     standing = -pays.operator.nano
-    if auctioneer:
-        silent = auctioneer in idle(book, grid, found, found.taken)
-        of[auctioneer] = 0 if silent else carriage + standing - sum(of.values())
-    total = sum(of.values())
-    rest = total - carriage - standing
-    exact = sum(p.money for p in pays.of.values()) * NANO_PER_UNIT
+    head = int(parties.numbers([auctioneer])[0]) if auctioneer else -1
+    if head >= 0 and not parties.silent(book, found, found.taken)[head]:
+        of[head] = carriage + standing - int(of.sum())
+    rest = int(of.sum()) - carriage - standing
+    exact = Fraction(math.fsum(pays.money.tolist())) * NANO_PER_UNIT
     surplus = rest if auctioneer else round(exact) - carriage - standing
     lines = {"pivots": surplus, "carriage": carriage, "standing_loss": standing}
     lines["rounding"] = rest - surplus
@@ -140,32 +156,32 @@ def carriage_nano(grid: Grid, link_cost: Floats) -> int:
     return round(math.fsum(link_cost[mine].tolist()) * NANO_PER_UNIT)
 
 
-def shares(
-    book: Book, grid: Grid, found: Allocation, price: Floats, of: dict[str, int]
-) -> tuple[Ints, Ints]:
-    """The payment of each offer and each owned link (see `split`), nano-units."""
+def shares(book: Book, grid: Grid, found: Allocation, price: Floats, of: Ints) -> tuple[Ints, Ints]:
+    """The payment of each offer and each owned link (see `split`), nano-units.
+
+    `of` is what each party pays, by its number.
+    """
+    parties = parties_of(book, grid)
     at_price = _at_prices(book, grid, found, price)
     earned = _earned(grid, found, price)
-    offers = np.zeros(book.offer_count, np.int64)
-    links = np.zeros(grid.link_count, np.int64)
-    size = size_uj(book, found.energy_uj, found.taken)
-    at_offers: dict[str, list[int]] = {}
-    for i in np.flatnonzero(size):
-        at_offers.setdefault(book.participants[book.offer_participant[i]], []).append(int(i))
-    at_links: dict[str, list[int]] = {}
-    for e in np.flatnonzero(found.flow_uj).tolist():
-        at_links.setdefault(grid.owner[e], []).append(e)
-    for name, nano in of.items():
-        mine, carry = at_offers.get(name, []), at_links.get(name, [])
-        parts = split(
-            nano,
-            [f"o{book.offer_ids[i]}" for i in mine] + [f"l{grid.link_ids[e]}" for e in carry],
-            [*at_price[mine].tolist(), *(-earned[carry]).tolist()],
-            [*size[mine].tolist(), *np.abs(found.flow_uj[carry]).tolist()],
-        )
-        offers[mine] = parts[: len(mine)]
-        links[carry] = parts[len(mine) :]
-    return offers, links
+    size = np.concatenate([size_uj(book, found.energy_uj, found.taken), np.abs(found.flow_uj)])
+    party = np.concatenate([parties.offer, parties.link])
+    base = np.concatenate([at_price, -earned])
+    out = np.zeros(size.size, np.int64)
+    busy = np.flatnonzero((size > 0) & (party >= 0))
+    several = np.bincount(party[busy], minlength=of.size) > 1
+    alone = busy[~several[party[busy]]]
+    out[alone] = of[party[alone]]
+    parts_of: dict[int, list[int]] = {}
+    for i in busy[several[party[busy]]].tolist():
+        parts_of.setdefault(int(party[i]), []).append(i)
+    count = book.offer_count
+    for number, at in parts_of.items():
+        names = [
+            f"o{book.offer_ids[i]}" if i < count else f"l{grid.link_ids[i - count]}" for i in at
+        ]
+        out[at] = split(int(of[number]), names, base[at].tolist(), size[at].tolist())
+    return out[:count], out[count:]
 
 
 def _at_prices(book: Book, grid: Grid, found: Allocation, price: Floats) -> Floats:
@@ -188,7 +204,13 @@ def _earned(grid: Grid, found: Allocation, price: Floats) -> Floats:
     return np.where(np.isnan(earned), found.link_cost, earned)
 
 
-def check_pivots(book: Book, grid: Grid, clearing: Clearing, auctioneer: str | Refusal) -> None:
+def check_pivots(
+    book: Book,
+    grid: Grid,
+    clearing: Clearing,
+    auctioneer: str | Refusal,
+    rule: Rule = pivots_of,
+) -> None:
     """Every payment is the pivot that a new solution gives.
 
     Raises
@@ -199,35 +221,34 @@ def check_pivots(book: Book, grid: Grid, clearing: Clearing, auctioneer: str | R
     if isinstance(auctioneer, Refusal):
         raise VerificationError(f"the book does not fit: {auctioneer.reason}", place="book")
     found, unsure = _solved_anew(book, grid, clearing)
-    names = [who for who in people(book, grid) if who != auctioneer]
-    pays = pivots(book, grid, found, names, clearing.seed)
+    parties = parties_of(book, grid)
+    names = _all_but(parties, auctioneer)
+    pays = rule(book, grid, found, parties, names, clearing.seed)
     if isinstance(pays, NotSolved):
         raise VerificationError(f"the pivots cannot be found again: {pays.reason}")
     paid, earned = clearing.payment_nano, clearing.link_payment_nano
-    margin: dict[str, float] = {}
-    stored = dict.fromkeys(people(book, grid), 0)
-    for i, nano in zip(book.offer_participant.tolist(), paid.tolist(), strict=True):
-        stored[book.participants[i]] += nano
-    for owner, nano in zip(grid.owner, earned.tolist(), strict=True):
-        if owner:
-            stored[owner] += nano
-    for name, pivot in pays.of.items():
-        margin[name] = _margin(pivot.nano, pivot.unsure + unsure)
-        if abs(stored[name] - pivot.nano) > margin[name]:
-            raise VerificationError(
-                f"pays {stored[name]} nano-units in all, its pivot is {pivot.nano}",
-                place=f"participant {name!r}",
-            )
+    stored = np.zeros(parties.count, np.int64)
+    np.add.at(stored, parties.offer, paid)
+    owned = parties.link >= 0
+    np.add.at(stored, parties.link[owned], earned[owned])
+    margin = _margin(pays.nano, pays.unsure + unsure)
+    wrong = np.flatnonzero(np.abs(stored[names] - pays.nano) > margin)
+    if wrong.size:
+        at = int(wrong[0])
+        raise VerificationError(
+            f"pays {stored[names[at]]} nano-units in all, its pivot is {pays.nano[at]}",
+            place=f"participant {parties.name(int(names[at]))!r}",
+        )
     account = account_of(book, grid, found, pays, auctioneer)
-    slack = sum(margin.values(), unsure * NANO_PER_UNIT) + _margin(
-        pays.operator.nano, pays.operator.unsure + unsure
-    )
+    slack = float(margin.sum()) + unsure * NANO_PER_UNIT
+    slack += float(_margin(pays.operator.nano, pays.operator.unsure + unsure))
     _check_lines(clearing, account.operator, slack, auctioneer)
-    if auctioneer and account.of[auctioneer] == 0 != stored[auctioneer]:
+    head = int(parties.numbers([auctioneer])[0]) if auctioneer else -1
+    if head >= 0 and account.of[head] == 0 != stored[head]:
         raise VerificationError("pays, and trades nothing", place=f"participant {auctioneer!r}")
     parts = shares(book, grid, found, clearing.price_per_j, stored)
     worth = float(np.max(np.abs(found.offer_value), initial=0.0))
-    near = _margin(round(worth * NANO_PER_UNIT), unsure)
+    near = _margin(worth * NANO_PER_UNIT, unsure)
     trades = {
         "offer": size_uj(book, clearing.energy_uj, clearing.taken) > 0,
         "link": (clearing.flow_uj != 0) & ~links_of(grid, ""),
@@ -259,8 +280,9 @@ def _check_lines(clearing: Clearing, lines: dict[str, int], slack: float, auctio
         raise VerificationError("the auctioneer takes the sum", place="operator.pivots")
 
 
-def _margin(nano: int, unsure: float) -> float:
-    return FEW_NANO + NEAR * abs(nano) + 2.0 * unsure * NANO_PER_UNIT
+def _margin(nano: Floats | Ints | float, unsure: Floats | float) -> Floats:
+    out: Floats = FEW_NANO + NEAR * np.abs(nano) + 2.0 * NANO_PER_UNIT * np.asarray(unsure)
+    return out
 
 
 def _solved_anew(book: Book, grid: Grid, clearing: Clearing) -> tuple[Allocation, float]:

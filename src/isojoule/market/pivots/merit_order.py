@@ -13,8 +13,10 @@ units the best use that the others have for them.
 
 Steps are sorted by worth, sizes and worths summed up once. Participant i leaves gaps at its own
 steps; a binary search between them finds where S - S_i units end: O(n log n) for all together.
-Integers throughout: sizes are microjoules, prices are doubles, which are whole multiples of one
-power of two.
+
+There are two of it. `paid_by_all` is compiled and sums worths in pairs of doubles, to 1e-30 of all
+that is held. `merit_order_pivots` is plain and exact, for tests: sizes are microjoules, and prices
+are doubles, which are whole multiples of one power of two.
 
 Spec: docs/spec/vcg.md, P5.
 """
@@ -28,13 +30,18 @@ from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isojoule.core.units import NO_LIMIT_UJ, UJ_PER_J
+from isojoule.kernels.merit_order import held_of, pivots_in_order
 from isojoule.market.book import Book
+
+MOST_UJ = 2**62
+"""All steps together, for the compiled kernel."""
 
 
 class Steps(NamedTuple):
-    """Steps of equal worth each, in any order; lists of one length.
+    """Steps of equal worth each, in any order; lists or arrays of one length.
 
     Attributes
     ----------
@@ -50,11 +57,11 @@ class Steps(NamedTuple):
         Number of the participant, from 0.
     """
 
-    worth_per_j: Sequence[float]
-    size_uj: Sequence[int]
-    sold: Sequence[bool]
-    held_uj: Sequence[int]
-    owner: Sequence[int]
+    worth_per_j: Sequence[float] | NDArray[np.float64]
+    size_uj: Sequence[int] | NDArray[np.int64]
+    sold: Sequence[bool] | NDArray[np.bool_]
+    held_uj: Sequence[int] | NDArray[np.int64]
+    owner: Sequence[int] | NDArray[np.int64]
 
 
 def merit_order_pivots(steps: Steps, owners: int) -> list[Fraction]:
@@ -92,7 +99,41 @@ def merit_order_pivots(steps: Steps, owners: int) -> list[Fraction]:
     return [Fraction(best_without(i) - (now - held[i]), scale) for i in range(owners)]
 
 
-def steps_of(book: Book, energy_uj: np.ndarray) -> Steps | None:
+class Paid(NamedTuple):
+    """What each owner pays, nano-units: as computed, what that double lacks, and rounded up."""
+
+    money_nano: NDArray[np.float64]
+    rest_nano: NDArray[np.float64]
+    nano: NDArray[np.int64]
+
+
+def paid_by_all(steps: Steps, owners: int, last_digit: float = 0.0) -> Paid:
+    """What each of the owners pays (negative: is paid), to 1e-30 of all that is held. O(n log n).
+
+    Parameters
+    ----------
+    steps
+        Fewer than `MOST_UJ` together.
+    owners
+        How many there are.
+    last_digit
+        Share of itself by which a payment may pass a whole nano-unit and still be that one.
+    """
+    worth = np.asarray(steps.worth_per_j, np.float64)
+    order = np.argsort(-worth, kind="stable")
+    found = pivots_in_order(
+        worth[order],
+        np.asarray(steps.size_uj, np.int64)[order],
+        np.asarray(steps.sold, np.bool_)[order],
+        np.asarray(steps.held_uj, np.int64)[order],
+        np.asarray(steps.owner, np.int64)[order],
+        owners,
+        last_digit,
+    )
+    return Paid(*found)
+
+
+def steps_of(book: Book, energy_uj: NDArray[np.int64]) -> Steps | None:
     """The book as steps that hold what these energies say, or None if it has other curves.
 
     What is unlimited counts as a microjoule more than all that is limited together. Owners are
@@ -108,22 +149,16 @@ def steps_of(book: Book, energy_uj: np.ndarray) -> Steps | None:
     fits = ~wide | (flat & (whole | ~finite))
     if book.network != "copperplate" or book.indivisible or not fits.all():
         return None
-    worth = (p.a + p.b * np.maximum(p.c0, 0.0) ** p.k).tolist()
-    size = [round(e) if f else 0 for e, f in zip(ends.tolist(), finite.tolist(), strict=True)]
-    beyond = sum(size) + 1
-    size = [s if f else beyond for s, f in zip(size, finite.tolist(), strict=True)]
-    sold, offer = (p.lo < 0).tolist(), book.piece_offer.tolist()
-    held = [s if sells else 0 for s, sells in zip(size, sold, strict=True)]
-    left = energy_uj.tolist()
-    rows = range(len(size))
-    for i in rows:  # bought first where the curve is dearest
-        if not sold[i] and left[offer[i]] > 0:
-            held[i] = min(size[i], left[offer[i]])
-            left[offer[i]] -= held[i]
-    for i in reversed(rows):  # sold first where it is cheapest
-        if sold[i] and left[offer[i]] < 0:
-            held[i] = size[i] - min(size[i], -left[offer[i]])
-            left[offer[i]] += size[i] - held[i]
-    if any(left):  # more than the steps hold: bounds that are not whole microjoules
+    worth = p.a + p.b * np.maximum(p.c0, 0.0) ** p.k
+    known = np.rint(np.where(finite, ends, 0.0))
+    beyond = float(known.sum()) + 1.0
+    known[~finite] = beyond
+    if float(known.sum()) >= MOST_UJ:
         return None
-    return Steps(worth, size, sold, held, book.offer_participant[book.piece_offer].tolist())
+    size = known.astype(np.int64)
+    size[~finite] = int(size[finite].sum()) + 1
+    sold, offer = p.lo < 0, book.piece_offer.astype(np.int64)
+    held, all_held = held_of(offer, size, sold, energy_uj)
+    if not all_held:  # more than the steps hold: bounds that are not whole microjoules
+        return None
+    return Steps(worth, size, sold, held, book.offer_participant[offer].astype(np.int64))

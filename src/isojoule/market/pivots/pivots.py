@@ -7,8 +7,13 @@ W*(N) is the greatest welfare of all, W*(-i) that without participant i
 its links cost it. A pivot below 0 is received. So i gains W*(N) - W*(-i), whatever it says, which
 is what makes the truth best.
 
-Each pivot takes one more optimum, by the solver that found the first. A copperplate with step
-offers alone is done at once, and exactly (`isojoule.market.pivots.merit_order`).
+In general each pivot takes one more optimum. Far less does where it can:
+
+- who trades nothing has no pivot;
+- a copperplate with step offers is done by one sort (`isojoule.market.pivots.merit_order`);
+- without rings, what the others would pay for i's energy is read off at its node
+  (`isojoule.market.pivots.rerooted`);
+- on meshes only what lies around a participant is solved (`isojoule.market.pivots.nearby`).
 
 The operator is no participant, but its standing losses draw energy: what that costs all others is
 their pivot, too.
@@ -24,6 +29,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,14 +37,19 @@ from numpy.typing import NDArray
 from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
 from isojoule.grid import Grid
 from isojoule.grid.formulation import network_of
-from isojoule.market.allocation import Allocation, NotSolved, columns_of
+from isojoule.kernels.money import LARGEST
+from isojoule.market.allocation import Allocation, NotSolved, allocate, columns_of
 from isojoule.market.best import best
 from isojoule.market.book import Book
-from isojoule.market.pivots.absent import idle, links_of, offers_of, without
-from isojoule.market.pivots.merit_order import merit_order_pivots, steps_of
+from isojoule.market.pivots.absent import without
+from isojoule.market.pivots.merit_order import paid_by_all, steps_of
+from isojoule.market.pivots.nearby import is_mesh, mesh_of
+from isojoule.market.pivots.parties import Parties, parties_of
+from isojoule.market.pivots.rerooted import rerooted
 from isojoule.market.settle import MOST_MONEY, Flows
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 LAST_DIGIT = 1e-15
@@ -89,12 +100,33 @@ class Pivot:
 NONE = Pivot(Fraction(0), 0, 0.0)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False)
 class Pivots:
-    """The pivots of one book: of every participant asked for, and of the standing losses."""
+    """The pivots of one book, of every participant asked for, and of the standing losses.
 
-    of: dict[str, Pivot]
-    operator: Pivot
+    Attributes
+    ----------
+    parties, number
+        Who is who, and the numbers of those that were asked for.
+    money, nano, unsure
+        As in `Pivot`, one each. Nano-units that pass 64 bits are cut there (see `too_much_money`).
+    operator
+        Of the standing losses.
+    """
+
+    parties: Parties
+    number: Ints
+    money: Floats
+    nano: Ints
+    unsure: Floats
+    operator: Pivot = NONE
+
+    @cached_property
+    def of(self) -> dict[str, Pivot]:
+        """By name."""
+        columns = zip(self.money.tolist(), self.nano.tolist(), self.unsure.tolist(), strict=True)
+        rows = (Pivot(Fraction(money), nano, unsure) for money, nano, unsure in columns)
+        return dict(zip(map(self.parties.name, self.number.tolist()), rows, strict=True))
 
 
 def optimal(book: Book, grid: Grid, found: Allocation) -> Optimal:
@@ -116,32 +148,77 @@ def pivots(
 
     Who trades nothing pays nothing. `NotSolved` names whose absence leaves no optimum.
     """
-    silent = idle(book, grid, found, found.taken)
-    busy = [name for name in among if name not in silent]
-    steps = steps_of(book, found.energy_uj)
-    out = dict.fromkeys(among, NONE)
-    if steps is not None:  # no links, so no standing losses
-        exact = merit_order_pivots(steps, len(book.participants))
-        number = {name: i for i, name in enumerate(book.participants)}
-        for name in busy:  # exact in the doubles that stand for decimal prices
-            money = exact[number[name]]
-            out[name] = _rounded(money, LAST_DIGIT * abs(float(money)))
-        return Pivots(out, NONE)
-    whole = optimal(book, grid, found)
-    for name in busy:
-        rest = worth_of(*without(book, grid, name), seed)
-        if isinstance(rest, NotSolved):
-            return rest._replace(reason=f"without {name!r}, {rest.reason}")
-        mine = whole.terms(offers_of(book, name), links_of(grid, name))
-        out[name] = _pivot(rest, whole, mine)
+    parties = parties_of(book, grid)
+    return pivots_of(book, grid, found, parties, parties.numbers(among), seed)
+
+
+def pivots_of(
+    book: Book, grid: Grid, found: Allocation, parties: Parties, at: Ints, seed: bytes = b""
+) -> Pivots | NotSolved:
+    """See `pivots`; `at` are numbers of parties."""
+    count = parties.count
+    busy = np.zeros(count, bool)
+    busy[at] = ~parties.silent(book, found, found.taken)[at]
+    money, nano, unsure = np.zeros(count), np.zeros(count, np.int64), np.zeros(count)
     operator = NONE
+    steps = steps_of(book, found.energy_uj)
+    if steps is not None:  # no links, so no standing losses
+        paid = paid_by_all(steps, count, LAST_DIGIT)
+        money[busy] = paid.money_nano[busy] / NANO_PER_UNIT
+        nano[busy] = paid.nano[busy]
+        unsure = LAST_DIGIT * np.abs(money)
+        return Pivots(parties, at, money[at], nano[at], unsure[at])
+    local = rerooted(book, grid, found, parties, busy)
+    money[local.known] = local.money[local.known]
+    unsure = DIGITS * local.size
+    nano = all_rounded(money, unsure)
+    stands = optimal(book, grid, found)
+    whole, mesh = stands, None
+    if np.any(busy & ~local.known) and is_mesh(book, grid):
+        again = allocate(book, grid)  # to the last digits, which steps on flows do not give
+        if isinstance(again, Allocation) and again.support.closed:
+            mesh = mesh_of(book, grid, again, parties)
+            whole = optimal(book, grid, again) if mesh is not None else stands
+    for i in np.flatnonzero(busy & ~local.known).tolist():
+        near = mesh.pivot(i) if mesh is not None else None
+        own = (parties.offer == i, parties.link == i)
+        mine = stands.terms(*own)
+        if near is not None:
+            # by what it gains at the exact optimum, at what it gets by the stored one
+            terms = [near.money, *mine, *(-v for v in whole.terms(*own))]
+            digits = DIGITS * (near.size + _size(mine))
+            pivot = _rounded(Fraction(math.fsum(terms)), near.unsure + digits)
+        else:
+            name = parties.name(i)
+            solve = worth_of if mesh is None else exactly
+            rest = solve(*without(book, grid, name), seed)
+            if isinstance(rest, NotSolved):
+                return rest._replace(reason=f"without {name!r}, {rest.reason}")
+            pivot = _pivot(rest, whole, mine)
+        money[i], nano[i], unsure[i] = float(pivot.money), _in_64_bits(pivot.nano), pivot.unsure
     if found.standing_uj.any():
         calm = replace(grid, standing_loss_w=np.zeros(grid.link_count))
         rest = worth_of(book, calm, seed)
         if isinstance(rest, NotSolved):
             return rest._replace(reason=f"without standing losses, {rest.reason}")
-        operator = _pivot(rest, whole, [whole.operator])
-    return Pivots(out, operator)
+        operator = _pivot(rest, stands, [stands.operator])
+    return Pivots(parties, at, money[at], nano[at], unsure[at], operator)
+
+
+def exactly(book: Book, grid: Grid, seed: bytes) -> Optimal | NotSolved:
+    """As `worth_of`, by the interior point wherever it comes to an end."""
+    found = allocate(book, grid)
+    if isinstance(found, Allocation) and found.support.closed:
+        return optimal(book, grid, found)
+    return worth_of(book, grid, seed)
+
+
+def _size(terms: list[float]) -> float:
+    return math.fsum(map(abs, terms))
+
+
+def _in_64_bits(nano: int) -> int:
+    return max(-LARGEST, min(LARGEST, nano))
 
 
 def worth_of(book: Book, grid: Grid, seed: bytes) -> Optimal | NotSolved:
@@ -167,12 +244,23 @@ def _rounded(money: Fraction, unsure: float) -> Pivot:
     return Pivot(money, math.ceil(nano), unsure)
 
 
+def all_rounded(money: Floats, unsure: Floats) -> Ints:
+    """As `_rounded`, of many; beyond 64 bits they are cut there."""
+    exact = np.clip(money * NANO_PER_UNIT, -9e18, 9e18)
+    near = np.rint(exact)
+    stays = np.abs(exact - near) <= unsure * NANO_PER_UNIT
+    out: Ints = np.where(stays, near, np.ceil(exact)).astype(np.int64)
+    return out
+
+
 def too_much_money(found: Pivots) -> str:
     """Why these payments cannot be told in 64 bits, or ""."""
-    sizes = {name: abs(p.nano) for name, p in found.of.items()}
-    if sum(sizes.values()) + abs(found.operator.nano) < MOST_MONEY * NANO_PER_UNIT:
+    sizes = np.abs(found.money)
+    if float(sizes.sum()) + abs(float(found.operator.money)) < MOST_MONEY:
         return ""
-    largest = max(sizes, key=lambda name: (sizes[name], name))
+    largest = "the operator"
+    if sizes.size:
+        largest = found.parties.name(int(found.number[sizes.argmax()]))
     return f"the payments pass {MOST_MONEY:.0e} units of money, most of it by {largest!r}"
 
 

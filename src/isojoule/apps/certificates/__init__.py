@@ -1,0 +1,10 @@
+"""Certificates of a run: issued from its meters, matched by the hour, written, checked again.
+
+certified = certify_run("runs/<id>")
+scores_of(certified)["ada"].share
+"""
+
+from isojoule.apps.certificates.run import CertifiedRun, certify_run
+from isojoule.apps.certificates.scores import COMMUNITY, Score, scores_of
+
+__all__ = ["COMMUNITY", "CertifiedRun", "Score", "certify_run", "scores_of"]

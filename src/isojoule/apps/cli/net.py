@@ -1,0 +1,127 @@
+"""`isojoule net`: clear obligations, as far as they go in circles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from isojoule.apps.cli.app import AsJson
+
+if TYPE_CHECKING:
+    from isojoule.settlement.netting.rings import Rings
+    from isojoule.settlement.obligations import Netted, Obligations
+
+SHOWN = 8
+"""Circles in the terminal."""
+
+
+def net(
+    file: Annotated[
+        Path, typer.Argument(help="CSV file with the columns debtor, creditor, amount.")
+    ],
+    liquidity: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="CSV file with the columns party, can_spend, accepts."),
+    ] = None,
+    currency: Annotated[
+        str, typer.Option(metavar="CODE", help="What the amounts are counted in, as EUR.")
+    ] = "",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the JSON answer to this file.")
+    ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write a page (HTML) that shows who was in which circle."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Clear obligations multilaterally: the most that can be set off, with the least cash."""
+    from isojoule.apps.files.netting_files import netting_document, netting_text, write_netting
+    from isojoule.apps.files.obligation_files import read_liquidity, read_obligations
+    from isojoule.settlement.obligations import clear
+
+    check_currency(currency)
+    obligations = read_obligations(file)
+    cash = None if liquidity is None else read_liquidity(liquidity, obligations)
+    netted = clear(obligations, cash)
+    document = None
+    if out is not None or as_json:
+        document = netting_document(obligations, cash, netted, currency)
+    if out is not None and document is not None:
+        write_netting(out, document)
+    if page is not None:
+        from isojoule.apps.files.clearing_files import write_whole
+        from isojoule.apps.report.obligations import obligations_page
+
+        write_whole(page, obligations_page(obligations, netted, currency, title=file.name))
+    if as_json and document is not None:
+        print(netting_text(document), end="")
+        return
+    from isojoule.settlement.netting.rings import rings
+
+    _show(obligations, netted, rings(obligations, netted, SHOWN), currency)
+    for path in (out, page):
+        if path is not None:
+            print(f"written: {path}")
+
+
+def check_currency(currency: str) -> None:
+    """Refuse what is no code of a currency; none is fine.
+
+    Raises
+    ------
+    InputError
+        It is not 1 to 12 letters and digits, or it is `J`, which counts energy.
+    """
+    from isojoule.core.errors import InputError
+
+    fits = currency.isascii() and currency.isalnum() and len(currency) <= 12 and currency != "J"
+    if currency and not fits:
+        raise InputError(
+            f"{currency!r} is no currency", place="--currency", remedy="give a code such as EUR"
+        )
+
+
+def _show(obligations: Obligations, netted: Netted, found: Rings, currency: str) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from isojoule.core.units import money_text
+
+    o, n = obligations, netted
+    console = Console(highlight=False)
+    unit = f" {currency}" if currency else ""
+    total, cleared = o.total_nano, n.cleared_nano
+    share = f" ({cleared / total:.1%})" if total else ""
+    used = n.liquidity_used_nano
+    rows = [
+        ("Obligations", f"{o.amount_nano.size:,} among {len(o.parties):,} parties"),
+        ("Owed in all", f"{money_text(total)}{unit}"),
+        ("Net internal debt", f"{money_text(o.net_internal_debt_nano)}{unit}"),
+        ("Cleared", f"{money_text(cleared)}{unit}{share}"),
+        ("Cash used", f"{money_text(used)}{unit}"),
+        ("Cash spared", f"{money_text(cleared - used)}{unit}"),
+        ("Left to pay", f"{money_text(total - cleared)}{unit}"),
+    ]
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    if not found.many:
+        console.print("\nNothing goes in circles: nothing can be set off.")
+        return
+    shown = len(found.largest)
+    console.print(f"\nCircles: {found.many:,}" + (f"; the {shown} largest" if shown else ""))
+    circles = Table(box=None, header_style="bold", pad_edge=False)
+    circles.add_column("Each lets off", justify="right")
+    circles.add_column("Who owes whom", overflow="fold")
+    for ring in found.largest:
+        names = [escape(name) for name in ring.parties]
+        way = " > ".join(names if ring.paid else [*names, names[0]])
+        circles.add_row(money_text(ring.amount_nano), f"{way}{'  (cash)' if ring.paid else ''}")
+    console.print(circles)

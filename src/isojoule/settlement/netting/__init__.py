@@ -1,0 +1,1 @@
+"""What goes with cleared obligations: their proof, their circles, their transfers."""
