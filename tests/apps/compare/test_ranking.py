@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from isojoule.apps.compare.points import BOOK, ranking
 from isojoule.apps.compare.ranking import flips, order, scores
+from isojoule.apps.compare.table import flip_line
 from isojoule.core.errors import InputError
 
 POINTS = {"plain": (0.5, 0.5), "cheap": (0.75, 0.125), "fair": (0.25, 0.875)}
@@ -42,13 +43,13 @@ def test_what_no_weight_changes_flips_nowhere() -> None:
     assert flips({"a": (0.5, 1.0), "b": (0.25, 0.5)}, [1, 0]) == []
 
 
-THIRDS = st.integers(0, 8).map(lambda n: n / 8)
+EIGHTHS = st.integers(0, 8).map(lambda n: n / 8)
+NUMBERS = st.integers(-(10**9), 10**9).map(lambda n: n / 10**9)
+"""With nine digits, as points are rounded to."""
 TABLES = st.integers(1, 4).flatmap(
     lambda n: st.tuples(
-        st.dictionaries(
-            st.sampled_from("abcde"), st.tuples(*[st.floats(-1, 1) | THIRDS] * n), min_size=2
-        ),
-        st.tuples(*[st.floats(0, 5) | THIRDS] * n),
+        st.dictionaries(st.sampled_from("abcde"), st.tuples(*[NUMBERS | EIGHTHS] * n), min_size=2),
+        st.tuples(*[NUMBERS.map(abs) | EIGHTHS] * n),
     )
 )
 
@@ -68,7 +69,7 @@ def test_just_below_a_flip_the_winner_stays_and_just_above_it_goes(
     for flip in found:
         before = exact[flip.criterion]
         assert flip.at - before == flip.change
-        tiny = Fraction(1, 10**2000)
+        tiny = Fraction(1, 10**80)
         away = tiny if flip.change > 0 or (flip.change == 0 and flip.at == before) else -tiny
         sides = [away, -away] if flip.change == 0 else [away]
         beyond = [winner(flip.criterion, flip.at + s) for s in sides if flip.at + s >= 0]
@@ -103,3 +104,11 @@ def test_criteria_that_are_not_known_of_all_are_left_out() -> None:
 def test_bad_weights_are_refused(weights: dict[str, float]) -> None:
     with pytest.raises(InputError, match=r"criterion|between"):
         ranking(BOOK, {}, weights)
+
+
+def test_what_is_level_is_said_to_be() -> None:
+    points = {"a": dict.fromkeys((c.key for c in BOOK), 0.5)}
+    points["b"] = {**points["a"], "simplicity": 0.75}
+    (flip,) = ranking(BOOK, points, {})["flips"]
+    assert flip == {"criterion": "simplicity", "from": 0.0, "to": 0.0, "winner": "b"}
+    assert "a and b are level" in flip_line(flip, {"simplicity": "simplicity"}, "a")

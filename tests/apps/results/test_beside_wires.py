@@ -95,6 +95,16 @@ def test_a_rule_that_pays_the_utility_otherwise_does_not_change_what_it_gets(
         assert left == table["operator_nano"].sum()
 
 
+def test_statements_can_be_written(blind: Run, tmp_path: Path) -> None:
+    from isojoule.apps.statements import statements_of_run
+
+    written = statements_of_run(blind.folder, tmp_path / "out")
+    assert len(written) == len(blind.summary["participants"])
+    period = blind.summary["settlement"]["periods"][0]
+    paid = sum(w.statement.sum_nano for w in written) / 1e9
+    assert paid == pytest.approx(period["members_paid"], abs=1e-9)
+
+
 def test_a_forged_flow_is_found(blind: Run, tmp_path: Path) -> None:
     import shutil
 

@@ -79,6 +79,11 @@ def ranking_lines(document: dict[str, Any]) -> list[str]:
 
 def flip_line(flip: dict[str, Any], labels: dict[str, str], winner: str) -> str:
     """The smallest change of one weight that changes who comes first."""
+    if flip["to"] == flip["from"]:
+        return (
+            f"{winner} and {flip['winner']} are level; {labels[flip['criterion']]} with another "
+            f"weight than {flip['from']:g} would put {flip['winner']} first."
+        )
     way = "rises" if flip["to"] >= flip["from"] else "falls"
     return (
         f"{winner} stays first until the weight of {labels[flip['criterion']]} {way} from "

@@ -22,6 +22,7 @@ from isojoule.apps.results.verify_tables import read_record
 from isojoule.apps.results.worlds import part_rows, parts_of, world_of
 from isojoule.market.allocation import supporting_prices
 from isojoule.market.book import NETWORKS, Book
+from isojoule.market.carry import Carried, carry
 from isojoule.market.contract import Certificate, Clearing, Refusal
 from isojoule.market.explain import price_words
 from isojoule.market.mechanisms import get
@@ -196,8 +197,11 @@ class MarketFiles:
 
     def _close(self, opened: Opened, record: Record, i: int) -> State:
         """The state after an interval; that of the market is not followed."""
-        batteries = self.world.maker.batteries
-        return self.world.close(opened, record.energy_uj[i, batteries])
+        batteries, received = self.world.maker.batteries, record.energy_uj[i]
+        if self.world.beside_wires and opened.book.network == self.scenario.market_network:
+            found = carry(opened.book, self.scenario.grid, received)
+            received = found.energy_uj if isinstance(found, Carried) else received
+        return self.world.close(opened, received[batteries])
 
     def _told(self, book: Book, clearing: Clearing, members: Sequence[int]) -> dict[int, str]:
         """The reason in words at some members' homes."""

@@ -36,6 +36,7 @@ function flipsOf(winner) {
 
 const fine = (value) => Number(value.toPrecision(4)).toString();
 function flipWords(flip) {
+  if (flip.change === 0) return `the weight of ${criteria[flip.c].label.toLowerCase()} changes at all: then ${flip.name}, now level, is first`;
   const way = flip.change >= 0 ? "rises" : "falls";
   return `the weight of ${criteria[flip.c].label.toLowerCase()} ${way} from ${fine(weights[flip.c])} to more than ${fine(flip.at)}`.replace(
     "to more than", way === "rises" ? "to more than" : "to less than") + `: then ${flip.name} is first`;
