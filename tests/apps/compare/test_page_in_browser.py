@@ -1,0 +1,87 @@
+"""The page of a comparison in a real browser: no errors, no network, and the same flips as here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isojoule.apps.compare import Asked, compare_book, compare_scenario, write_page
+from isojoule.apps.files.scenario_files import new_scenario
+from tests.apps.report.test_report_in_browser import Opened, browser, opened
+
+__all__ = ["browser", "opened"]  # fixtures
+NAMES = """
+[...document.querySelectorAll("#bars text[text-anchor=end]")].map((t) => t.firstChild.textContent)
+"""
+BOOK = Path(__file__).parents[3] / "examples" / "books" / "community.yaml"
+
+
+def flip_told(document: dict[str, Any]) -> str:
+    """The nearest flip, as the page says it."""
+    flip = document["ranking"]["flips"][0]
+    label = next(
+        c["label"] for c in document["ranking"]["criteria"] if c["key"] == flip["criterion"]
+    )
+    rises = flip["to"] >= flip["from"]
+    return (
+        f"The ranking flips if the weight of {label.lower()} {'rises' if rises else 'falls'} from "
+        f"{flip['from']:g} to {'more' if rises else 'less'} than {flip['to']:.4g}: "
+        f"then {flip['winner']} is first."
+    )
+
+
+def test_a_book(opened: Callable[..., Opened], tmp_path: Path) -> None:
+    asked = Asked(("equilibrium", "utility-only", "diffusion", "autarky", "cda"))
+    document = compare_book(BOOK, asked)
+    seen = opened()
+    page = seen.open(write_page(document, tmp_path))
+    assert not seen.errors and not seen.requests
+    assert page.evaluate(NAMES) == document["ranking"]["order"]
+    assert page.locator("#flips b").text_content() == flip_told(document)
+    assert page.locator("#time-part").is_hidden()
+    # the weight of everything but simplicity to 0: the order is that of simplicity
+    for key in ("Gains from trade", "Stays with members", "Fairness", "Nobody loses"):
+        page.get_by_label(f"Weight of {key}").fill("0")
+    page.get_by_label("Weight of Simplicity").fill("1")
+    rows = {r["name"]: r for r in document["mechanisms"] if r["status"] == "cleared"}
+    simple = sorted(rows, key=lambda n: (-rows[n]["points"]["simplicity"], n))
+    assert page.evaluate(NAMES) == simple
+    weights = dict.fromkeys((c["key"] for c in document["ranking"]["criteria"]), 0.0)
+    again = compare_book(BOOK, Asked(asked.mechanisms, weights={**weights, "simplicity": 1.0}))
+    assert again["ranking"]["order"] == simple
+    page.get_by_label("Weight of Simplicity").fill("0")
+    assert "nothing is better" in page.locator("#flips").text_content()
+    assert not seen.errors
+
+
+@pytest.mark.parametrize("width", [1200, 380])
+def test_a_scenario(opened: Callable[..., Opened], tmp_path: Path, width: int) -> None:
+    new_scenario(tmp_path / "street")
+    asked = Asked(("equilibrium", "mid-market"))
+    document = compare_scenario(tmp_path / "street", asked, tmp_path / "out", days=1)
+    seen = opened(viewport={"width": width, "height": 900})
+    page = seen.open(write_page(document, tmp_path / "out"))
+    assert page.locator("#flips b").text_content() == flip_told(document)
+    chips = page.locator("#chips button")
+    assert chips.count() == 2
+    before = page.locator("#clock").text_content()
+    told = chips.all_text_contents()
+    colours = "[...document.querySelectorAll('#feeders figure')].map((f) => f.innerHTML)"
+    drawn = page.evaluate(colours)
+    page.locator("#slider").fill("80")
+    assert page.locator("#clock").text_content() != before
+    assert chips.all_text_contents() != told  # one slider moves all of them
+    moved = page.evaluate(colours)
+    assert len(moved) == 2 and all(a != b for a, b in zip(drawn, moved, strict=True))
+    lines = page.locator("#price path").count()
+    chips.nth(1).click()
+    assert page.locator("#price path").count() == lines - 1
+    page.locator("#node").select_option("1")
+    page.locator("#person").select_option("0")
+    assert page.locator("#gains path").count() == 1
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= width  # tables scroll by themselves
+    assert not seen.errors and not seen.requests
