@@ -17,7 +17,7 @@ from isojoule.apps.compare.scenarios import digest_of, network_for
 from isojoule.apps.files.scenario_files import new_scenario, read_scenario
 from isojoule.apps.results.unfinished import locked
 from isojoule.apps.results.verify import verify_run
-from isojoule.core.errors import InputError
+from isojoule.core.errors import InputError, Interrupted
 
 NAMES = ("equilibrium", "uniform-price", "utility-only", "mcafee", "vcg")
 
@@ -125,6 +125,24 @@ def test_what_is_finished_is_used_again(
     other = compare_scenario(street, Asked(("uniform-price",)), copy, days=0.3)
     assert row(other, "uniform-price")["digest"] != row(document, "uniform-price")["digest"]
     assert (copy / "runs/uniform-price/manifest.json").stat().st_mtime_ns != stamp["uniform-price"]
+
+
+def test_ctrl_c_leaves_what_is_finished(
+    street: Path, document: dict[str, Any], tmp_path: Path
+) -> None:
+    def interrupt(stage: str, done: int, total: int) -> None:
+        if stage == "uniform-price: simulating" and done:
+            raise KeyboardInterrupt
+
+    out = tmp_path / "halted"
+    with pytest.raises(Interrupted, match="1 of 5 studies are finished"):
+        compare_scenario(street, Asked(NAMES), out, days=0.5, report=interrupt)
+    first = out / "runs" / "equilibrium" / "manifest.json"
+    stamp = first.stat().st_mtime_ns
+    assert not (out / "runs" / "uniform-price").exists()
+    again = compare_scenario(street, Asked(NAMES), out, days=0.5)
+    assert digest_of(again) == digest_of(document)
+    assert first.stat().st_mtime_ns == stamp
 
 
 def test_too_slow_is_a_row(street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
