@@ -23,6 +23,8 @@ PARTIES = 12
 """Rows of the table of parties."""
 NAMED = 14
 """A circle of more parties has numbers in the picture, and names below it."""
+LISTED = 24
+"""Names below a picture."""
 LONGEST = 13
 """Letters of a name in a picture."""
 
@@ -113,14 +115,12 @@ def _bars(o: Obligations, n: Netted, currency: str) -> str:
 
 
 def _circles(found: Rings, currency: str) -> str:
-    if not found.many:
-        return ""
     shown = len(found.largest)
-    told = (
-        f"The {shown} largest of {number(found.many)} circles"
-        if shown < found.many
-        else ("The one circle" if shown == 1 else f"All {shown} circles")
-    )
+    if not shown:
+        return ""
+    told = "The one circle" if shown == 1 else f"All {shown} circles"
+    if found.rest_nano:
+        told = f"The {shown} largest circles; all others clear {_money(found.rest_nano, currency)}"
     figures = "".join(_figure(ring, currency) for ring in found.largest)
     return (
         f"<section><h2>Who was in which circle</h2><p>{told}. An arrow leads from who owes to "
@@ -152,6 +152,7 @@ def _figure(ring: Ring, currency: str) -> str:
     for i, (x, y) in enumerate(spots):
         name = ring.parties[i]
         label = str(i + 1) if numbered else _short(name)
+        label = label if many <= LISTED or i % -(-many // LISTED) == 0 else ""
         side = (x - middle) / radius
         anchor = "middle" if abs(side) < 0.35 else "start" if side > 0 else "end"
         drop = 4 + 9 * (y - middle) / radius
@@ -166,8 +167,11 @@ def _figure(ring: Ring, currency: str) -> str:
         body += "</g>"
     body += words(middle, middle, _plain(ring.amount_nano, currency), anchor="middle", bold=True)
     body += words(middle, middle + 17, "each", anchor="middle", colour="soft")
-    names = [*ring.parties, *([] if ring.paid else [ring.parties[0]])]
-    way = " → ".join(f"{i % many + 1} {name}" if numbered else name for i, name in enumerate(names))
+    names = [f"{i + 1} {name}" if numbered else name for i, name in enumerate(ring.parties)]
+    if many > LISTED:
+        names = [*names[: LISTED - 1], f"... {many - LISTED} more ...", names[-1]]
+    names += [] if ring.paid else [names[0]]
+    way = " → ".join(names)
     cash = f"; {_plain(ring.amount_nano, currency)} in cash" if ring.paid else ""
     caption = f"{_plain(ring.cleared_nano, currency)} cleared{cash}: {way}"
     drawn = picture(size, size, body, caption)
