@@ -113,7 +113,9 @@ def is_folder(out: str) -> bool:
 def verify(
     path: Annotated[
         Path,
-        typer.Argument(help="A clearing (a file or a folder), a transcript, or a run's folder."),
+        typer.Argument(
+            help="A clearing (file or folder), a transcript, a run's folder, or its certificates."
+        ),
     ],
     as_json: AsJson = False,
 ) -> None:
