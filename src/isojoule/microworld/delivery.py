@@ -48,12 +48,15 @@ class Delivery:
         What each offer received in truth, (R, offers); devices, then the utility.
     flow_uj, loss_uj
         What links carried and lost in truth, (R, links).
+    standing_uj
+        What links drew as standing loss in truth, (R, links); None: what was cleared.
     """
 
     offered_uj: Ints
     metered_uj: Ints
     flow_uj: Ints
     loss_uj: Ints
+    standing_uj: Ints | None = None
 
 
 class Cleared(NamedTuple):

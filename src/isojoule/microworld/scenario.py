@@ -125,6 +125,12 @@ class Scenario:
         What the market's offers are made of; None: of what comes. The baseline needs none.
     pauses
         Stretches without a market, in time order, disjoint.
+    market_network
+        Formulation that the market sees, where it is not that of the wires: `copperplate`, or ""
+        for `network`. What it clears then goes through the wires (spec run.md, R21).
+    tariff_outside
+        Whether the utility is paid its tariff for what is cleared, whatever the market's rule
+        would pay it (R22).
     """
 
     name: str
@@ -160,6 +166,8 @@ class Scenario:
     orders: tuple[Order, ...] = ()
     forecast: Forecast | None = None
     pauses: tuple[Pause, ...] = ()
+    market_network: str = ""
+    tariff_outside: bool = False
 
     def __post_init__(self) -> None:
         if len(self.carbon_kg_per_j) == 0:
@@ -173,6 +181,11 @@ class Scenario:
     def has_utility(self) -> bool:
         """Whether somebody outside sells and buys."""
         return self.utility_node >= 0
+
+    @property
+    def beside_wires(self) -> bool:
+        """Whether the market ignores the wires that there are."""
+        return self.market_network not in ("", self.network)
 
     def rows(self, period: Period) -> slice:
         """Rows of the time axis that lie in a period."""
@@ -289,6 +302,21 @@ def check_scenario(scenario: Scenario) -> None:
     check_pauses(s.pauses, s.times_s, s.interval_s)
     if s.forecast is not None:
         check_forecast(s)
+    if s.beside_wires:
+        _check_beside_wires(s)
+
+
+def _check_beside_wires(s: Scenario) -> None:
+    what = f"a market on {s.market_network!r}, beside the wires"
+    if s.market_network != "copperplate":
+        raise InputError(f"{what}, is not known", remedy="use copperplate")
+    if not s.has_utility:
+        raise InputError(
+            f"{what}, needs a utility to make up for what they lose",
+            remedy=f"use a mechanism that knows {s.network!r}",
+        )
+    if s.forecast is not None:
+        raise InputError(f"{what}, cannot be run on a forecast", remedy="use the forecast `none`")
 
 
 def _check_machines(s: Scenario) -> None:

@@ -29,11 +29,13 @@ from isojoule.grid.formulation import network_of
 from isojoule.market import Book, Clearing, Mechanism, Refusal
 from isojoule.market.allocation import supporting_prices
 from isojoule.market.book import NETWORKS
+from isojoule.market.carry import Carried, carry
 from isojoule.market.contract import Warm
 from isojoule.market.mechanisms import get
 from isojoule.market.settle import capacity_uj
 from isojoule.microworld.delivery import Cleared, Delivery, delivered
 from isojoule.microworld.offers import OfferMaker
+from isojoule.microworld.scenario import Scenario
 from isojoule.microworld.world import Opened, State, World
 
 if TYPE_CHECKING:
@@ -130,6 +132,12 @@ class Record:
         return self.loss_uj if self.delivery is None else self.delivery.loss_uj
 
     @property
+    def delivered_standing_uj(self) -> Ints:
+        """What links drew as standing loss in truth, (R, links)."""
+        given = None if self.delivery is None else self.delivery.standing_uj
+        return self.standing_uj if given is None else given
+
+    @property
     def unproven(self) -> int:
         """Intervals whose certificate leaves more than rounding."""
         return int((~self.closed).sum())
@@ -194,6 +202,9 @@ def simulate(
         closed=np.ones(count, bool),
         paused=paused,
     )
+    moved = empty_delivery(record) if world.beside_wires else None
+    if moved is not None:
+        record = replace(record, delivery=moved)
     fallback = get(world.fallback) if paused is not None and paused.any() else None
     state = start
     follows = mechanism if isinstance(mechanism, Warm) else None
@@ -211,10 +222,20 @@ def simulate(
                 opened.book, s.grid, state=state.market, seed=seed, start=begin
             )
         if isinstance(clearing, Refusal):
-            when = Interval(int(s.times_s[first + at]), 1.0).start_text()
-            raise InputError(f"interval {when}: {clearing}", remedy="choose another mechanism")
+            raise InputError(
+                f"{_when(s, first + at)}: {clearing}", remedy="choose another mechanism"
+            )
         carried = state.market if halted else clearing.state  # a pause leaves it as it was
-        state = world.close(opened, clearing.energy_uj[maker.batteries], carried)
+        received = clearing.energy_uj
+        if moved is not None:
+            c = clearing
+            sent = Carried(c.energy_uj, c.flow_uj, c.loss_uj, c.standing_uj)
+            try:
+                received = through_wires(opened.book, s.grid, sent, moved, at)
+            except InputError as error:
+                when = _when(s, first + at)
+                raise InputError(error.message, place=when, remedy=error.remedy) from None
+        state = world.close(opened, received[maker.batteries], carried)
         closed = proven_by_prices(opened.book, s.grid, clearing)
         _write(record, at, opened, state, clearing, closed)
         if progress is not None:
@@ -224,6 +245,43 @@ def simulate(
         record = with_delivery(maker, record, offered)
     check_record(maker, record)
     return record, state
+
+
+def _when(s: Scenario, row: int) -> str:
+    return f"interval {Interval(int(s.times_s[row]), 1.0).start_text()}"
+
+
+def empty_delivery(record: Record) -> Delivery:
+    """Room for what comes through the wires; `through_wires` fills it, interval by interval."""
+    like = np.zeros_like
+    return Delivery(
+        offered_uj=record.wanted_uj,
+        metered_uj=like(record.energy_uj),
+        flow_uj=like(record.flow_uj),
+        loss_uj=like(record.loss_uj),
+        standing_uj=like(record.standing_uj),
+    )
+
+
+def through_wires(book: Book, grid: Grid, cleared: Carried, moved: Delivery, at: int) -> Ints:
+    """Write what wires make of a clearing into row `at`; returns what offers received.
+
+    In a pause the clearing was made by the wires already, and stands.
+
+    Raises
+    ------
+    InputError
+        They cannot carry any of it.
+    """
+    found: Carried | Refusal = cleared
+    if book.network == "copperplate":
+        found = carry(book, grid, cleared.energy_uj)
+    if isinstance(found, Refusal):
+        raise InputError(found.reason, place=found.mechanism, remedy=found.remedy)
+    assert moved.standing_uj is not None
+    moved.metered_uj[at], moved.flow_uj[at] = found.energy_uj, found.flow_uj
+    moved.loss_uj[at], moved.standing_uj[at] = found.loss_uj, found.standing_uj
+    return found.energy_uj
 
 
 def with_delivery(maker: OfferMaker, record: Record, offered_uj: Ints) -> Record:
@@ -313,7 +371,7 @@ def check_record(maker: OfferMaker, record: Record) -> None:
     hold(moved, "energy is not conserved")
     if record.delivery is not None:
         d = record.delivery
-        moved = d.metered_uj.sum(1) + d.loss_uj.sum(1) + record.standing_uj.sum(1)
+        moved = d.metered_uj.sum(1) + d.loss_uj.sum(1) + record.delivered_standing_uj.sum(1)
         hold(moved, "metered energy is not conserved")
     paid = record.payment_nano.sum(1) + record.link_payment_nano.sum(1)
     hold(paid - record.operator_nano, "money is not conserved")
@@ -328,6 +386,6 @@ def conversion_loss_uj(maker: OfferMaker, record: Record) -> Ints:
     + drawn by machines + conversion loss.
     """
     before = np.vstack([record.start_uj, record.stored_uj[:-1]])
-    received = record.energy_uj[:, maker.batteries]
+    received = record.metered_uj[:, maker.batteries]
     loss: Ints = received - (record.stored_uj - before) - record.decay_uj - record.used_uj
     return loss

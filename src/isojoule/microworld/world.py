@@ -177,8 +177,10 @@ class World:
             for the baseline in any case.
         """
         market = market and not alone
+        if scenario.tariff_outside and not market:  # there each meter is billed by itself
+            scenario = replace(scenario, tariff_outside=False)
         plain = alone and scenario.network not in NETWORKS
-        maker = OfferMaker.of(scenario, "transport" if plain else "")
+        maker = OfferMaker.of(scenario, "transport" if plain else market * scenario.market_network)
         at = np.searchsorted(maker.batteries, scenario.machine_device).astype(np.int64)
         if not scenario.machines:
             return cls(maker, None, at, market, seed)
@@ -238,6 +240,11 @@ class World:
         """Whether offers are made of a forecast."""
         return self.market and self.maker.scenario.forecast is not None
 
+    @property
+    def beside_wires(self) -> bool:
+        """Whether the market ignores the wires that there are."""
+        return self.market and self.maker.scenario.beside_wires
+
     @cached_property
     def pauses(self) -> NDArray[np.bool_] | None:
         """Whether the market pauses, for each interval of the scenario; None: it never does."""
@@ -266,7 +273,8 @@ class World:
             committed[self.battery_of] = turn.committed_uj
             used[self.battery_of] = turn.used_uj
         book = maker.make(row, offered_uj, stored, committed, fresh)
-        if self.pauses is not None and self.pauses[row] and book.network not in NETWORKS:
+        by_wires = book.network in NETWORKS and not self.beside_wires
+        if self.pauses is not None and self.pauses[row] and not by_wires:
             book = replace(book, network="transport")  # as the baseline sees it
         return Opened(book, stored, decay, committed, used, state.idle_s, turn)
 

@@ -15,6 +15,7 @@ from isojoule.apps.cli import (
 from isojoule.apps.cli import net as obligations
 from isojoule.apps.cli import statements as statement_pages
 from isojoule.apps.cli.app import app
+from isojoule.apps.cli.compare import compare
 
 app.command("clear")(books.clear)
 app.command("verify")(books.verify)
@@ -28,6 +29,7 @@ app.command("new")(worlds.new)
 app.command("run")(worlds.run)
 app.command("net")(obligations.net)
 app.command("certificates")(certificates.certificates)
+app.command("compare")(compare)
 app.command("statements")(statement_pages.statements)
 app.add_typer(mechanisms.mechanisms, name="mechanisms")
 app.add_typer(worlds.imports, name="import")

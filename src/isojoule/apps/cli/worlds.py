@@ -91,6 +91,9 @@ def run(
     days: Annotated[
         float | None, typer.Option(help="Length from the start of each period, in days.")
     ] = None,
+    periods: Annotated[
+        str | None, typer.Option(metavar="NAMES", help="Some of the periods, as winter,summer.")
+    ] = None,
     mechanism: Annotated[
         str | None, typer.Option(help="Another mechanism than the scenario names.")
     ] = None,
@@ -104,6 +107,20 @@ def run(
             metavar="METHOD",
             help="What offers are made of: none, persistence or noise, also with parameters as "
             "noise,load_error=10%.",
+        ),
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            metavar="copperplate",
+            help="Let the market ignore the wires; what it clears is then sent through them.",
+        ),
+    ] = None,
+    utility: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOW",
+            help="How the utility is paid: cleared (as the mechanism says) or tariff.",
         ),
     ] = None,
     rules: Annotated[
@@ -142,9 +159,12 @@ def run(
             start=start,
             end=end,
             days=days,
+            periods=periods,
             mechanism=mechanism,
             parameters=read_settings(settings or []),
             forecast=forecast,
+            network=network,
+            utility=utility,
             rules=rules,
             ledger=ledger,
             seed=seed,

@@ -9,9 +9,14 @@ from typing import Any
 from isojoule.core.errors import InputError
 from isojoule.microworld.scenario import Period, Scenario
 
+CLEARED, TARIFF = "cleared", "tariff"
+"""How the utility is paid: as the market's rule says, or by its tariff."""
+
 
 def as_asked(scenario: Scenario, arguments: Mapping[str, Any]) -> Scenario:
-    """The scenario as the arguments of a run want it: `from`, `to`, `days`, `forecast`.
+    """The scenario as the arguments of a run want it.
+
+    They are `from`, `to`, `days`, `periods`, `forecast`, `network` and `utility`.
 
     Raises
     ------
@@ -24,7 +29,47 @@ def as_asked(scenario: Scenario, arguments: Mapping[str, Any]) -> Scenario:
 
         forecast = forecast_asked(str(asked), scenario.forecast)
         scenario = dataclasses.replace(scenario, forecast=forecast)
+    market_network = str(arguments.get("network", ""))
+    outside = arguments.get("utility", CLEARED)
+    if outside not in (CLEARED, TARIFF):
+        raise InputError(
+            f"the utility cannot be paid by {outside!r}",
+            place="--utility",
+            remedy=f"use {CLEARED} or {TARIFF}",
+        )
+    if market_network or outside == TARIFF:
+        scenario = dataclasses.replace(
+            scenario, market_network=market_network, tariff_outside=outside == TARIFF
+        )
+    if "periods" in arguments:
+        scenario = only_periods(scenario, str(arguments["periods"]))
     return cut_periods(scenario, arguments.get("from"), arguments.get("to"), arguments.get("days"))
+
+
+def only_periods(scenario: Scenario, names: str) -> Scenario:
+    """The scenario with the periods of these names alone, as "winter,summer".
+
+    Raises
+    ------
+    InputError
+        It has no such period.
+    """
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    known = [p.name for p in scenario.periods]
+    for name in wanted:
+        if name not in known:
+            raise InputError(
+                f"there is no period {name!r}",
+                place="--periods",
+                remedy=f"use some of {', '.join(known)}",
+            )
+    if not wanted:
+        raise InputError(
+            "no period is named", place="--periods", remedy="name one, or leave it out"
+        )
+    return dataclasses.replace(
+        scenario, periods=tuple(p for p in scenario.periods if p.name in wanted)
+    )
 
 
 def cut_periods(

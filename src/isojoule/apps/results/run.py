@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from isojoule.apps.results.alone import take_over
 from isojoule.apps.results.asked import RULES, read_asked
 from isojoule.apps.results.manifest import (
     copy_inputs,
@@ -31,7 +32,7 @@ from isojoule.apps.results.unfinished import Workplace, kept_intervals, unfinish
 from isojoule.apps.results.workers import here, in_processes
 from isojoule.apps.results.worlds import Job, Outcome, parts_of
 from isojoule.core.errors import InputError
-from isojoule.microworld.scenario import Scenario
+from isojoule.microworld.scenario import BASELINES, Scenario
 
 FEW = 400
 """Fewer intervals than this are not worth the start of a process."""
@@ -47,7 +48,11 @@ def run_scenario(
     days: float | None = None,
     mechanism: str | None = None,
     parameters: dict[str, Any] | None = None,
+    periods: str | None = None,
     forecast: str | None = None,
+    network: str | None = None,
+    utility: str | None = None,
+    baseline: Path | None = None,
     rules: str | Path | None = None,
     ledger: str | None = None,
     seed: int = 0,
@@ -67,11 +72,22 @@ def run_scenario(
     start, end, days
         Part of the scenario to run: ISO dates or times in its time zone; `days` counts from the
         start of every period.
+    periods
+        Names of the periods to run, as "winter,summer"; all of them if not given.
     mechanism, parameters
         Instead of the scenario's own mechanism.
     forecast
         Instead of the scenario's own: "none", "persistence", "noise", or with parameters
         "noise,load_error=10%,correlation_time=3h".
+    network
+        What the market sees of the network, if not all of it: "copperplate" ignores the wires, and
+        what it clears is then sent through them.
+    utility
+        "tariff": the utility is paid its tariff for what is cleared; "cleared", and by default:
+        what the mechanism makes of it.
+    baseline
+        Folder in which `isojoule.apps.results.alone.simulate_baseline` has put the baseline of the
+        same inputs; it is taken over instead of simulated again.
     rules
         File of the rules of settlement, instead of the `settlement.yaml` of the scenario.
     ledger
@@ -100,44 +116,41 @@ def run_scenario(
     Interrupted
         By Ctrl-C, after something was finished; says where it is kept.
     """
-    from isojoule.apps.files.scenario_files import bundled
     from isojoule.market.mechanisms import get
 
     tell = report or (lambda stage, done, total: None)
     if abs(seed) >= 2**53:
         raise InputError(f"seed {seed} is too large", remedy="give a number below 2**53")
     tell("reading the scenario", 0, 0)
-    path = Path(scenario)
-    name = str(scenario)
-    if name in bundled() and not (path / "scenario.yaml").is_file():
-        path = bundled()[name]
-    elif not path.exists():
-        raise InputError(
-            f"there is no scenario {name!r}",
-            remedy=f"give a folder, or one of {', '.join(sorted(bundled()))}",
-        )
+    name, path = str(scenario), scenario_folder(scenario)
     folder = path.parent if path.is_file() else path
     options: dict[str, Any] = {
         key: value
-        for key, value in (("from", start), ("to", end), ("days", days), ("forecast", forecast))
+        for key, value in (
+            ("from", start),
+            ("to", end),
+            ("days", days),
+            ("periods", periods),
+            ("forecast", forecast),
+            ("network", network),
+            ("utility", utility),
+        )
         if value is not None
     }
     own_rules = None if rules is None else Path(rules)
     asked = read_asked(path, options, own_rules)
     chosen = mechanism or asked.scenario.mechanism
+    if asked.scenario.tariff_outside and chosen in BASELINES:
+        raise InputError(
+            f"{chosen} bills each meter by the tariff already",
+            place="--utility",
+            remedy="leave it out",
+        )
     get(chosen, **(parameters or {}))  # an unknown name or parameter is refused before any work
     cut = dataclasses.replace(asked.scenario, mechanism=chosen)
     check_rules(cut, asked.rules)
     inputs = inputs_of(folder, {} if own_rules is None else {RULES: own_rules})
-    identity = {
-        "scenario": cut.name,
-        "mechanism": chosen,
-        "parameters": parameters or {},
-        "seed": seed,
-        "arguments": options,
-        "inputs": input_hashes(inputs),
-        "versions": versions(),
-    }
+    identity = identity_of(cut.name, chosen, parameters or {}, seed, options, inputs)
     if ledger is not None:
         find_ledger(ledger)  # before the work, not after it
     run = run_id(identity)
@@ -151,6 +164,8 @@ def run_scenario(
     with unfinished(final, identity, fresh=fresh) as place:
         made = place.run
         copy_inputs(inputs, made / "scenario")
+        if baseline is not None:
+            take_over(baseline, place)
         outcomes = _simulate(cut, chosen, parameters or {}, place, seed, workers, options, tell)
         tell("settling", 0, 0)
         settled = settle_run(made, cut, asked.rules, run, seed)
@@ -163,6 +178,55 @@ def run_scenario(
         tell("writing into the ledger", 0, 0)
         keep(settled, ledger)
     return Run(final)
+
+
+def scenario_folder(scenario: str | Path) -> Path:
+    """Where a scenario lies: a folder or its `scenario.yaml`, or the bundled one of that name.
+
+    Raises
+    ------
+    InputError
+        There is none.
+    """
+    from isojoule.apps.files.scenario_files import bundled
+
+    path, name = Path(scenario), str(scenario)
+    if name in bundled() and not (path / "scenario.yaml").is_file():
+        return bundled()[name]
+    if not path.exists():
+        raise InputError(
+            f"there is no scenario {name!r}",
+            remedy=f"give a folder, or one of {', '.join(sorted(bundled()))}",
+        )
+    return path
+
+
+def identity_of(
+    scenario: str,
+    mechanism: str,
+    parameters: dict[str, Any],
+    seed: int,
+    options: dict[str, Any],
+    inputs: dict[str, Path],
+) -> dict[str, Any]:
+    """All that a run follows from, as its manifest states it.
+
+    Parameters
+    ----------
+    options
+        Those that were given: `from`, `to`, `days`, `forecast`, `network`, `utility`.
+    inputs
+        Files by name, see `isojoule.apps.results.manifest.inputs_of`.
+    """
+    return {
+        "scenario": scenario,
+        "mechanism": mechanism,
+        "parameters": parameters,
+        "seed": seed,
+        "arguments": options,
+        "inputs": input_hashes(inputs),
+        "versions": versions(),
+    }
 
 
 def shown_command(

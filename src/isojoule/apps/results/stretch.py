@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from isojoule.apps.results.tables import utility_nano
 from isojoule.apps.results.worlds import part_rows, parts_of
 from isojoule.microworld.scenario import Period, Scenario
 from isojoule.settlement.stretch import Stretch
@@ -85,7 +86,15 @@ def _part(world: Path, scenario: Scenario, rows: slice, number: int) -> dict[str
         "earned_nano": _earned(world, scenario, number, count),
         "worked_nano": _worked(world, scenario, number, rows),
         "utility_uj": energy[:, -1] if out else zero,
-        "utility_nano": payment[:, -1] if out else zero,
+        "utility_nano": utility_nano(
+            scenario,
+            scenario.times_s[rows].astype(np.int64),
+            energy[:, -1],
+            payment[:, -1],
+            paused.get("paused"),
+        )
+        if out
+        else zero,
         "tie_uj": metered[:, -1] if out else zero,
         "loss_uj": -energy.sum(1),  # what was cleared adds up to 0 with what was lost
         "paused": paused.get("paused", zero),

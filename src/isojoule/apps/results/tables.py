@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from isojoule.apps.results.checkpoint import HALF
 from isojoule.apps.results.machine_tables import machine_frames
+from isojoule.kernels.money import payments
 from isojoule.microworld.delivery import imbalance_cash_nano, imbalance_uj
 from isojoule.microworld.offers import OfferMaker
 from isojoule.microworld.scenario import DeviceKind, Scenario
@@ -150,6 +151,8 @@ def _links(maker: OfferMaker, record: Record, period: str) -> pl.DataFrame:
         flow = record.delivered_flow_uj
         columns["delivered_flow_uj"] = flow.ravel()
         columns["delivered_loss_uj"] = record.delivered_loss_uj.ravel()
+        if record.delivery.standing_uj is not None:
+            columns["delivered_standing_loss_uj"] = record.delivery.standing_uj.ravel()
         columns["overloaded"] = (np.abs(flow) > limits_uj(maker)).ravel()
     return pl.DataFrame(columns)
 
@@ -197,6 +200,8 @@ def interval_columns(maker: OfferMaker, record: Record) -> dict[str, Ints]:
     wanted, got = record.wanted_uj[:, plain], metered[:, : d.count][:, plain]
     battery = metered[:, maker.batteries]
     # what lies behind the devices is the utility's, if there is one
+    outside = record.energy_uj[:, d.count :].sum(1), record.payment_nano[:, d.count :].sum(1)
+    paid = utility_nano(maker.scenario, record.time_s, *outside, record.paused)
     utility = metered[:, d.count :].sum(1)
     net = np.zeros((record.time_s.size, len(maker.scenario.participants)), np.int64)
     for device, owner in enumerate(d.participant):
@@ -210,7 +215,7 @@ def interval_columns(maker: OfferMaker, record: Record) -> dict[str, Ints]:
         "import_uj": above(-utility),
         "export_uj": above(utility),
         "loss_uj": record.delivered_loss_uj.sum(1),
-        "standing_loss_uj": record.standing_uj.sum(1),
+        "standing_loss_uj": record.delivered_standing_uj.sum(1),
         "generated_uj": above(-wanted),
         "spilled_uj": above(np.where(wanted < 0, got - wanted, 0)),
         "consumed_uj": above(wanted),
@@ -222,11 +227,35 @@ def interval_columns(maker: OfferMaker, record: Record) -> dict[str, Ints]:
         "stored_uj": record.stored_uj.sum(1),
         "bought_uj": above(net),
         "sold_uj": above(-net),
-        "boundary_cash_nano": -record.payment_nano[:, d.count :].sum(1),
-        "operator_nano": record.operator_nano,
+        "boundary_cash_nano": -paid,
+        "operator_nano": record.operator_nano + paid - outside[1],
         "congestion_rent_nano": record.congestion_nano,
         "loss_rent_nano": record.loss_rent_nano,
     }
+
+
+def utility_nano(
+    s: Scenario,
+    time_s: Ints,
+    energy_uj: Ints,
+    payment_nano: Ints,
+    paused: NDArray[Any] | None,
+) -> Ints:
+    """What the utility pays for what was cleared (negative: is paid), nano-units, (intervals,).
+
+    Parameters
+    ----------
+    energy_uj, payment_nano
+        What it was cleared for (received), and what the rule makes it pay, (intervals,).
+    paused
+        Where the market paused and the tariff was the rule, for each meter, (intervals,).
+    """
+    if not s.tariff_outside or not s.has_utility:
+        return payment_nano
+    rows = np.searchsorted(s.times_s, time_s)
+    price = np.where(energy_uj < 0, s.sells_at_per_j[rows], s.buys_at_per_j[rows])
+    paid: Ints = -payments(price, -energy_uj)  # who pays is rounded up
+    return paid if paused is None else np.where(paused, payment_nano, paid)
 
 
 def _intervals(maker: OfferMaker, record: Record, period: str) -> pl.DataFrame:

@@ -31,6 +31,7 @@ from isojoule.core.errors import InputError, InvariantError, VerificationError
 from isojoule.core.interval import Interval
 from isojoule.market.allocation import supporting_prices
 from isojoule.market.book import NETWORKS
+from isojoule.market.carry import Carried
 from isojoule.market.contract import Certificate, Clearing, Refusal
 from isojoule.market.mechanisms import get
 from isojoule.market.settle import nodal_payments
@@ -41,8 +42,10 @@ from isojoule.microworld.scenario import Period, Scenario
 from isojoule.microworld.simulate import (
     Record,
     check_record,
+    empty_delivery,
     limits_uj,
     line_of,
+    through_wires,
     with_delivery,
 )
 from isojoule.microworld.world import State, World
@@ -84,7 +87,9 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
             with PowerCheck(scenario) as check:
                 for number in range(parts_of(scenario, period)):
                     rows = part_rows(scenario, period, number)
-                    record = read_record(maker, folder / world, part, rows, state.stored_uj)
+                    record = read_record(
+                        clockwork.maker, folder / world, part, rows, state.stored_uj
+                    )
                     record = _completed(clockwork, record, rows)
                     state = as_stored(
                         _check_intervals(
@@ -92,7 +97,12 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
                         )
                     )
                     expected |= check_tables(
-                        maker, record, folder / world, part, period.name, prices=world == "market"
+                        clockwork.maker,
+                        record,
+                        folder / world,
+                        part,
+                        period.name,
+                        prices=world == "market",
                     )
                     unproven += record.unproven
                     lost[world].append(record.delivered_loss_uj.sum(1))
@@ -135,6 +145,8 @@ def _completed(world: World, record: Record, rows: slice) -> Record:
     """The record with what follows from it: pauses, the forecast, what was metered."""
     if world.pauses is not None:
         record = replace(record, paused=world.pauses[rows])
+    if world.beside_wires:
+        return replace(record, delivery=empty_delivery(record))
     if not world.forecasts:
         return record
     try:
@@ -168,7 +180,13 @@ def _check_intervals(
                 market = state.market
                 if not record.closed[at]:
                     raise VerificationError("is open, in a pause", place="proven")
-            state = world.close(opened, record.energy_uj[at, maker.batteries], market)
+            received = record.energy_uj[at]
+            if world.beside_wires and record.delivery is not None:
+                cleared = Carried(
+                    received, record.flow_uj[at], record.loss_uj[at], record.standing_uj[at]
+                )
+                received = through_wires(opened.book, s.grid, cleared, record.delivery, at)
+            state = world.close(opened, received[maker.batteries], market)
             for name, stored, true in (
                 ("holds something else than it received", record.stored_uj[at], state.stored_uj),
                 ("fed its machine something else", record.used_uj[at], opened.used_uj),
@@ -183,7 +201,7 @@ def _check_intervals(
             if opened.turn is not None:
                 record.turns.append(opened.turn)
         check_record(maker, record)
-    except (VerificationError, InvariantError) as error:
+    except (VerificationError, InvariantError, InputError) as error:
         when = Interval(int(record.time_s[at]), 1.0).start_text()
         raise VerificationError(str(error), place=f"{folder}, interval {when}") from None
     return state

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from isojoule.apps.results.tables import part_frames
+from isojoule.apps.results.tables import part_frames, utility_nano
 from isojoule.core.errors import VerificationError
 from isojoule.microworld.offers import OfferMaker
 from isojoule.microworld.simulate import Record
@@ -135,16 +135,21 @@ def _record(maker: OfferMaker, world: Path, part: int, rows: slice, start_uj: In
     table = _read(path)
     if table.height != count:
         raise VerificationError(f"has {table.height} rows", place=str(path))
+    energy, payment = (column(d, name, offers) for name in ("energy_uj", "payment_nano"))
+    paused = table["paused"].to_numpy() if "paused" in table.columns else None
+    out = energy[:, s.devices.count :].sum(1), payment[:, s.devices.count :].sum(1)
     return Record(
         time_s=times,
         wanted_uj=maker.energies_uj(rows),
-        energy_uj=column(d, "energy_uj", offers),
-        payment_nano=column(d, "payment_nano", offers),
+        energy_uj=energy,
+        payment_nano=payment,
         flow_uj=column(link, "flow_uj", links),
         loss_uj=column(link, "loss_uj", links),
         full=column(link, "saturated", links),
         standing_uj=column(link, "standing_loss_uj", links),
-        operator_nano=table["operator_nano"].to_numpy(),
+        operator_nano=table["operator_nano"].to_numpy()
+        + out[1]
+        - utility_nano(s, times, *out, paused),  # by the rule, without the tariff
         congestion_nano=table["congestion_rent_nano"].to_numpy(),
         loss_rent_nano=table["loss_rent_nano"].to_numpy(),
         price_per_j=price,

@@ -71,7 +71,7 @@ def in_processes(
         initargs=(inputs, arguments, kept, queue, stop),
     ) as pool:
         try:
-            with _deaf():
+            with deaf():
                 futures = [pool.submit(_work, job) for job in jobs]
             waiting = set(futures)
             while waiting:
@@ -90,7 +90,7 @@ def in_processes(
 
 
 @contextmanager
-def _deaf() -> Iterator[None]:
+def deaf() -> Iterator[None]:
     """Workers that start now do not hear Ctrl-C, from their very first moment."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -129,12 +129,13 @@ def _begin(inputs: Path, arguments: dict[str, Any], kept: Path, queue: Any, stop
     A process that dies at its start never reads it, and would leave us waiting.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and stops us
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     scenario = read_asked(inputs, arguments).scenario
     _shared.update(scenario=scenario, kept=kept, queue=queue, stop=stop)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Wait until the process that started this one is gone, and end with it."""
     parent = parent_process()
     if parent is not None:
         parent.join()

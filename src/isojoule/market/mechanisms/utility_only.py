@@ -99,9 +99,9 @@ class UtilityOnly:
         columns = columns_of(book, network)
         x = alone(book, tariff)
         energy = to_uj(book, columns, x)
-        sent = _send(book, network, columns, energy, tariff)
+        sent = send(book, network, columns, energy, tariff)
         if sent is None:
-            found = allocate(_curtailable(book, energy, tariff), _without_prices(grid))
+            found = allocate(_curtailable(book, energy, tariff), without_prices(grid))
             if isinstance(found, NotSolved):
                 return Refusal(self.name, found.reason, found.remedy)
             energy, flow, loss = found.energy_uj, found.flow_uj, found.loss_uj
@@ -208,7 +208,7 @@ def to_uj(book: Book, columns: Columns, x: Floats) -> Ints:
     return np.clip(energy, low, high)
 
 
-def _send(
+def send(
     book: Book, network: Network, columns: Columns, energy: Ints, tariff: Tariff
 ) -> tuple[Ints, Ints, Ints] | None:
     """Flows on a tree when the utility takes the rest; None on a mesh or where a limit binds."""
@@ -271,7 +271,7 @@ def _curtailable(book: Book, energy: Ints, tariff: Tariff) -> Book:
     return replace(book, pieces=p._replace(lo=lo, hi=hi, a=a))
 
 
-def _without_prices(grid: Grid) -> Grid:
+def without_prices(grid: Grid) -> Grid:
     """The grid with links that cost nothing, kept with the grid once made."""
     if not grid.price_per_j.any():
         return grid

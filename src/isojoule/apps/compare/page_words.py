@@ -1,0 +1,50 @@
+"""What the measures of a comparison mean, in plain words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isojoule.apps.report.words import text
+
+POINTS = (
+    "A point is a hundredth of what the criterion names. The scales are fixed: neither the best"
+    " nor the worst of those compared sets them, nothing is stretched, and one more mechanism "
+    "in the list never changes the order of the others. A weight says how many points of one "
+    "criterion a point of another is worth. The score is the weighted mean."
+)
+GINI = (
+    "The mean difference between two participants over the most that it can be, for gains of "
+    "either sign (Raffinetti, Siletti, Vernizzi 2015, Stat. Methods Appl. 24:507). It is of "
+    "amounts: who uses ten times as much and saves ten times as much counts as uneven. It says "
+    "nothing on whether all gain or all lose alike: see who loses, and the worst off."
+)
+SAVED = (
+    "Cash across the boundary without a market less that with it, with the change of what is "
+    "stored, and with need that is not served at its stated cost. The utility is paid its "
+    "tariff for what its meter shows under every rule."
+)
+LINE = (
+    "What the rule collects beyond what it pays. Unless the settlement rules say otherwise it "
+    "is shared among the members by the energy of their meters, a deficit is levied alike; so "
+    "it is without a market, whose operator buys the losses."
+)
+GAINS = "What all receive is worth to them by their own curves, less what moving it costs."
+TRADERS = (
+    "The same for each, less what it pays, and less its share, by energy, of the operator's "
+    "deficit. The utility is not among them."
+)
+
+
+def defined(document: dict[str, Any]) -> str:
+    """A list of terms with what they mean."""
+    terms = [(c["label"], c["says"]) for c in document["ranking"]["criteria"]]
+    terms += [("Points", POINTS), ("Gini coefficient", GINI)]
+    if document["kind"] == "scenario":
+        terms += [("Saved", SAVED), ("Operator's line", LINE)]
+    else:
+        terms += [("Gains from trade", GAINS), ("Traders gain", TRADERS)]
+    left = document["ranking"]["left_out"]
+    if left:
+        terms.append(("Left out", f"{', '.join(left)}: not known of all."))
+    rows = [f"<div><dt>{text(name)}</dt><dd>{text(says)}</dd></div>" for name, says in terms]
+    return f"<dl>{''.join(rows)}</dl>"
