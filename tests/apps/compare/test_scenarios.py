@@ -15,6 +15,7 @@ from isojoule.apps.cli.main import app
 from isojoule.apps.compare import Asked, compare_scenario, write_page
 from isojoule.apps.compare.scenarios import digest_of, network_for
 from isojoule.apps.files.scenario_files import new_scenario, read_scenario
+from isojoule.apps.results.unfinished import locked
 from isojoule.apps.results.verify import verify_run
 from isojoule.core.errors import InputError
 
@@ -158,6 +159,14 @@ def test_rules_of_settlement_are_kept_but_for_what_is_left(street: Path, tmp_pat
     rules.write_text("isojoule: 1\ncurrency: USD\n")
     with pytest.raises(InputError, match="currency"):
         compare_scenario(street, asked, tmp_path / "y", days=0.2, rules=rules)
+
+
+def test_two_do_not_compare_in_one_folder(street: Path, tmp_path: Path) -> None:
+    (tmp_path / "studies").mkdir()
+    with (tmp_path / "studies" / "lock").open("w") as lock:
+        assert locked(lock)
+        with pytest.raises(InputError, match="another process"):
+            compare_scenario(street, Asked(("autarky",)), tmp_path, days=0.1)
 
 
 def test_the_form_of_the_document(document: dict[str, Any]) -> None:

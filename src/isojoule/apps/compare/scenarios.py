@@ -16,7 +16,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +30,7 @@ from isojoule.apps.compare.tasks import baseline_task, run_task
 from isojoule.apps.results.asked import RULES, read_asked
 from isojoule.apps.results.manifest import inputs_of
 from isojoule.apps.results.run import identity_of, scenario_folder
+from isojoule.apps.results.unfinished import locked
 from isojoule.apps.studies import Study, run_studies
 from isojoule.apps.studies.pool import Report
 from isojoule.core.errors import InputError
@@ -133,9 +136,10 @@ def compare_scenario(
         }  # fmt: skip
         studies.append(Study(name, run_task, data))
     pool: dict[str, Any] = {"workers": workers, "executor": executor, "report": report}
-    if studies:
-        _baseline(found, folder, shared, options, out, fresh, pool)
-    answers = _answers(studies, out, fresh, pool)
+    with _alone(out):
+        if studies:
+            _baseline(found, folder, shared, options, out, fresh, pool)
+        answers = _answers(studies, out, fresh, pool)
     for row in rows:
         row |= answers.get(row["name"], {})
         if row["status"] == "ran":
@@ -163,6 +167,21 @@ def network_for(scenario: Scenario, networks: tuple[str, ...]) -> str | InputErr
             "it ignores the wires, which cannot be done on a forecast", remedy="run without one"
         )
     return BESIDE
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Hold the folder, so that no other process compares in it."""
+    studies = out / "studies"
+    studies.mkdir(parents=True, exist_ok=True)
+    with (studies / "lock").open("w") as lock:
+        if not locked(lock):
+            raise InputError(
+                "another process compares in this folder just now",
+                place=str(out),
+                remedy="wait for it, or give --out another folder",
+            )
+        yield
 
 
 def _baseline(

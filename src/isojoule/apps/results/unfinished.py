@@ -64,7 +64,7 @@ def unfinished(final: Path, identity: dict[str, Any], *, fresh: bool) -> Iterato
     place = Workplace(made / "run", made / "progress")
     place.progress.mkdir(parents=True, exist_ok=True)
     with (place.progress / _LOCK).open("w") as lock:
-        if not _locked(lock):
+        if not locked(lock):
             raise InputError(
                 "another process makes this run just now",
                 place=str(made),
@@ -160,7 +160,7 @@ def _refuse_changed(left: Path, identity: dict[str, Any]) -> None:
         )
 
 
-def _locked(lock: TextIO) -> bool:
+def locked(lock: TextIO) -> bool:
     """Take the lock for as long as the file is open; False if another process has it."""
     try:
         import fcntl
@@ -176,6 +176,6 @@ def _locked(lock: TextIO) -> bool:
 def _in_use(path: Path) -> bool:
     try:
         with path.open() as lock:
-            return not _locked(lock)
+            return not locked(lock)
     except OSError:
         return False
