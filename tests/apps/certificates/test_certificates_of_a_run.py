@@ -122,6 +122,20 @@ def test_a_claim_that_was_never_made_is_found(written: Path) -> None:
         verify_certificates(written)
 
 
+@pytest.mark.parametrize("text", ["{", "[]", '{"isojoule": 1}', '{"files": [], "run": "x"}'])
+def test_a_document_that_is_none(written: Path, text: str) -> None:
+    """Also where a forger has given it its own digest."""
+    path = written / "certificates.json"
+    path.write_text(text)
+    with pytest.raises(VerificationError):
+        verify_certificates(written)
+    if text.startswith('{"'):
+        told = json.loads(text)
+        path.write_text(json.dumps({**told, "digest": digest(told)}))
+        with pytest.raises(VerificationError, match="names no run"):
+            verify_certificates(written)
+
+
 def reseal(folder: Path) -> None:
     """What a forger would do: hash all files again."""
     from isojoule.apps.results.manifest import file_hash

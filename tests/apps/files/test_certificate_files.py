@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from isojoule.apps.files.certificate_fields import BUNDLE
 from isojoule.apps.files.certificate_files import read_registry, snapshot_of, write_registry
@@ -182,6 +184,27 @@ def test_a_registry_that_does_not_hold_together(
     alter(folder, change)
     with pytest.raises(VerificationError, match=message):
         check_registry(read_registry(folder))
+
+
+@given(data=st.data())
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_value_anywhere_brings_it_down(folder: Path, data: st.DataObject) -> None:
+    """Whatever stands in whatever place is refused, or is a registry that holds together."""
+    file = folder / "registry.json"
+    text = file.read_text()
+    document = json.loads(text)
+    rows = document[data.draw(st.sampled_from(sorted(document.keys() - {"isojoule"})))]
+    row = rows[data.draw(st.integers(0, len(rows) - 1))]
+    odd = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3)
+    taken = st.sampled_from([value for other in rows for value in other.values()])
+    row[data.draw(st.sampled_from(sorted(row)))] = data.draw(odd | taken)
+    file.write_text(json.dumps(document))
+    try:
+        check_registry(read_registry(folder))
+    except (InputError, VerificationError):
+        pass
+    finally:
+        file.write_text(text)
 
 
 def test_what_is_no_registry(tmp_path: Path) -> None:

@@ -296,3 +296,15 @@ def test_a_reliable_party_is_lent_a_part_and_owes_what_the_fund_lost() -> None:
     held = next(h for h in world.bonds.held() if h.promise == promise)
     assert held.owed_nano == held.bond_nano - held.own_nano == 1200
     assert world.balance(GUARANTEE) == FUND - 1200
+
+
+def test_only_the_last_promises_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """B6: what was broken long ago is forgotten."""
+    monkeypatch.setattr("isojoule.settlement.collateral.bonds.WINDOW", 3)
+    world = World()
+    for n, got in enumerate((0, 300, 300, 300)):
+        promise = sell(300, 0.008, f"past-{n}")
+        assert isinstance(world.bonds.pledge(promise, 1), Held)
+        told = Outcome(got, 0, 0.0, (("utility", 1),))
+        assert isinstance(world.bonds.resolve(name_of(promise), told, 2), Held)
+    assert world.bonds.credit_left_nano("member/ada") == 1200

@@ -120,9 +120,10 @@ def verify_certificates(
         return Checked(files, devices, bundles, certificates, None)
     again = certify_run(source, report)
     for key, true in document(again).items():
-        if told[key] != true:
+        if told.get(key) != true:
             raise VerificationError(
-                f"{key} is {told[key]!r}; from {source} follows {true!r}", place=str(folder / NAME)
+                f"{key} is {told.get(key)!r}; from {source} follows {true!r}",
+                place=str(folder / NAME),
             )
     half = folder.with_name(folder.name + ".again")
     try:
@@ -152,11 +153,14 @@ def _read(folder: Path) -> dict[str, Any]:
     stated = told.pop("digest", None) if isinstance(told, dict) else None
     if stated is None or digest(told) != stated:
         raise VerificationError("does not match its own digest", place=str(path))
+    files = told.get("files")
+    if not isinstance(files, dict) or not isinstance(told.get("run"), str):
+        raise VerificationError("names no run, or no files", place=str(path))
     there = {p.name for p in folder.iterdir() if p.name != NAME}
-    for name in sorted(there ^ told["files"].keys()):
+    for name in sorted(there ^ files.keys()):
         what = "does not belong here" if name in there else "is missing"
         raise VerificationError(what, place=str(folder / name))
-    for name, hash_ in told["files"].items():
+    for name, hash_ in files.items():
         if file_hash(folder / name) != hash_:
             raise VerificationError("was changed afterwards", place=str(folder / name))
     return told

@@ -114,8 +114,8 @@ def verify(
     path: Annotated[
         Path,
         typer.Argument(
-            help="A clearing (a file or a folder), a transcript, a run's folder, or an answer of "
-            "`isojoule net`."
+            help="A clearing (a file or a folder), a transcript, a run's folder, its certificates, "
+            "or an answer of `isojoule net`."
         ),
     ],
     as_json: AsJson = False,

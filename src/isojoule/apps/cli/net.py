@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 SHOWN = 8
 """Circles in the terminal."""
+MOST_NAMES = 12
+"""Names of one of them."""
 
 
 def net(
@@ -112,16 +114,18 @@ def _show(obligations: Obligations, netted: Netted, found: Rings, currency: str)
     for row in rows:
         table.add_row(*row)
     console.print(table)
-    if not found.many:
+    if not found.largest:
         console.print("\nNothing goes in circles: nothing can be set off.")
         return
-    shown = len(found.largest)
-    console.print(f"\nCircles: {found.many:,}" + (f"; the {shown} largest" if shown else ""))
+    more = f"; others clear {money_text(found.rest_nano)}{unit}" if found.rest_nano else ""
+    console.print(f"\nThe largest circles{more}")
     circles = Table(box=None, header_style="bold", pad_edge=False)
     circles.add_column("Each lets off", justify="right")
     circles.add_column("Who owes whom", overflow="fold")
     for ring in found.largest:
         names = [escape(name) for name in ring.parties]
+        if len(names) > MOST_NAMES:
+            names = [*names[: MOST_NAMES - 2], f"... {len(names) - MOST_NAMES + 1} ...", names[-1]]
         way = " > ".join(names if ring.paid else [*names, names[0]])
         circles.add_row(money_text(ring.amount_nano), f"{way}{'  (cash)' if ring.paid else ''}")
     console.print(circles)

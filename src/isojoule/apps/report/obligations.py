@@ -23,6 +23,8 @@ PARTIES = 12
 """Rows of the table of parties."""
 NAMED = 14
 """A circle of more parties has numbers in the picture, and names below it."""
+LISTED = 24
+"""Names below a picture."""
 LONGEST = 13
 """Letters of a name in a picture."""
 
@@ -97,11 +99,12 @@ def _bars(o: Obligations, n: Netted, currency: str) -> str:
             from_x += amount * per
     keys = "".join(
         f'<span class="key"><i style="background:var(--{colour})"></i>{what}</span>'
-        for colour, what in (
-            ("base", f"to be paid: {_money(left, currency)} are left"),
-            ("sun", f"cash that the clearing moved: {_money(used, currency)}"),
-            ("good", f"needs no payment: {_money(spared, currency)}"),
+        for amount, colour, what in (
+            (total, "base", f"to be paid: {_money(left, currency)} are left"),
+            (used, "sun", f"cash that the clearing moved: {_money(used, currency)}"),
+            (spared, "good", f"needs no payment: {_money(spared, currency)}"),
         )
+        if amount
     )
     least = _money(o.net_internal_debt_nano, currency)
     alt = f"Of {_plain(total, currency)}, {_plain(cleared, currency)} are cleared"
@@ -113,20 +116,22 @@ def _bars(o: Obligations, n: Netted, currency: str) -> str:
 
 
 def _circles(found: Rings, currency: str) -> str:
-    if not found.many:
-        return ""
     shown = len(found.largest)
-    told = (
-        f"The {shown} largest of {number(found.many)} circles"
-        if shown < found.many
-        else ("The one circle" if shown == 1 else f"All {shown} circles")
-    )
+    if not shown:
+        return ""
+    told = "The one circle" if shown == 1 else f"All {shown} circles"
+    if found.rest_nano:
+        told = f"The {shown} largest circles; all others clear {_money(found.rest_nano, currency)}"
     figures = "".join(_figure(ring, currency) for ring in found.largest)
+    cash = (
+        " Where a dotted arrow closes it, cash goes from the first party to the last."
+        if any(ring.paid for ring in found.largest)
+        else ""
+    )
     return (
         f"<section><h2>Who was in which circle</h2><p>{told}. An arrow leads from who owes to "
-        "whom it is owed. Each obligation in a circle falls by its amount, and nobody pays. Where "
-        "a dotted arrow closes it, cash goes from the first party to the last.</p>"
-        f'<div class="rings">{figures}</div>'
+        "whom it is owed. Each obligation in a circle falls by its amount, and nobody pays."
+        f'{cash}</p><div class="rings">{figures}</div>'
         '<p class="soft">One way among many to read the set-offs as circles.</p></section>'
     )
 
@@ -143,6 +148,7 @@ def _figure(ring: Ring, currency: str) -> str:
         )
         for i in range(many)
     ]
+    step = -(-many // LISTED)
     body = ""
     for i in range(many):
         last = i == many - 1
@@ -152,6 +158,7 @@ def _figure(ring: Ring, currency: str) -> str:
     for i, (x, y) in enumerate(spots):
         name = ring.parties[i]
         label = str(i + 1) if numbered else _short(name)
+        label = label if i % step == 0 and (i == 0 or many - i >= step) else ""
         side = (x - middle) / radius
         anchor = "middle" if abs(side) < 0.35 else "start" if side > 0 else "end"
         drop = 4 + 9 * (y - middle) / radius
@@ -166,8 +173,11 @@ def _figure(ring: Ring, currency: str) -> str:
         body += "</g>"
     body += words(middle, middle, _plain(ring.amount_nano, currency), anchor="middle", bold=True)
     body += words(middle, middle + 17, "each", anchor="middle", colour="soft")
-    names = [*ring.parties, *([] if ring.paid else [ring.parties[0]])]
-    way = " → ".join(f"{i % many + 1} {name}" if numbered else name for i, name in enumerate(names))
+    names = [f"{i + 1} {name}" if numbered else name for i, name in enumerate(ring.parties)]
+    if many > LISTED:
+        names = [*names[: LISTED - 1], f"... {many - LISTED} more ...", names[-1]]
+    names += [] if ring.paid else [names[0]]
+    way = " → ".join(names)
     cash = f"; {_plain(ring.amount_nano, currency)} in cash" if ring.paid else ""
     caption = f"{_plain(ring.cleared_nano, currency)} cleared{cash}: {way}"
     drawn = picture(size, size, body, caption)
@@ -182,7 +192,7 @@ def _arrow(
     length = math.hypot(x2 - x1, y2 - y1) or 1.0
     ux, uy = (x2 - x1) / length, (y2 - y1) / length
     gap = min(8.0, length / 4)
-    bend = 0.28 * length if many == 2 else 0.0
+    bend = 0.6 * length if many == 2 else 0.0
     cx, cy = (x1 + x2) / 2 - uy * bend, (y1 + y2) / 2 + ux * bend
     ax, ay = x1 + ux * gap, y1 + uy * gap
     bx, by = x2 - ux * gap, y2 - uy * gap

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 
 from isojoule.core.transfer import Account
 from isojoule.settlement.collateral.nouns import ESCROW, GUARANTEE, Held, Outcome, Promise, Terms
 from isojoule.settlement.collateral.rules import Step, freeze, pledge, resolve, thaw
-from isojoule.settlement.collateral.sizes import check_terms, credit_nano, shortfall_uj
+from isojoule.settlement.collateral.sizes import check_terms, credit_of_sums, shortfall_uj
 from isojoule.settlement.ledger.answers import Status
 from isojoule.settlement.ledger.port import Ledger
 from isojoule.settlement.refused import Refused
@@ -43,7 +44,7 @@ class Bonds:
         check_terms(terms)
         self.ledger, self.terms = ledger, terms
         self._held: dict[Name, Held] = {}
-        self._past: dict[str, list[tuple[int, int]]] = {}
+        self._records: dict[str, _Record] = {}
         names = (ESCROW, GUARANTEE, terms.fines_to)
         missing = [Account(name, terms.currency) for name in dict.fromkeys(names)]
         missing = [account for account in missing if ledger.account(account.id) is None]
@@ -70,21 +71,13 @@ class Bonds:
         held = self._held.get(name)
         if held is None:
             return _UNKNOWN
-        fresh = held.outcome is None
-        taken = self._take(resolve(held, outcome, self.terms), now_ns)
-        if fresh and isinstance(taken, Held):
-            short = shortfall_uj(held.promise, outcome)
-            past = self._past.setdefault(held.promise.party, [])
-            past.append((held.promise.quantity_uj, short))
-            del past[:-WINDOW]
-        return taken
+        return self._take(resolve(held, outcome, self.terms), now_ns)
 
     def credit_left_nano(self, party: str) -> int:
         """What the fund still stands in for a party: its credit, less what is lent and owed."""
-        mine = [held for held in self._held.values() if held.promise.party == party]
-        lent = sum(held.lent_nano for held in mine if held.penalty is None)
-        owed = sum(held.owed_nano for held in mine)
-        return max(0, credit_nano(self._past.get(party, ()), self.terms) - lent - owed)
+        record = self._records.get(party, _Record())
+        credit = credit_of_sums(record.promised_uj, record.delivered_uj, self.terms)
+        return max(0, credit - record.lent_nano - record.owed_nano)
 
     def held(self) -> Iterator[Held]:
         """All bonds, in the order of their making."""
@@ -98,8 +91,40 @@ class Bonds:
         for answer in refused:
             if answer.status is not Status.LINKED_FAILED:  # the one that all others fell with
                 return Refused(f"the ledger refused: {answer.reason}", "pay in, or open accounts")
-        self._held[name_of(step.held.promise)] = step.held
+        name = name_of(step.held.promise)
+        record = self._records.setdefault(step.held.promise.party, _Record())
+        record.turn(self._held.get(name), step.held)
+        self._held[name] = step.held
         return step.held
+
+
+class _Record:
+    """What counts for a party's credit, as sums."""
+
+    def __init__(self) -> None:
+        self.past: deque[tuple[int, int]] = deque()
+        self.promised_uj = self.delivered_uj = self.lent_nano = self.owed_nano = 0
+
+    def turn(self, before: Held | None, now: Held) -> None:
+        """A bond of the party has changed."""
+        self.lent_nano += _lent(now) - _lent(before)
+        if now.outcome is None or (before is not None and before.outcome is not None):
+            return
+        self.owed_nano += now.owed_nano
+        promised = now.promise.quantity_uj
+        self.past.append((promised, promised - shortfall_uj(now.promise, now.outcome)))
+        self.count(self.past[-1], 1)
+        if len(self.past) > WINDOW:
+            self.count(self.past.popleft(), -1)
+
+    def count(self, measured: tuple[int, int], sign: int) -> None:
+        self.promised_uj += sign * measured[0]
+        self.delivered_uj += sign * measured[1]
+
+
+def _lent(held: Held | None) -> int:
+    """What the fund has in a bond that is open."""
+    return held.lent_nano if held is not None and held.penalty is None else 0
 
 
 def name_of(promise: Promise) -> Name:

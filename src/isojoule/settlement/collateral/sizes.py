@@ -88,15 +88,20 @@ def credit_nano(history: Iterable[tuple[int, int]], terms: Terms) -> int:
     >>> credit_nano([], terms), credit_nano([(900, 0)], terms), credit_nano([(900, 450)], terms)
     (0, 800, 0)
     """
-    promised, delivered = 0, 0
-    for wanted, short in history:
+    promised, short = 0, 0
+    for wanted, missing in history:
         promised += wanted
-        delivered += wanted - min(wanted, short)
-    counted = promised + terms.prior_uj
+        short += min(wanted, missing)
+    return credit_of_sums(promised, promised - short, terms)
+
+
+def credit_of_sums(promised_uj: int, delivered_uj: int, terms: Terms) -> int:
+    """As `credit_nano`, from what was promised and delivered in all. B6."""
+    counted = promised_uj + terms.prior_uj
     if not counted:
         return 0
     least = Fraction(terms.least_share)
-    above = (Fraction(delivered, counted) - least) / (1 - least)
+    above = (Fraction(delivered_uj, counted) - least) / (1 - least)
     return floor(terms.most_credit_nano * max(above, Fraction(0)))
 
 
