@@ -62,6 +62,7 @@ def audit(
     *,
     stored_change_uj: tuple[int, int],
     fees: float = 0.0,
+    market_cash: float | None = None,
     unserved_cost_per_j: float = 0.0,
     stored_value_per_j: float | None = None,
     undone: tuple[float, float] = (0.0, 0.0),
@@ -76,6 +77,8 @@ def audit(
         Change of the energy in batteries over the stretch, market and baseline.
     fees
         What participants pay in fees because of the market, money.
+    market_cash
+        What the market's utility was paid, by the ledger, money; None: by the table.
     unserved_cost_per_j
         What a Joule of need that is not served counts.
     stored_value_per_j
@@ -91,6 +94,7 @@ def audit(
         return np.asarray(table[name], np.float64) / UJ_PER_J
 
     before, after = (int(cash_nano(table).sum()) / NANO_PER_UNIT for table in (baseline, market))
+    after = after if market_cash is None else market_cash
     one_meter = float(
         np.sum(sells * joules(baseline, "import_uj") - buys * joules(baseline, "export_uj"))
     )

@@ -22,7 +22,7 @@ from isojoule.core.errors import InputError, VerificationError
 @pytest.fixture(scope="module")
 def scenario(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("world") / "street"
-    new_scenario(folder)
+    (new_scenario(folder) / "settlement.yaml").unlink()  # no fees: what is told is the market's own
     return folder
 
 

@@ -23,7 +23,7 @@ from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT
 from isojoule.microworld.audit import audit, imbalance, totals
 from isojoule.microworld.forecast import describe
 from isojoule.microworld.scenario import Period, Scenario
-from isojoule.settlement.settle import OPERATOR
+from isojoule.settlement.settle import OPERATOR, UTILITY
 
 NAME = "summary.json"
 EVEN = 0.005
@@ -105,6 +105,7 @@ def summarise(
     money = _Money(
         {p.name: sum(p.fees_nano().values()) / NANO_PER_UNIT for p in settled.periods},
         {p.name: -p.paid_nano.get(OPERATOR, 0) / NANO_PER_UNIT for p in settled.periods},
+        {p.name: -p.paid_nano.get(UTILITY, 0) / NANO_PER_UNIT for p in settled.periods},
     )
     names = [p.name for p in scenario.periods]
     changes = {key: value["stored_change_uj"] for key, value in facts.items()}
@@ -142,10 +143,11 @@ def summarise(
 
 
 class _Money(NamedTuple):
-    """From the ledger, by period: fees that members paid, what the operator was left with."""
+    """From the ledger, by period: fees paid, and what operator and utility were left with."""
 
     fees: dict[str, float]
     operator: dict[str, float]
+    utility: dict[str, float]
 
 
 def _full(world: Path) -> pl.DataFrame:
@@ -206,13 +208,15 @@ def _stretch(
         beyond = int(counts["overloaded"].sum()) if "overloaded" in counts.columns else 0
         entry[world].update(imbalance(tables[world], beyond))
         entry[world].update(_orders(works, world, names))
-    entry["market"]["operator"] = sum(money.operator[n] for n in names)
+    cash = sum(money.utility[n] for n in names)
+    entry["market"].update(cash=cash, operator=sum(money.operator[n] for n in names))
     entry["baseline"]["local_trade_j"] = 0.0
     result = audit(
         tables["market"],
         tables["baseline"],
         stored_change_uj=(change["market"], change["baseline"]),
         fees=sum(money.fees[n] for n in names),
+        market_cash=cash,
         unserved_cost_per_j=scenario.unserved_cost_per_j,
         stored_value_per_j=scenario.stored_value_per_j,
         undone=(entry["market"]["orders_undone_value"], entry["baseline"]["orders_undone_value"]),
