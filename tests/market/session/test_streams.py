@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from isojoule.apps.files.session_files import Reader
 from isojoule.apps.files.transcript import (
+    merkle_leaves,
+    read_lines,
     transcript_lines,
     verify_transcript,
     write_transcript,
@@ -19,6 +21,7 @@ from isojoule.apps.files.transcript import (
 )
 from isojoule.core.canonical import dumps
 from isojoule.core.errors import InputError, VerificationError
+from isojoule.core.merkle import Frontier, inclusion_proof, verify_inclusion
 from isojoule.core.units import parse_exact
 from isojoule.market.session import (
     CancelOffer,
@@ -144,6 +147,19 @@ def played(seed: int) -> tuple[list[Any], list[Any]]:
         messages.append(message)
         events.append(market.handle(message))
     return messages, events
+
+
+def test_one_message_can_be_shown_without_the_others(tmp_path: Path) -> None:
+    """docs/spec/session.md, S23: by the tree that ledgers have, too."""
+    path = tmp_path / "t.jsonl"
+    write_transcript(path, transcript_lines(*played(1)))
+    leaves = merkle_leaves(read_lines(path))
+    root = Frontier().extend(leaves).root()
+    for at in (0, len(leaves) // 2, len(leaves) - 1):
+        proof = inclusion_proof(leaves, at)
+        verify_inclusion(leaves[at], at, len(leaves), proof, root)
+        with pytest.raises(VerificationError):
+            verify_inclusion(leaves[at - 1], at, len(leaves), proof, root)
 
 
 @pytest.mark.parametrize("seed", range(6))

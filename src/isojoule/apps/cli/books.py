@@ -217,13 +217,22 @@ def verify_path(path: Path, progress: bool = False) -> list[str]:
         ]
     if path.suffix in (".yaml", ".yml") and path.is_file():
         raise no_clearing(path, "answer.json")
-    from isojoule.apps.files.transcript import is_transcript, verify_transcript
+    from isojoule.apps.files.transcript import (
+        is_transcript,
+        merkle_leaves,
+        read_lines,
+        verify_transcript,
+    )
 
     if is_transcript(path):
+        from isojoule.core.merkle import Frontier
+
         tip, market, messages = verify_transcript(path)
+        root = Frontier().extend(merkle_leaves(read_lines(path))).root()
         cleared = sum(s.outcome is not None for s in market.sessions.values())
         return [
             f"{tip.length} lines follow each from the one before; head {tip.head}",
+            f"their Merkle tree has the root {root.hex()}",
             f"{messages} messages, played again, bring about the same events",
             f"{len(market.sessions)} sessions, {cleared} closed; every clearing keeps its rule",
         ]

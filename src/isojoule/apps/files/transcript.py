@@ -7,7 +7,7 @@ cut off is seen. Its last head stands for all of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from isojoule.apps.files.session_files import Reader, message_document
 from isojoule.core.canonical import dumps, first_difference, load_strict
 from isojoule.core.errors import InputError, IsojouleError, VerificationError
 from isojoule.core.hashlog import Line, Tip, append, follow, start
+from isojoule.core.merkle import leaf_hash
 from isojoule.market.contract import Clearing
 from isojoule.market.messages import Event
 from isojoule.market.session import Market, SessionMessage
@@ -74,6 +75,27 @@ def is_transcript(path: Path) -> bool:
     except OSError:
         return False
     return head.startswith(b'{"entry":')
+
+
+def merkle_leaves(lines: Iterable[Line]) -> list[bytes]:
+    """Leaf hashes of the Merkle tree over a transcript's entries, in the log that ledgers have, too.
+
+    With them, somebody can be shown one message and what it brought about without the others: see
+    `isojoule.core.merkle.inclusion_proof`. Spec: docs/spec/session.md, S23.
+    """
+    return [leaf_hash(dumps(line.entry).encode()) for line in lines]
+
+
+def read_lines(path: Path | str) -> list[Line]:
+    """The lines of a transcript, unchecked.
+
+    Raises
+    ------
+    InputError, VerificationError
+        No such file, or a line is none.
+    """
+    texts = enumerate(_text(Path(path)).split("\n"), 1)
+    return [_line(text, f"{path}:{number}") for number, text in texts if text]
 
 
 def verify_transcript(path: Path | str) -> tuple[Tip, Market, int]:
