@@ -78,7 +78,7 @@ def is_transcript(path: Path) -> bool:
 
 
 def merkle_leaves(lines: Iterable[Line]) -> list[bytes]:
-    """Leaf hashes of the Merkle tree over a transcript's entries, in the log that ledgers have, too.
+    """Leaf hashes of the Merkle tree over a transcript's entries, as ledgers have one, too.
 
     With them, somebody can be shown one message and what it brought about without the others: see
     `isojoule.core.merkle.inclusion_proof`. Spec: docs/spec/session.md, S23.
