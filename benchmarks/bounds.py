@@ -8,6 +8,7 @@
 - *as it is, in the caches*: the same few links again and again. What arithmetic alone takes.
 
 Each is timed in turn, many times over, and the least counts: other work on the machine only adds.
+All are walks of one thread over the links alone.
 """
 
 from __future__ import annotations
@@ -19,13 +20,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.subjects import Data
+from benchmarks import graphs
+from benchmarks.copying import copy_once
+from benchmarks.subjects import Data, Say
+from benchmarks.sweep import NODES, REACH, SMALL, mesh_on
+from benchmarks.tables import digits, percent, table
 from isojoule.kernels.compile import kernel
 from isojoule.kernels.first_order import Mesh
+from isojoule.kernels.mesh import BYTES_PER_LINK
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.uint32]
+TITLE = "What bounds a sweep"
 MOMENTUM = 0.9
+PASSES, FEW_PASSES = 60, 3
+"""Times that each walk is made."""
+COPIED = 1 << 25
+"""Numbers that are copied, as the yardstick."""
 FEW = 4096
 """Links that fit into the caches with all their columns."""
 SEED = 1
@@ -114,8 +125,23 @@ WALKS: dict[str, Callable[..., float]] = {
 }
 
 
-def bounds(mesh: Mesh, runs: int) -> Data:
-    """Least time of a link in each walk over the links of a mesh, ns, one thread."""
+def measure(quick: bool, say: Say) -> Data:
+    """All walks over two ordered meshes."""
+    nodes = SMALL if quick else NODES
+    side = round(nodes**0.5)
+    source = np.ones(COPIED // 64 if quick else COPIED)
+    target = np.zeros_like(source) + 1.0
+    parts = []
+    for shape in (graphs.geometric(nodes, SEED), graphs.grid(side, side)):
+        say(f"walks over {shape.name}")
+        mesh = mesh_on(shape)
+        found = bounds(mesh, FEW_PASSES if quick else PASSES, lambda: copy_once(source, target))
+        parts.append({"what": shape.name, "links": shape.links, **found})
+    return {"parts": parts, "bytes_per_link": BYTES_PER_LINK}
+
+
+def bounds(mesh: Mesh, runs: int, copy: Callable[[], float]) -> Data:
+    """Least time of a link in each walk, ns, and the best rate of copying, bytes a second."""
     links, nodes = mesh.tail.size, mesh.top.size
     rng = np.random.default_rng(SEED)
     now = 0.1 * rng.standard_normal(links)
@@ -123,13 +149,16 @@ def bounds(mesh: Mesh, runs: int) -> Data:
     own = (mesh.tail, mesh.head, mesh.gain, mesh.capacity, np.full(links, 0.1), now, old)
     few = tuple(column[:FEW].copy() for column in own)
     spent: dict[str, list[float]] = {}
+    copied: list[float] = []
     for _ in range(runs):
         old[:] = now
         for name, walk in WALKS.items():
             spent.setdefault(name, []).append(_link_ns(walk, (*own, lam, over), 1))
         again = max(1, links // FEW)
         spent.setdefault(CACHED, []).append(_link_ns(as_it_is, (*few, lam, over), again))
-    return {name: min(each[1:] or each) for name, each in spent.items()}  # the first compiles
+        copied.append(copy())
+    least = {name: min(each[1:] or each) for name, each in spent.items()}  # the first compiles
+    return {"link_ns": least, "copy_rate": max(copied)}
 
 
 def _link_ns(walk: Callable[..., float], columns: tuple[NDArray[Any], ...], again: int) -> float:
@@ -137,3 +166,35 @@ def _link_ns(walk: Callable[..., float], columns: tuple[NDArray[Any], ...], agai
     for _ in range(again):
         walk(*columns)
     return 1e9 * (time.perf_counter() - start) / again / columns[0].size
+
+
+def page(data: Data) -> str:
+    """The walks, and what follows from them."""
+    parts = data["parts"]
+    rows = [
+        [what, *(digits(each["link_ns"][what]) for each in parts)] for what in parts[0]["link_ns"]
+    ]
+    names = [each["what"] for each in parts]
+    told = " ".join(_verdict(each, data["bytes_per_link"]) for each in parts)
+    return f"""\
+The walk over the links of a sweep, one thread, with parts of its work left out
+(`benchmarks/bounds.py`); a link, ns, the least of {PASSES} times.
+
+{table(["walk", *names], rows)}
+
+{told}
+"""
+
+
+def _verdict(part: Data, bytes_per_link: int) -> str:
+    ns = part["link_ns"]
+    whole, still, bare = ns["as it is"], ns[CACHED], ns[COLUMNS]
+    by = "Arithmetic bounds" if still > 0.8 * whole else "Memory and arithmetic together bound"
+    share = 1e9 * bytes_per_link / whole / part["copy_rate"]
+    reached = "reaches" if share >= REACH[1] else "does not reach"
+    return (
+        f"{by} it on {part['what']}: links in the caches take {percent(still / whole)} of its "
+        f"time, moving the columns alone {percent(bare / whole)}. The links' "
+        f"{bytes_per_link} bytes pass at {percent(share)} of the best copy in the same run, which "
+        f"{reached} {percent(REACH[1])}."
+    )

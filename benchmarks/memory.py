@@ -35,7 +35,7 @@ from isojoule.valuation.curve import Pieces
 GIB = 2**30
 DURATION_S = 900.0
 FULL_J = 1000.0
-CELL = 1 << 16
+CELL = 64
 """A node is linked to nodes at most this far away in their order, as on a map."""
 
 
@@ -52,8 +52,8 @@ def grid_of(nodes: int, links: int, seed: int) -> Grid:
         written("l", links),
         start,
         end,
-        capacity_w=rng.uniform(0.0, 0.5, links),
-        loss_ppb=rng.integers(1_000_000, 20_000_000, links),
+        capacity_w=rng.uniform(0.0, 0.1, links),
+        loss_ppb=rng.integers(20_000_000, 40_000_000, links),
     )
 
 

@@ -19,6 +19,7 @@ Say = Callable[[str], None]
 NAMES = (
     "solve",
     "sweep",
+    "bounds",
     "peers",
     "growth",
     "neighbourhood",

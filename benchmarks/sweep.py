@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from benchmarks import books, graphs
-from benchmarks.bounds import CACHED, COLUMNS, bounds
 from benchmarks.clock import timed
 from benchmarks.copying import SIZE_BYTES, Rates, copying
 from benchmarks.graphs import Shape
@@ -31,8 +30,6 @@ NODES, SMALL = 1_000_000, 10_000
 SEED = 1
 WARM, SWEEPS, RUNS = 40, 10, 9
 """Sweeps before time counts, sweeps a run, and runs."""
-PASSES = 40
-"""Times that each walk over the links is made to see what bounds it."""
 MOMENTUM = 0.9
 REACH = {1: 0.60, 2: 0.75}
 AIM = {1: 0.80, 2: 0.85}
@@ -46,17 +43,15 @@ def measure(quick: bool, say: Say) -> Data:
     rates = copying(size_bytes)
     nodes = SMALL if quick else NODES
     side = round(nodes**0.5)
-    spent, parts = [], []
+    spent = []
     for shape in (graphs.geometric(nodes, SEED), graphs.grid(side, side)):
         say(f"sweeps over {shape.name}")
-        mesh = _mesh(shape)
+        mesh = mesh_on(shape)
         spent += [(shape, threads, sweep_s(mesh, threads)) for threads in (1, 2)]
-        parts.append({"what": shape.name, "link_ns": bounds(mesh, 3 if quick else PASSES)})
     say("copying again")
     rates = rates.or_better(copying(size_bytes))
     return {
         "rows": [_row(*each, rates) for each in spent],
-        "bounds": parts,
         "copy_library": rates.library,
         "copy_loop": rates.loop,
         "copy_bytes": rates.size_bytes,
@@ -65,7 +60,8 @@ def measure(quick: bool, say: Say) -> Data:
     }
 
 
-def _mesh(shape: Shape) -> Mesh:
+def mesh_on(shape: Shape) -> Mesh:
+    """A book of batteries on this shape, laid out for sweeps."""
     book, grid = books.batteries(shape, SEED)
     network = network_of(grid, book.network, book.interval.duration_s)
     columns = join_smooth(columns_of(book, network))
@@ -154,37 +150,4 @@ same bits as one.
 Copying arrays of {data["copy_bytes"] / 2**20:.0f} MiB, bytes read and written, GB/s:
 
 {table(["copy", "one thread", "two threads"], copies)}
-{_bounds(data)}"""
-
-
-def _bounds(data: Data) -> str:
-    """What holds a sweep back, as measured; nothing in results without it."""
-    parts = data.get("bounds")
-    if not parts:
-        return ""
-    rows = [
-        [what, *(digits(each["link_ns"][what]) for each in parts)] for what in parts[0]["link_ns"]
-    ]
-    heads = ["one thread, a link, ns", *(each["what"] for each in parts)]
-    return f"""
-What holds it back: the walk over the links alone, with parts of its work left out
-(`benchmarks/bounds.py`), the least of {PASSES} times.
-
-{table(heads, rows)}
-{_verdict(parts)}
 """
-
-
-def _verdict(parts: list[Data]) -> str:
-    """What follows from the figures."""
-    told = []
-    for each in parts:
-        ns = each["link_ns"]
-        whole, still, bare = ns["as it is"], ns[CACHED], ns[COLUMNS]
-        by = "arithmetic" if still > 0.8 * whole else "memory and arithmetic together"
-        told.append(
-            f"On {each['what']} {by} bound{'s' if by == 'arithmetic' else ''} it: the same links "
-            f"in the caches take {percent(still / whole)} of the time, moving the columns alone "
-            f"{percent(bare / whole)}."
-        )
-    return "\n" + " ".join(told)
