@@ -17,7 +17,7 @@ from isojoule.core.errors import InputError, InvariantError
 from isojoule.core.transfer import ENERGY, Account, Kind, Limit, Transfer
 from isojoule.settlement.booking import Booked, book, difference, dividends, with_readings, write
 from isojoule.settlement.ledger.answers import Answer, Status
-from isojoule.settlement.ledger.columns import transfers_of
+from isojoule.settlement.ledger.columns import Records, transfers_of
 from isojoule.settlement.ledger.memory import MemoryLedger
 from isojoule.settlement.rules import Rules
 from isojoule.settlement.settle import Code, Settled, settle
@@ -214,7 +214,7 @@ def test_blocks_only_part_the_work(seed: int, other: int, cells: int) -> None:
 
 
 class OneByOne:
-    """A ledger that takes no arrays."""
+    """A ledger that looks at each transfer by itself."""
 
     def __init__(self) -> None:
         self.inner = MemoryLedger()
@@ -224,6 +224,10 @@ class OneByOne:
 
     def post(self, transfers: Sequence[Transfer], now_ns: int) -> list[Answer]:
         return self.inner.post(transfers, now_ns)
+
+    def post_records(self, records: Records, now_ns: int) -> dict[int, Answer]:
+        answers = self.post(transfers_of(records), now_ns)
+        return {row: a for row, a in enumerate(answers) if a.status is not Status.CREATED}
 
     def accounts(self) -> Iterator[Any]:
         return self.inner.accounts()
