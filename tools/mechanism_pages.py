@@ -14,7 +14,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from mechanism_pictures import Example, alternative_of, example, picture
+from mechanism_pictures import alternative_of, example, picture
+from picture_frame import Example
 
 from isojoule.apps.cli.mechanism_tables import energy, money, scale_of
 from isojoule.apps.cli.offer_words import links_told, offers_told
@@ -110,10 +111,10 @@ def _example(about: dict[str, Any], worked: Example) -> list[str]:
             lines.append(f"- {link}: {abs(flow):.4g} {unit} flow{way}")
         parts.append("\n".join(lines))
     if len(document["participants"]) < len(document["offers"]):
-        rows = [("In all", f"Gets {unit}", f"Pays {book.currency}")]
+        totals = [("In all", f"Gets {unit}", f"Pays {book.currency}")]
         for who, row in document["participants"].items():
-            rows.append((who, energy(row, scale), money(row["payment"])))
-        parts.append(table(*rows))
+            totals.append((who, energy(row, scale), money(row["payment"])))
+        parts.append(table(*totals))
     earns = round(float(document["operator"]["surplus"]), 6)
     verb = "earns" if earns >= 0 else "adds"
     said = f"The operator {verb} {abs(earns):.6g} {book.currency}."

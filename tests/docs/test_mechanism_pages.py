@@ -19,7 +19,7 @@ SAYS = {
     "ascending-clock": ("bo leaves, 2 kWh sold at 0.21",),
     "bonding-curve": ("1. bo draws 1 kWh at 0.21", "2. ada brings 2 kWh at 0.19"),
     "core": ("bids 0.8 EUR, pays 0.6 EUR", "bids 0.6 EUR, pays 0.4 EUR"),
-    "dutch": ("bo: 0.3 kWh at 0.24", "cleo: 0.4 kWh at 0.16", "dan: 1 kWh at 0.08"),
+    "dutch": ("1. bo: 0.3 kWh at 0.24", "2. cleo: 0.4 kWh at 0.16", "3. dan: 1 kWh at 0.08"),
     "equilibrium": ("0.12 EUR/kWh", "0.3 EUR/kWh", "wire: 2 kWh, full"),
     "huang": ("buyers pay 0.2", "sellers get 0.12", "4 kWh traded"),
     "lmp": ("0.3 EUR/kWh", "short: 12.5 kWh, full"),
