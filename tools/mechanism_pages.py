@@ -98,14 +98,18 @@ def _example(about: dict[str, Any], worked: Example) -> list[str]:
     scale, unit = scale_of([document])
     told = offers_told(book.offers, book.offer_ids, book.currency)
     rows = [("Offer", f"Gets {unit}", f"Pays {book.currency}", "Why")]
-    for words, row in zip(told, document["offers"], strict=True):
+    outcome = {row["id"]: row for row in document["offers"]}  # in another order than the book
+    for offer_id, words in zip(book.offer_ids, told, strict=True):
+        row = outcome[offer_id]
         got = f"{round(float(row['energy_j']) / scale, 4) + 0.0:.4f}"
         rows.append((words, got, money(row["payment"]), row["reason"]))
     parts = [about["example_says"], table(*rows)]
     links = links_told(file.grid, book.currency) if book.network != "copperplate" else []
     if links:
         lines = []
-        for link, row in zip(links, document["links"], strict=True):
+        flows = {row["id"]: row for row in document["links"]}
+        for link_id, link in zip(file.grid.link_ids, links, strict=True):
+            row = flows[link_id]
             flow = float(row["flow_j"]) / scale
             way = f" from {row['to']}" if flow < 0 else ""
             lines.append(f"- {link}: {abs(flow):.4g} {unit} flow{way}")

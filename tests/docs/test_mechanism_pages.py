@@ -9,7 +9,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from isojoule.apps.files.case_files import example_of
-from isojoule.market.mechanisms import _BUILT_IN
+from isojoule.market import Clearing
+from isojoule.market.mechanisms import _BUILT_IN, get
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs/mechanisms"
@@ -45,13 +46,20 @@ def test_each_has_a_page_and_a_picture_and_there_are_no_others() -> None:
 
 
 @pytest.mark.parametrize("name", _BUILT_IN)
-def test_a_page_tells_every_offer_and_shows_its_picture(name: str) -> None:
+def test_a_page_tells_of_every_offer_what_it_gets_and_pays(name: str) -> None:
     text = (PAGES / f"{name}.md").read_text(encoding="utf-8")
+    assert f"(../img/mechanisms/{name}.svg)" in text
     file = example_of(name)
     assert file is not None
-    assert f"(../img/mechanisms/{name}.svg)" in text
-    rows = re.findall(r"^\| ([\w-]+) ", text.partition("| Offer |")[2], re.M)
-    assert set(rows[: file.book.offer_count]) == set(file.book.offer_ids)
+    cleared = get(name).clear(file.book, file.grid)
+    assert isinstance(cleared, Clearing)
+    table = text.partition("| Offer | Gets ")[2].partition("\n\n")[0]
+    uj = 3.6e12 if table.startswith("kWh") else 1e6
+    rows = re.findall(r"^\| ([\w-]+) .*? \| (-?[\d.]+) \| (-?[\d.]+) \| ", table, re.M)
+    assert [row[0] for row in rows] == list(file.book.offer_ids)
+    for i, (_, got, paid) in enumerate(rows):
+        assert float(got) == pytest.approx(cleared.energy_uj[i] / uj, abs=5.1e-5)
+        assert float(paid) == pytest.approx(cleared.payment_nano[i] / 1e9, abs=5.1e-7)
 
 
 @pytest.mark.parametrize("name", _BUILT_IN)
