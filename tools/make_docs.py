@@ -3,15 +3,15 @@
     .venv/bin/python tools/make_docs.py
 
 fills the tables of docs/scenario.md, docs/settlement.md and docs/mechanisms.md, between `<!-- made
-by ... -->` and `<!-- end -->`, and writes the JSON Schemas in docs/schema/. A test checks that what
-is committed is up to date.
+by ... -->` and `<!-- end -->`, and writes the JSON Schemas in docs/schema/ and a page with a
+picture for each mechanism in docs/mechanisms/. A test checks that what is committed is up to date.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import textwrap
+import sys
 from collections.abc import Callable, Mapping
 from itertools import groupby
 from pathlib import Path
@@ -30,6 +30,10 @@ from isojoule.apps.mechanism_cards import MEANING, WORDS, card, tags
 from isojoule.market.mechanisms import _BUILT_IN
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tools"))  # a test loads this file from elsewhere
+
+from mechanism_pages import pages_of, wrapped  # noqa: E402 - found by the line above
+
 CASES = "../src/isojoule/market/cases"
 """Where witnesses lie, seen from docs/."""
 ABOUT = {
@@ -146,8 +150,7 @@ def mechanism(name: str) -> str:
         text = about[key][:1].upper() + about[key][1:]
         paragraphs.append(f"**{head}:** {text}")
     paragraphs.append(
-        f"**Example:** {about['example_says']} "
-        f"([the book]({CASES}/{name}/example.yaml); `isojoule mechanisms show {name}` works it out)"
+        f"**Example:** {about['example_says']} ([worked out, with a picture](mechanisms/{name}.md))"
     )
     lines = ["| It is | | Because |", "|---|---|---|"]
     for trait, claim in about["traits"].items():
@@ -169,16 +172,7 @@ def mechanism(name: str) -> str:
         paragraphs.append("\n".join(lines).replace("``", "`"))
     if about["sources"]:
         paragraphs.append(f"Sources: {'; '.join(about['sources'])}.")
-    return "\n\n".join(_wrapped(paragraph) for paragraph in paragraphs)
-
-
-def _wrapped(paragraph: str) -> str:
-    """Prose in lines as long as those that people write; tables stay."""
-    if paragraph.startswith("|"):
-        return paragraph
-    whole = re.sub(r"`[^`]*`", lambda code: code[0].replace(" ", "\0"), paragraph)
-    lines = textwrap.fill(whole, 100, break_long_words=False, break_on_hyphens=False)
-    return lines.replace("\0", " ")
+    return "\n\n".join(wrapped(paragraph) for paragraph in paragraphs)
 
 
 def _or(names: list[str]) -> str:
@@ -231,6 +225,8 @@ def made() -> dict[Path, str]:
     for name, document in schemas.items():
         path = ROOT / f"docs/schema/{name}.schema.json"
         files[path] = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    names = _sections()
+    files.update(pages_of(ROOT, names, {name: _test_of(name) for name in names}))
     return files
 
 
@@ -238,6 +234,7 @@ def main() -> None:
     """Write what has changed."""
     for path, text in made().items():
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
             print(f"wrote {path.relative_to(ROOT)}")
 
