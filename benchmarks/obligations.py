@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -130,10 +131,7 @@ def _row(family: str, o: Obligations) -> Data:
     start = time.perf_counter()
     check(o, None, netted)
     checked = time.perf_counter() - start
-    theirs = _or_tools(o)
-    left = o.total_nano - netted.cleared_nano
-    assert int(theirs["open"]) == left, (theirs["open"], left)
-    return {
+    row = {
         "family": family,
         "parties": len(o.parties),
         "obligations": int(o.amount_nano.size),
@@ -141,6 +139,13 @@ def _row(family: str, o: Obligations) -> Data:
         "ours_s": wall,
         "ours_cpu_s": cpu,
         "check_s": checked,
+    }
+    if not find_spec("ortools"):
+        return row
+    theirs = _or_tools(o)
+    left = o.total_nano - netted.cleared_nano
+    assert int(theirs["open"]) == left, (theirs["open"], left)
+    return row | {
         "theirs_s": theirs["wall_s"],
         "theirs_cpu_s": theirs["cpu_s"],
         "share": wall / theirs["wall_s"],
@@ -167,9 +172,11 @@ def page(data: Data) -> str:
             percent(r["cleared"]),
             seconds(r["ours_s"]),
             seconds(r["check_s"]),
-            seconds(r["theirs_s"]),
-            percent(r["share"]),
-            percent(r["share_cpu"]),
+            *(
+                (seconds(r["theirs_s"]), percent(r["share"]), percent(r["share_cpu"]))
+                if "theirs_s" in r
+                else ("not installed", "-", "-")
+            ),
         ]
         for r in data["rows"]
     ]
