@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from isojoule.core.errors import InputError
+from isojoule.core.pause import Pause
 from isojoule.market.mechanisms import get
 from isojoule.microworld.forecast import Noise
-from isojoule.microworld.scenario import Pause, Scenario
+from isojoule.microworld.scenario import Scenario
 from isojoule.microworld.simulate import Record, simulate
 from isojoule.microworld.world import World
 from tests.microworld.test_world import off_grid

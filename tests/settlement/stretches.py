@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from isojoule.core.pause import Pause
 from isojoule.kernels.money import payments
-from isojoule.settlement.rules import BASES, Fee, Imbalance, Pause, Rules
+from isojoule.settlement.rules import BASES, Fee, Imbalance, Rules
 from isojoule.settlement.stretch import Stretch
 
 KWH_UJ = 3_600_000_000_000

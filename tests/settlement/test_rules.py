@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from isojoule.core.errors import InputError
-from isojoule.settlement.rules import Fee, Imbalance, Pause, Rules
+from isojoule.core.pause import Pause
+from isojoule.settlement.rules import Fee, Imbalance, Rules
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isojoule.core.errors import InputError
+from isojoule.core.pause import Pause
 from isojoule.kernels.money import payments
 from isojoule.settlement.fees import energies_of
-from isojoule.settlement.rules import Fee, Imbalance, Pause, Rules
+from isojoule.settlement.rules import Fee, Imbalance, Rules
 from isojoule.settlement.settle import Code, Settled, settle
 from isojoule.settlement.stretch import MOST, Stretch
 from tests.settlement.stretches import KWH_UJ, random_stretch, some_rules, stretch_of

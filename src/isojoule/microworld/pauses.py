@@ -5,44 +5,15 @@ Spec: docs/spec/run.md, R20.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.core.errors import InputError
-from isojoule.core.interval import Interval
+from isojoule.core.pause import Pause
 
 Ints = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """A stretch of time without a market, half-open.
-
-    Parameters
-    ----------
-    start_s, end_s
-        First moment and the moment after the last, epoch seconds UTC; starts of intervals.
-    reason
-        Why, for people.
-    """
-
-    start_s: int
-    end_s: int
-    reason: str = ""
-
-    @property
-    def place(self) -> str:
-        """Its name in errors."""
-        return f"pause {Interval(self.start_s, 1.0).start_text()!r}"
-
-    def __post_init__(self) -> None:
-        if self.end_s <= self.start_s:
-            raise InputError(
-                "ends before it starts", place=self.place, remedy="give an end after the start"
-            )
 
 
 def paused(pauses: tuple[Pause, ...], times_s: Ints) -> NDArray[np.bool_]:

@@ -28,10 +28,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.core.errors import InputError
+from isojoule.core.pause import Pause
 from isojoule.grid import Grid
 from isojoule.microworld.devices import DeviceKind, Devices, check_unique
 from isojoule.microworld.forecast import Forecast, check_forecast
-from isojoule.microworld.pauses import Pause, check_pauses
+from isojoule.microworld.pauses import check_pauses
 
 MOST_J = 4e12
 """No device moves more in an interval: totals in microjoules must fit into 64 bits."""

@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Literal, get_args
 
 from isojoule.core.errors import InputError
+from isojoule.core.pause import Pause
 from isojoule.core.transfer import Account, check_account
 
 Base = Literal["bought", "sold", "local", "imported", "exported", "days", "bill"]
@@ -118,31 +119,6 @@ class Fee:
     def account(self) -> str:
         """Name of the account that receives it."""
         return f"fee/{self.to}/{self.name}"
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """A time, half-open, in which the market rests and the utility's tariff holds. Spec: Y9.
-
-    Parameters
-    ----------
-    start_s, end_s
-        s since 1970.
-    reason
-        For statements.
-    """
-
-    start_s: int
-    end_s: int
-    reason: str = ""
-
-    def __post_init__(self) -> None:
-        if self.end_s <= self.start_s:
-            raise InputError(
-                "a pause ends before it starts",
-                place="pauses",
-                remedy="give an end after the start",
-            )
 
 
 @dataclass(frozen=True, slots=True)

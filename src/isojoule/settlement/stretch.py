@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.core.errors import InputError
-from isojoule.settlement.rules import Pause
+from isojoule.core.pause import Pause
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

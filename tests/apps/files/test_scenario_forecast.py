@@ -11,8 +11,8 @@ from isojoule.apps.files.scenario_doc import scenario_schema
 from isojoule.apps.files.scenario_files import new_scenario, read_scenario
 from isojoule.apps.files.scenario_forecast import forecast_asked
 from isojoule.core.errors import InputError
+from isojoule.core.pause import Pause
 from isojoule.microworld.forecast import Forecast, Noise, Persistence
-from isojoule.microworld.scenario import Pause
 
 
 def read(folder: Path, more: str) -> tuple[Forecast | None, tuple[Pause, ...]]:

@@ -19,7 +19,8 @@ from isojoule.apps.files.settlement_rules import (
 )
 from isojoule.apps.files.times import zone
 from isojoule.core.errors import InputError
-from isojoule.settlement.rules import Fee, Imbalance, Pause, Rules
+from isojoule.core.pause import Pause
+from isojoule.settlement.rules import Fee, Imbalance, Rules
 from isojoule.settlement.shares import RULES
 
 BERLIN = zone("Europe/Berlin")

@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 
 from isojoule.apps.results.asked import read_asked
 from isojoule.apps.results.store import Run
-from isojoule.apps.results.stretch import by_member
-from isojoule.apps.results.tables import read_metered
+from isojoule.apps.results.tables import by_member, read_metered
 from isojoule.apps.results.worlds import part_rows, parts_of
 from isojoule.core.units import PPB
 from isojoule.microworld.scenario import DeviceKind, Period, Scenario

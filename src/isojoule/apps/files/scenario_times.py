@@ -14,8 +14,9 @@ from isojoule.apps.files.tables import Table
 from isojoule.apps.files.times import epoch_s, local_text
 from isojoule.apps.files.yaml_lines import Lines
 from isojoule.core.errors import InputError
+from isojoule.core.pause import Pause
 from isojoule.microworld.pauses import check_pauses, paused
-from isojoule.microworld.scenario import Pause, Period
+from isojoule.microworld.scenario import Period
 
 Times = NDArray[np.int64]
 

@@ -17,7 +17,8 @@ from isojoule.apps.files.strict_doc import Quantity, Strict, doc_schema, read_do
 from isojoule.apps.files.times import epoch_s
 from isojoule.apps.files.yaml_lines import Lines
 from isojoule.core.errors import InputError
-from isojoule.settlement.rules import PARAMETERS, Base, Fee, Imbalance, Pause, Price, Rules
+from isojoule.core.pause import Pause
+from isojoule.settlement.rules import PARAMETERS, Base, Fee, Imbalance, Price, Rules
 
 RULES_NAME = "settlement.yaml"
 Surplus = Literal["keep", "equal", "energy", "shapley", "shapley-sampled", "core", "nucleolus"]

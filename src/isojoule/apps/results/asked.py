@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from isojoule.apps.results.periods import as_asked
-from isojoule.microworld.pauses import Pause, check_pauses
+from isojoule.microworld.pauses import check_pauses
 from isojoule.microworld.scenario import Scenario
 from isojoule.settlement.rules import Fee, Rules
 
@@ -66,8 +66,7 @@ def as_settled(scenario: Scenario, rules: Rules) -> Asked:
         own = Fee(NETWORK_FEE, "local", fee, "network operator")
         rules = dataclasses.replace(rules, fees=(own, *rules.fees))
     if rules.pauses:
-        more = [Pause(p.start_s, p.end_s, p.reason) for p in rules.pauses]
-        pauses = tuple(sorted((*scenario.pauses, *more), key=lambda p: p.start_s))
+        pauses = tuple(sorted((*scenario.pauses, *rules.pauses), key=lambda p: p.start_s))
         check_pauses(pauses, scenario.times_s, scenario.interval_s)
         scenario = dataclasses.replace(scenario, pauses=pauses)
     return Asked(scenario, rules)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from isojoule.apps.results.machine_tables import Work
 from isojoule.apps.results.settlement import SettledRun
-from isojoule.apps.results.tables import read_metered
+from isojoule.apps.results.tables import by_member, read_metered
 from isojoule.apps.results.worlds import part_rows, parts_of
 from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
 from isojoule.microworld.offers import OfferMaker
@@ -103,9 +103,7 @@ def device_sums(world: Path, scenario: Scenario) -> list[DeviceSums]:
             shape = (-1, d.count + int(scenario.has_utility))
             energy = frame["metered_uj"].to_numpy().reshape(shape)[:, : d.count]
             payment = frame["payment_nano"].to_numpy().reshape(shape)[:, : d.count].sum(0)
-            net = np.zeros((len(energy), people), np.int64)
-            for device, owner in enumerate(d.participant.tolist()):
-                net[:, owner] += energy[:, device]
+            net = by_member(energy, d.participant, people)
             np.add.at(paid, d.participant, payment)
             bought += np.maximum(net, 0).sum(0)
             sold += np.maximum(-net, 0).sum(0)

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from isojoule.apps.results.tables import utility_nano
+from isojoule.apps.results.tables import by_member, utility_nano
 from isojoule.apps.results.worlds import part_rows, parts_of
 from isojoule.microworld.scenario import Period, Scenario
 from isojoule.settlement.stretch import Stretch
@@ -107,13 +107,6 @@ def _columns(world: Path, table: str, number: int, names: tuple[str, ...]) -> di
     there = pl.read_parquet_schema(path)
     frame = pl.read_parquet(path, columns=[name for name in names if name in there])
     return {name: frame[name].to_numpy().astype(np.int64) for name in frame.columns}
-
-
-def by_member(values: Ints, owner: NDArray[np.int32], people: int) -> Ints:
-    """Columns summed by their owner: (T, devices) to (T, people)."""
-    out = np.zeros((people, values.shape[0]), np.int64)
-    np.add.at(out, owner, values.T)
-    return np.ascontiguousarray(out.T)
 
 
 def _earned(world: Path, scenario: Scenario, number: int, count: int) -> Ints:

@@ -186,6 +186,14 @@ def _devices(maker: OfferMaker, record: Record, period: str) -> pl.DataFrame:
     )
 
 
+def by_member(values: Ints, owner: NDArray[np.int32], people: int) -> Ints:
+    """Columns summed by their owner: (T, columns) to (T, people)."""
+    out = np.zeros((len(values), people), np.int64)
+    for column, member in enumerate(owner.tolist()):
+        out[:, member] += values[:, column]
+    return out
+
+
 def interval_columns(maker: OfferMaker, record: Record) -> dict[str, Ints]:
     """Totals of each interval, integers, (intervals,), as metered.
 
@@ -203,9 +211,7 @@ def interval_columns(maker: OfferMaker, record: Record) -> dict[str, Ints]:
     outside = record.energy_uj[:, d.count :].sum(1), record.payment_nano[:, d.count :].sum(1)
     paid = utility_nano(maker.scenario, record.time_s, *outside, record.paused)
     utility = metered[:, d.count :].sum(1)
-    net = np.zeros((record.time_s.size, len(maker.scenario.participants)), np.int64)
-    for device, owner in enumerate(d.participant):
-        net[:, owner] += metered[:, device]
+    net = by_member(metered[:, : d.count], d.participant, len(maker.scenario.participants))
 
     def above(values: Ints) -> Ints:
         total: Ints = np.maximum(values, 0).sum(axis=-1) if values.ndim > 1 else values.clip(0)

@@ -7,8 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from isojoule.apps.results.stretch import by_member
-from isojoule.apps.results.tables import read_metered
+from isojoule.apps.results.tables import by_member, read_metered
 from isojoule.apps.results.worlds import part_rows
 from isojoule.apps.statements.reasons import MarketFiles
 from isojoule.microworld.devices import DeviceKind
