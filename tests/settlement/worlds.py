@@ -14,6 +14,10 @@ EUR = 10**9
 PER_KWH = 1 / 3.6e6
 """EUR/kWh in EUR/J."""
 
+SURPLUS_GOES_OUT = "ada -2 -0.28, bo 1 0.20, utility 1 0.08"
+ALONE: dict[str, Any] = {name: np.array([np.nan]) for name in ("sells_at_per_j", "buys_at_per_j")}
+"""Off the grid: nobody sells or buys outside."""
+
 
 def world(cleared: str, metered: str = "", *, lost: float = 0.0, **more: Any) -> Stretch:
     """One interval of a quarter of an hour.
