@@ -8,7 +8,8 @@ The market clears on what was expected. Then comes what comes:
 - Batteries keep to what was cleared.
 - The utility makes up for the difference at its node, losses included: the imbalance.
 
-Where everything comes as forecast, meters show what was cleared, to the last microjoule.
+Where everything comes as forecast, meters show what was cleared, to the last microjoule. What
+happens where no utility makes up for it stands in `isojoule.microworld.balancing`.
 Spec: docs/spec/run.md, R18 and R19.
 """
 
@@ -90,8 +91,8 @@ def metered_uj(wanted_uj: Ints, offered_uj: Ints, energy_uj: Ints) -> Ints:
 
 
 def delivered(maker: OfferMaker, wanted_uj: Ints, offered_uj: Ints, cleared: Cleared,
-              times_s: Ints) -> Delivery:  # fmt: skip
-    """Meters and links of R intervals.
+              times_s: Ints, *, apart: NDArray[np.bool_] | None = None) -> Delivery:  # fmt: skip
+    """Meters and links of R intervals, as far as the utility makes up for what comes.
 
     Parameters
     ----------
@@ -101,6 +102,8 @@ def delivered(maker: OfferMaker, wanted_uj: Ints, offered_uj: Ints, cleared: Cle
         What the market made of the forecast.
     times_s
         Starts of the intervals, (R,), for the words of a refusal.
+    apart
+        Devices that the utility does not reach, (devices,): as cleared here. None: none.
 
     Raises
     ------
@@ -111,7 +114,8 @@ def delivered(maker: OfferMaker, wanted_uj: Ints, offered_uj: Ints, cleared: Cle
     network = network_of(s.grid, maker.template.network, float(s.interval_s))
     energy, links = cleared.energy_uj, network.tail.size
     metered = energy.copy()
-    plain = np.flatnonzero(s.devices.kind != DeviceKind.BATTERY)
+    here = s.devices.kind != DeviceKind.BATTERY
+    plain = np.flatnonzero(here if apart is None else here & ~apart)
     metered[:, plain] = metered_uj(wanted_uj[:, plain], offered_uj[:, plain], energy[:, plain])
     root = int(network.node_of[s.utility_node])
     order, link = tree_from(
