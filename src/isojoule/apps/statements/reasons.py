@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from isojoule.apps.results.stretch import home_nodes
 from isojoule.apps.results.tables import read_metered
 from isojoule.apps.results.verify_tables import read_record
 from isojoule.apps.results.worlds import part_rows, parts_of, world_of
@@ -101,15 +102,8 @@ class MarketFiles:
 
     @cached_property
     def home(self) -> Ints:
-        """Node of each member's home, (P,): where it has most devices, the first of several; -1."""
-        d = self.scenario.devices
-        nodes = self.scenario.grid.node_count
-        home = np.full(len(self.scenario.participants), -1, np.int64)
-        for member in range(home.size):
-            mine = d.node[d.participant == member]
-            if mine.size:
-                home[member] = int(np.bincount(mine, minlength=nodes).argmax())
-        return home
+        """Node of each member's home, (P,); -1 where there is none."""
+        return home_nodes(self.scenario)
 
     def part_numbers(self, period: int) -> range:
         """Which parts of the tables hold a period."""
