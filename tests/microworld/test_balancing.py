@@ -232,9 +232,9 @@ def test_where_all_comes_as_forecast_meters_show_what_was_cleared(data: st.DataO
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(st.data())
 def test_nobody_sits_in_the_dark_beside_a_battery_that_can_give(data: st.DataObject) -> None:
-    """R24: without losses and limits, needs go short of their share only when all packs are empty,
+    """R24: without losses and limits needs go short only when all packs are empty.
 
-    and sun is spilled beyond what was told only when all are full.
+    And sun is spilled beyond what was told only when all are full.
     """
     s = homes(data)
     s = replace(s, grid=replace(s.grid, capacity_w=np.full(s.grid.link_count, 1e6),

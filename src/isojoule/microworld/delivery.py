@@ -24,9 +24,12 @@ from numpy.typing import NDArray
 from isojoule.core.errors import InputError
 from isojoule.core.interval import Interval
 from isojoule.core.units import NO_LIMIT_UJ, UJ_PER_J
+from isojoule.grid.dc import NotLinear, linear_flow_of
 from isojoule.grid.formulation import network_of
 from isojoule.kernels.deliver import deliver, tree_from
+from isojoule.kernels.incidence import incidence
 from isojoule.kernels.money import payments
+from isojoule.kernels.round_flow import round_flow
 from isojoule.microworld.offers import OfferMaker
 from isojoule.microworld.scenario import DeviceKind
 
@@ -117,6 +120,10 @@ def delivered(maker: OfferMaker, wanted_uj: Ints, offered_uj: Ints, cleared: Cle
     here = s.devices.kind != DeviceKind.BATTERY
     plain = np.flatnonzero(here if apart is None else here & ~apart)
     metered[:, plain] = metered_uj(wanted_uj[:, plain], offered_uj[:, plain], energy[:, plain])
+    if maker.template.network == "dc":
+        metered[:, s.devices.count] -= (metered - energy).sum(1)  # nothing is lost
+        flow = _by_law(maker, metered, energy, cleared.flow_uj)
+        return Delivery(offered_uj, metered, flow, cleared.loss_uj.copy())
     root = int(network.node_of[s.utility_node])
     order, link = tree_from(
         root, network.tail, network.head, network.start, network.incident, network.capacity_j > 0
@@ -144,6 +151,29 @@ def delivered(maker: OfferMaker, wanted_uj: Ints, offered_uj: Ints, cleared: Cle
     flow[:, :links], loss[:, :links] = own_flow, own_loss
     metered[:, s.devices.count] += extra
     return Delivery(offered_uj, metered, flow, loss)
+
+
+def _by_law(maker: OfferMaker, metered_uj: Ints, energy_uj: Ints, flow_uj: Ints) -> Ints:
+    """Flows of a mesh when meters show this: those of the linear power flow, (R, links).
+
+    They are rounded down or up so that every node balances (spec grid.md, G12); limits do not hold.
+    Intervals in which all came as cleared keep their flows.
+    """
+    s = maker.scenario
+    linear = linear_flow_of(s.grid, float(s.interval_s))
+    assert not isinstance(linear, NotLinear)  # it was cleared
+    out = flow_uj.copy()
+    rows = np.flatnonzero((metered_uj != energy_uj).any(1))
+    fed_in = np.zeros((linear.nodes, rows.size), np.int64)
+    np.subtract.at(fed_in, maker.template.offer_node, metered_uj[rows].T)
+    angles = linear.angles(fed_in.astype(np.float64))
+    start, incident = incidence(linear.nodes, linear.tail, linear.head)
+    for at, row in enumerate(rows.tolist()):
+        out[row, linear.live] = round_flow(
+            linear.tail, linear.head, linear.flows(angles[:, at]), fed_in[:, at].copy(),
+            linear.up, linear.link, linear.order, start, incident,
+        )  # fmt: skip
+    return out
 
 
 def imbalance_uj(energy_uj: Ints, metered_uj: Ints, devices: int) -> Ints:

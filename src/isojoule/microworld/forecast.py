@@ -174,24 +174,6 @@ class Noise:
         return out
 
 
-def check_forecast(s: Scenario) -> None:
-    """Refuse a scenario in which nobody can make up for forecast errors.
-
-    Raises
-    ------
-    InputError
-        It has a utility on a network in which flows split by a law of their own.
-    """
-    if s.has_utility and s.network == "dc":
-        raise InputError(
-            "a forecast on a dc network: what comes instead splits over the mesh by its own law, "
-            "which meters' deviations are not led by here",
-            place="forecast",
-            remedy="leave the forecast out: everybody then knows what comes; or use the network "
-            "transport",
-        )
-
-
 def describe(forecast: Forecast) -> dict[str, Any]:
     """A forecast as plain data: its method and its parameters, SI."""
     return {"method": forecast.method, **asdict(forecast)}  # type: ignore[call-overload]
