@@ -75,23 +75,31 @@ def read_meters(world: World, opened: Opened, record: Record, at: int) -> Ints:
 def _through_wires(
     world: World, opened: Opened, wanted_uj: Ints, offered_uj: Ints, cleared: Carried
 ) -> Carried:
-    """What comes of a clearing. In a pause it was made by the wires already."""
+    """What comes of a clearing; in a pause it was made by the wires already.
+
+    Where a utility stands behind the wires, it takes what they leave; islands then follow.
+    """
     maker = world.maker
     s = maker.scenario
     blind = world.beside_wires and opened.book.network == s.market_network
+    found = cleared
     if blind and s.has_utility:
         book, energy = opened.book, cleared.energy_uj
         if world.forecasts:
             book, energy = maker.as_it_came(book, wanted_uj), energy.copy()
             plain = np.flatnonzero(s.devices.kind != DeviceKind.BATTERY)
             energy[plain] = metered_uj(wanted_uj[plain], offered_uj[plain], energy[plain])
-        found = carry(book, s.grid, energy)
-        if isinstance(found, Refusal):
-            raise InputError(found.reason, place=found.mechanism, remedy=found.remedy)
-        return found
+        carried = carry(book, s.grid, energy)
+        if isinstance(carried, Refusal):
+            raise InputError(carried.reason, place=carried.mechanism, remedy=carried.remedy)
+        found = carried
     if world.islands is None:
-        return cleared
-    return balance(world.islands, opened, wanted_uj, offered_uj, cleared, afresh=blind)
+        return found
+    here = np.flatnonzero(world.islands.devices)
+    energy = found.energy_uj.copy()
+    energy[here] = cleared.energy_uj[here]  # they begin with their contracts
+    begin = found._replace(energy_uj=energy)
+    return balance(world.islands, opened, wanted_uj, offered_uj, begin, afresh=blind)
 
 
 def finished(world: World, record: Record) -> Record:

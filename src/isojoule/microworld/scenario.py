@@ -309,13 +309,6 @@ def _check_beside_wires(s: Scenario) -> None:
     what = f"a market on {s.market_network!r}, beside the wires"
     if s.market_network != "copperplate":
         raise InputError(f"{what}, is not known", remedy="use copperplate")
-    if not s.has_utility:
-        raise InputError(
-            f"{what}, needs a utility to make up for what they lose",
-            remedy=f"use a mechanism that knows {s.network!r}",
-        )
-    if s.forecast is not None:
-        raise InputError(f"{what}, cannot be run on a forecast", remedy="use the forecast `none`")
 
 
 def _check_machines(s: Scenario) -> None:

@@ -249,13 +249,11 @@ class World:
     @cached_property
     def islands(self) -> Islands | None:
         """Where batteries make up for what comes otherwise; None: nowhere, or nothing does."""
-        scenario = self.maker.scenario
-        blind = self.beside_wires
-        if scenario.has_utility if blind else not self.forecasts:
+        if not (self.forecasts or self.beside_wires):
             return None
         from isojoule.microworld.islands import Islands
 
-        found = Islands.of(scenario)
+        found = Islands.of(self.maker.scenario)
         return found if found.parts else None
 
     @property
