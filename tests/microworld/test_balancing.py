@@ -275,6 +275,20 @@ def test_parts_without_the_utility_balance_themselves_beside_those_with_it() -> 
     assert kwh(r.stored_uj) == [round(5 - 1 / 0.9, 9)]
 
 
+def test_a_market_beside_the_wires_begins_in_islands_with_its_contracts() -> None:
+    """R21: sold over a line that is open, 0.5 kWh go without and home 1 has its battery."""
+    s = street([sun(0), load(1), pack(1, 5)], intervals=1, resistance_ohm=0.0)
+    power = s.devices.power_w.copy()
+    power[:2] = 4000.0, 4000.0
+    s = replace(s, devices=replace(s.devices, power_w=power), market_network="copperplate")
+    grid = replace(s.grid, capacity_w=np.array([1e5, 0.0]), standing_loss_w=np.zeros(2))
+    _, r = run(replace(s, grid=grid), "uniform-price")
+    assert kwh(r.energy_uj[:, :2]) == [-1.0, 1.0]
+    assert kwh(r.metered_uj[:, [0, 1]]) == [-1.0, 1.0]
+    assert kwh(r.metered_uj[:, [2, 3]]) == [-1.0, 1.0]  # its own battery; the utility takes the sun
+    assert kwh(r.delivered_flow_uj) == [-1.0, 0.0]
+
+
 def test_on_a_copperplate_there_is_one_part() -> None:
     """R23: a market that sees no network, off the grid."""
     s = off_grid([load(0), pack(1, 5)], intervals=1)
