@@ -12,7 +12,7 @@ for all intervals at once (`isojoule.microworld.delivery`). Where batteries make
 (`isojoule.microworld.balancing`), or wires decide what is left (`isojoule.market.carry`), the next
 interval begins with what they hold, so it goes along with the loop.
 
-Spec: docs/spec/run.md, R18 to R26.
+Spec: docs/spec/run.md, R18 to R25.
 """
 
 from __future__ import annotations
