@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from isojoule.apps.files.scenario_files import new_scenario
 from isojoule.apps.importers.village import generate_village
 from isojoule.apps.results import Run, run_scenario, worlds
 from isojoule.apps.results.verify import verify_run
@@ -134,3 +135,35 @@ def test_a_rule_without_prices_everywhere(village: Path, tmp_path: Path) -> None
     verify_run(made.folder)
     assert made.to_polars("nodes")["price_per_j"].null_count() > 0
     assert made.summary["settlement"]["periods"][0]["imbalance_paid"] != 0
+
+
+@pytest.mark.parametrize("network", [None, "copperplate"])
+def test_homes_behind_an_open_line(tmp_path: Path, network: str | None) -> None:
+    """R23: Eve, with sun and a battery, and Finn are cut off; all others have the utility."""
+    street = new_scenario(tmp_path / "street")
+    links = street / "links.csv"
+    links.write_text(links.read_text().replace("b2,n4,n5,line,40", "b2,n4,n5,line,0"))
+    file = street / "scenario.yaml"
+    file.write_text(file.read_text().split("cyclic:")[0])  # one round
+    made = run_scenario(
+        street, forecast="noise", network=network, mechanism=network and "uniform-price",
+        out=tmp_path / "run", workers=1,
+    )  # fmt: skip
+    verify_run(made.folder)
+    devices, table = made.to_polars("devices"), made.to_polars("intervals")
+    packs = devices.filter(pl.col("stored_uj").is_not_null())
+    more = packs.filter(pl.col("energy_uj") != pl.col("metered_uj"))["device"].unique().to_list()
+    assert more == ["eve-battery"]
+    apart = devices.filter(pl.col("participant").is_in(["eve", "finn"]))
+    line = made.to_polars("links").filter(pl.col("link") == "b3")
+    net = apart.group_by("time_s", maintain_order=True).agg(pl.col("metered_uj").sum())
+    assert (net["metered_uj"] + line["delivered_loss_uj"] == 0).all()
+    utility = devices.filter(pl.col("device") == "utility")
+    assert table["import_uj"].to_list() == (-utility["metered_uj"]).clip(0).to_list()
+    lost = table["loss_uj"] + table["standing_loss_uj"]
+    sums = devices.group_by("time_s", maintain_order=True).agg(pl.col("metered_uj").sum())
+    assert (sums["metered_uj"] + lost == 0).all()
+    assert table["imbalance_uj"].abs().sum() > 0 and table["made_up_uj"].sum() > 0
+    period = made.summary["settlement"]["periods"][0]
+    paid = period["members_paid"] - period["utility"] - period["operator"]
+    assert paid - sum(period["fees"].values()) == pytest.approx(0, abs=1e-9)
