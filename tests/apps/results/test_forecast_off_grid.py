@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -16,6 +17,7 @@ from isojoule.apps.importers.village import generate_village
 from isojoule.apps.results import Run, run_scenario, worlds
 from isojoule.apps.results.verify import verify_run
 from isojoule.core.errors import Interrupted, VerificationError
+from isojoule.microworld.offers import OfferMaker
 from tests.apps.results.test_forecast_runs import add_one
 from tests.apps.results.test_forged import repair
 from tests.apps.results.test_interrupted import hashes, until
@@ -167,3 +169,26 @@ def test_homes_behind_an_open_line(tmp_path: Path, network: str | None) -> None:
     period = made.summary["settlement"]["periods"][0]
     paid = period["members_paid"] - period["utility"] - period["operator"]
     assert paid - sum(period["fees"].values()) == pytest.approx(0, abs=1e-9)
+
+
+def test_the_report_shows_what_came(run: Run) -> None:
+    """Hours without light, and power of devices, by the meter and not by the clearing."""
+    from isojoule.apps.report.offgrid import hours_short
+    from isojoule.apps.report.read import read_run
+
+    files = read_run(run.folder)
+    scenario = files.scenario
+    wanted = OfferMaker.of(scenario).energies_uj(slice(None))
+    devices = run.to_polars("devices")
+    metered, cleared = (
+        devices[name].to_numpy().reshape(wanted.shape) for name in ("metered_uj", "energy_uj")
+    )
+    missing = np.maximum(wanted, 0) - np.maximum(metered, 0)
+    assert (np.maximum(wanted, 0) - np.maximum(cleared, 0) > 0.01 * np.maximum(wanted, 1)).any()
+    for who, hours in hours_short(files, "market").items():
+        mine = scenario.devices.participant == scenario.participants.index(who)
+        need, lack = (x[:, mine & (scenario.devices.kind == 0)].sum(1) for x in (wanted, missing))
+        assert hours == np.count_nonzero(lack > 0.01 * np.maximum(need, 1)) / 4
+    assert files.as_it_came("links", "flow_uj") == "delivered_flow_uj"
+    assert files.as_it_came("links", "saturated") == "saturated"
+    assert files.as_it_came("devices", "energy_uj", "baseline") == "energy_uj"
