@@ -90,7 +90,15 @@ class Frontier:
         while bits & 1:
             leaf = node_hash(roots.pop(), leaf)
             bits >>= 1
-        return Frontier(self.size + 1, (*roots, leaf))
+        return self._grown(self.size + 1, (*roots, leaf))
+
+    @staticmethod
+    def _grown(size: int, roots: tuple[bytes, ...]) -> Frontier:
+        """Without checks, for what follows from a frontier that was checked."""
+        made = object.__new__(Frontier)
+        object.__setattr__(made, "size", size)
+        object.__setattr__(made, "roots", roots)
+        return made
 
     def extend(self, leaf_hashes: Iterable[bytes]) -> Frontier:
         """The log with more leaves, given by their hashes in order.

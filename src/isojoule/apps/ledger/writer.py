@@ -164,34 +164,31 @@ class Writer:
 
     def _keep(self, draft: Draft, state: State, *, sign: bool) -> None:
         """Send and commit all of it, then remember it."""
-        frontier = state.frontier.extend(draft.leaves)
+        if len(draft.leaves) == 1:
+            frontier = state.frontier.append(draft.leaves[0])
+        else:
+            frontier = state.frontier.extend(draft.leaves)
         signed: Row = ()
         if sign:
             signed = checkpoint_row(state.checkpoints + 1, frontier, self._origin, self._signer)
         count = state.checkpoints + bool(signed)
-        total, sql = self._statements.total, self._statements
-        opened = {number: seq for number, (seq, _) in draft.opened.items()}
-        fresh = [
-            (seq, *map(total, draft.touched.get(number, Balance())))
-            for number, seq in opened.items()
-        ]
-        moved = [
-            (*map(total, balance), self._seq_of(state, number))
-            for number, balance in draft.touched.items()
-            if number not in opened
-        ]
         head = (state.frontier.size, frontier.size, frontier.to_bytes(), draft.written_ns, count)
-        raw = self._raw
+        fresh, moved = self._balance_rows(draft, state)
+        sql, raw = self._statements, self._raw
         with pipelined(raw):
             cursor = raw.cursor()
             if self._begin:
                 cursor.execute(self._begin)
-            send(cursor, sql.insert_account, draft.account_rows)
-            send(cursor, sql.insert_balance, fresh)
-            send(cursor, sql.insert_transfer, draft.transfer_rows)
-            send(cursor, sql.insert_pending, draft.pending_rows)
-            send(cursor, sql.end_pending, draft.end_rows)
-            send(cursor, sql.update_balance, moved)
+            for statement, rows in (
+                (sql.insert_account, draft.account_rows),
+                (sql.insert_balance, fresh),
+                (sql.insert_transfer, draft.transfer_rows),
+                (sql.insert_pending, draft.pending_rows),
+                (sql.end_pending, draft.end_rows),
+                (sql.update_balance, moved),
+            ):
+                if rows:
+                    send(cursor, statement, rows)
             if signed:
                 cursor.execute(sql.insert_checkpoint, signed)
             cursor.execute(sql.update_meta, head)
@@ -200,6 +197,20 @@ class Writer:
         if signed:
             state.checkpoints, state.checkpointed = count, frontier.size
 
+    def _balance_rows(self, draft: Draft, state: State) -> tuple[list[Row], list[Row]]:
+        """Balances of accounts that are new, and of those that are there."""
+        total, known, opened = self._statements.total, state.accounts, draft.opened
+        fresh: list[Row] = [
+            (seq, *map(total, draft.touched.get(number, Balance())))
+            for number, (seq, _) in opened.items()
+        ]
+        moved: list[Row] = [
+            (*map(total, balance), known[number][0])
+            for number, balance in draft.touched.items()
+            if number not in opened
+        ]
+        return fresh, moved
+
     def _remember(self, draft: Draft, state: State, frontier: Frontier) -> None:
         state.frontier = frontier
         state.clock_ns, state.written_ns = draft.clock_ns, draft.written_ns
@@ -207,10 +218,6 @@ class Writer:
         state.balances.update(draft.touched)
         state.next_due_ns = draft.due_ns
         state.shrink()
-
-    @staticmethod
-    def _seq_of(state: State, account_id: int) -> int:
-        return state.accounts[account_id][0]
 
     # --- the connection ---------------------------------------------------------------------
 
