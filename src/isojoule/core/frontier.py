@@ -84,13 +84,15 @@ class Frontier:
         InvariantError
             The hash does not have 32 bytes.
         """
-        roots = list(self.roots)
-        bits = self.size
-        _assert_hashes((leaf,))
+        if len(leaf) != HASH_SIZE:
+            _assert_hashes((leaf,))
+        roots, size = list(self.roots), self.size
+        bits = size
         while bits & 1:
             leaf = node_hash(roots.pop(), leaf)
             bits >>= 1
-        return self._grown(self.size + 1, (*roots, leaf))
+        roots.append(leaf)
+        return self._grown(size + 1, tuple(roots))
 
     @staticmethod
     def _grown(size: int, roots: tuple[bytes, ...]) -> Frontier:

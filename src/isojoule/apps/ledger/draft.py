@@ -108,6 +108,12 @@ class State:
 class Draft:
     """One group of requests; implements `isojoule.settlement.ledger.rules.View`."""
 
+    __slots__ = (
+        "_begun", "_due_ns", "_ended", "_exact", "_lookups", "_new", "_read", "_state",
+        "_taken_for_new", "account_rows", "clock_ns", "end_rows", "leaves", "opened",
+        "pending_rows", "repeated", "signing", "size", "touched", "transfer_rows", "written_ns",
+    )  # fmt: skip
+
     def __init__(self, state: State, lookups: Lookups, *, exact: bool) -> None:
         self._state = state
         self._lookups = lookups

@@ -52,6 +52,8 @@ _OF_THE_REQUEST = (IsojouleError, TypeError, ValueError, AttributeError, Arithme
 class Request(Generic[T]):
     """What is asked of a ledger, and the answer."""
 
+    __slots__ = ("answer", "decide")
+
     def __init__(self, decide: Callable[[Draft], T]) -> None:
         self.decide = decide
         self.answer: T | None = None
@@ -70,6 +72,7 @@ class Writer:
         self._begin = begin_statement(self._engine)
         self._known = Accounts()
         self._connection: Connection | None = None
+        self._lookups = DatabaseLookups(self._connected, self._known)
         self._raw: Any = None
         self._state: State | None = None
         self._origin = ""
@@ -144,8 +147,10 @@ class Writer:
 
     def _try(self, group: Sequence[Waiting[Request[Any]]], *, exact: bool) -> bool:
         """Write a group. Returns whether something was asked for that was written before."""
-        state = self._ready()
-        draft = Draft(state, DatabaseLookups(self._connected(), self._known), exact=exact)
+        state = self._state if self._connection is not None else None
+        if state is None:
+            state = self._ready()
+        draft = Draft(state, self._lookups, exact=exact)
         for waiting in group:
             request = waiting.what
             waiting.error = None
@@ -179,16 +184,14 @@ class Writer:
             cursor = raw.cursor()
             if self._begin:
                 cursor.execute(self._begin)
-            for statement, rows in (
-                (sql.insert_account, draft.account_rows),
-                (sql.insert_balance, fresh),
-                (sql.insert_transfer, draft.transfer_rows),
-                (sql.insert_pending, draft.pending_rows),
-                (sql.end_pending, draft.end_rows),
-                (sql.update_balance, moved),
-            ):
-                if rows:
-                    send(cursor, statement, rows)
+            if draft.account_rows:
+                send(cursor, sql.insert_account, draft.account_rows)
+                send(cursor, sql.insert_balance, fresh)
+            send(cursor, sql.insert_transfer, draft.transfer_rows)
+            if draft.pending_rows or draft.end_rows:
+                send(cursor, sql.insert_pending, draft.pending_rows)
+                send(cursor, sql.end_pending, draft.end_rows)
+            send(cursor, sql.update_balance, moved)
             if signed:
                 cursor.execute(sql.insert_checkpoint, signed)
             cursor.execute(sql.update_meta, head)
@@ -200,15 +203,13 @@ class Writer:
     def _balance_rows(self, draft: Draft, state: State) -> tuple[list[Row], list[Row]]:
         """Balances of accounts that are new, and of those that are there."""
         total, known, opened = self._statements.total, state.accounts, draft.opened
-        fresh: list[Row] = [
-            (seq, *map(total, draft.touched.get(number, Balance())))
-            for number, (seq, _) in opened.items()
-        ]
-        moved: list[Row] = [
-            (*map(total, balance), known[number][0])
-            for number, balance in draft.touched.items()
-            if number not in opened
-        ]
+        fresh: list[Row] = []
+        moved: list[Row] = []
+        for number, balance in draft.touched.items():
+            if number not in opened:
+                moved.append((*map(total, balance), known[number][0]))
+        for number, (seq, _) in opened.items():
+            fresh.append((seq, *map(total, draft.touched.get(number, Balance()))))
         return fresh, moved
 
     def _remember(self, draft: Draft, state: State, frontier: Frontier) -> None:
