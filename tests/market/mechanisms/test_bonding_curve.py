@@ -94,7 +94,7 @@ def test_burn() -> None:
     [(1.0, 1.0, 2.0), (2.0, 1.4142135623730951, 2.8284271247461903), (9.0, 3.0, 6.0)],
 )
 def test_supply_and_price_of_the_authors(reserve: float, supply: float, price: float) -> None:
-    """Q30: test_get_token_supply and test_get_token_price of the Commons Stack; the last by hand."""
+    """Q30: test_get_token_supply, test_get_token_price of the Commons Stack; the last by hand."""
     curve, tiny = ONE.curve(), uj(supply)
     assert float(curve.reserve_nano(tiny)) / 1e9 == pytest.approx(reserve, rel=2e-6)
     assert float(curve.price_nano(tiny)) / 1e3 == pytest.approx(price, rel=1e-6)

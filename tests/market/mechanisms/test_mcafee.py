@@ -1,4 +1,4 @@
-"""McAfee's double auction: the rule as the paper tells it, truth against every lie on a grid.
+"""McAfee's double auction: the rule on sorted lists, truth against every lie on a grid.
 
 Spec: docs/spec/auctions.md, U9 to U13. Prices per J, units of 1 J.
 """

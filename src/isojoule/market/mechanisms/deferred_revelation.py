@@ -111,9 +111,10 @@ class DeferredRevelation:
         ),
         checked="at second hand only: reserve, collateral and one auction against another "
         "implementation of Chitra, Ferreira, Kulkarni (github.com/ziruiryanwang/broadcast-dra), "
-        "which names the collateral as that paper's theorem 21; it takes the formula at alpha "
-        "itself, and not the least up to alpha. By calculation: no ladder of planted bids pays "
-        "against it in the tests, and against less one does. The papers were not read.",
+        "which calls the collateral that paper's theorem 21; it takes the formula at alpha itself, "
+        "and not the least up to alpha. By calculation, on a grid: no ladder of planted bids pays "
+        "against the collateral, and one does against the reserve alone where the hazard rate "
+        "falls. The papers themselves were not read.",
     )  # fmt: skip
 
     def __post_init__(self) -> None:

@@ -46,8 +46,8 @@ class Gda(Posted):
     rate_w
         Continuous only: energy that is released, J a second.
 
-    Other names: GDA. Source: Frankie, Robinson, White, Andy8052, "Gradual Dutch Auctions", Paradigm,
-    2022. Checked against its authors' code (github.com/FrankieIsLost/gradual-dutch-auction).
+    Other names: GDA. Source: Frankie, Robinson, White, Andy8052, "Gradual Dutch Auctions",
+    Paradigm, 2022; checked against its code (github.com/FrankieIsLost/gradual-dutch-auction).
     Spec: docs/spec/sequential.md, Q17 to Q21 and Q26 to Q29.
     """
 

@@ -46,8 +46,9 @@ class Vrgda(Posted):
     unit_j
         Energy of a unit, J.
 
-    Other names: VRGDA. Source: transmissions11, Frankie, White, "Variable Rate GDAs", Paradigm, 2022.
-    Checked against its authors' code (github.com/transmissions11/VRGDAs). Spec: docs/spec/sequential.md, Q15 to Q22.
+    Other names: VRGDA. Source: transmissions11, Frankie, White, "Variable Rate GDAs", Paradigm,
+    2022; checked against its code (github.com/transmissions11/VRGDAs). Spec:
+    docs/spec/sequential.md, Q15 to Q22.
     """
 
     side: str = "sell"
