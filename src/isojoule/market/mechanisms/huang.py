@@ -77,7 +77,8 @@ class Huang:
         checked=(
             "at second hand only: prices, trades and the cut against the examples of PyMarket "
             "(Kiedanski, Kofman, Horta 2019, github.com/gus0k/pymarket), which follows the paper "
-            "and its footnote on page 8. They agree. The paper itself was not read."
+            "and its footnote on page 8, and against that code on 300 random books. All agree. "
+            "The paper itself was not read."
         ),
         how=(
             "Everybody wants to buy or to sell so much at one price. Bids are sorted from dear to "

@@ -69,8 +69,8 @@ class TradeReduction:
         ),
         checked=(
             "at second hand only: against E. Segal-Halevi's code of McAfee's rule without its "
-            "first proposal (github.com/erelsgl/auctions, mcafee_protocol.py). It agrees. The "
-            "papers themselves were not read."
+            "first proposal (github.com/erelsgl/auctions, mcafee_protocol.py), also on 300 "
+            "random books. It agrees. The papers themselves were not read."
         ),
         how=(
             "Everybody wants to buy or to sell one unit. Bids are sorted from dear to cheap, asks "
