@@ -70,7 +70,9 @@ class BondingCurve:
         Share that is kept of what somebody gets who brings energy, 0 or more and below 1.
 
     Other names: ABC, automated market maker. Source: Zargham, Shorish, Paruch 2020 (From
-    curved bonding to configuration spaces, IEEE ICBC). Spec: docs/spec/sequential.md, Q30 to Q36.
+    curved bonding to configuration spaces, IEEE ICBC). Checked against the Commons Stack's code
+    (github.com/commons-stack/commons-simulator, abcurve.py); the paper itself was not read.
+    Spec: docs/spec/sequential.md, Q30 to Q36.
     """
 
     pool: str = "pool"
@@ -120,6 +122,10 @@ class BondingCurve:
         "from rising prices: it is no investment.",
         other_names=("augmented bonding curve", "ABC"),
         sources=("Zargham, Shorish, Paruch 2020, IEEE ICBC, doi 10.1109/ICBC48266.2020.9169474",),
+        checked="the curve, what is minted and what is returned against the Commons Stack's code "
+        "and tests (github.com/commons-stack/commons-simulator, abcurve.py and abcurve_test.py) "
+        "and BlockScience's (github.com/BlockScience/Risk-Adjusted-Bonding-Curves). They agree. "
+        "The exit tax is taken off outside of that curve, as here. The paper itself was not read.",
     )
 
     def __post_init__(self) -> None:
