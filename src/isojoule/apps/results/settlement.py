@@ -11,13 +11,16 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from isojoule.apps.results.chapters import Settling, Told, check_chapters, write_chapters
+from isojoule.apps.results.settled import SettledPeriod
 from isojoule.apps.results.stretch import stretches
 from isojoule.core.errors import InputError, InvariantError
 from isojoule.core.transfer import ENERGY
@@ -34,48 +37,26 @@ from isojoule.settlement.surplus import Shares, share_surplus
 
 
 @dataclass(frozen=True, eq=False)
-class SettledPeriod:
-    """One period in money and energy, from the ledger.
-
-    Attributes
-    ----------
-    name, end_s
-        Of the period; its end in s since 1970.
-    stretch, settled
-        What was told, and what followed.
-    booked
-        The transfers of trade, imbalance and fees, then those of dividends.
-    paid_nano
-        What each account of money paid (negative: received), by name.
-    energy_uj
-        What each account of energy received, by name.
-    shares
-        How the operator's line was shared.
-    """
-
-    name: str
-    end_s: int
-    stretch: Stretch
-    settled: Settled
-    booked: tuple[Booked, ...]
-    paid_nano: dict[str, int]
-    energy_uj: dict[str, int]
-    shares: Shares
-
-    def fees_nano(self) -> dict[str, int]:
-        """What the members paid in fees, by the account that received them."""
-        return {
-            name: -nano for name, nano in self.paid_nano.items() if name.startswith("fee/") and nano
-        }
-
-
-@dataclass(frozen=True, eq=False)
 class SettledRun:
     """All periods, and the ledger that holds them."""
 
-    rules: Rules
+    settling: Settling
     ledger: MemoryLedger
-    periods: tuple[SettledPeriod, ...] = field(default_factory=tuple)
+    told: dict[str, Told]
+
+    @property
+    def rules(self) -> Rules:
+        """By which it was settled."""
+        return self.settling.rules
+
+    @cached_property
+    def periods(self) -> tuple[SettledPeriod, ...]:
+        """The periods, with what chapters add to what accounts paid."""
+        told = self.told.values()
+        return tuple(
+            replace(p, paid_nano=_sum(p.paid_nano, (t.paid_nano.get(p.name, {}) for t in told)))
+            for p in self.settling.periods
+        )
 
     @property
     def head(self) -> Head:
@@ -102,7 +83,8 @@ def settle_run(folder: Path, scenario: Scenario, rules: Rules, run: str, seed: i
         _settle_period(ledger, period, stretch, rules, run, seed)
         for period, stretch in stretches(folder, scenario, rules.netting)
     ]
-    return SettledRun(rules, ledger, tuple(periods))
+    settling = Settling(folder, scenario, rules, run, seed, tuple(periods))
+    return SettledRun(settling, ledger, write_chapters(settling, ledger, _as_it_happens))
 
 
 def settlement_summary(settled: SettledRun) -> dict[str, Any]:
@@ -116,6 +98,7 @@ def settlement_summary(settled: SettledRun) -> dict[str, Any]:
             "transfers": sum(part.count for _, part in settled.booked()),
         },
         "periods": [_period_summary(period) for period in settled.periods],
+        **{name: told.summary for name, told in settled.told.items()},
     }
 
 
@@ -161,6 +144,7 @@ def check_rules(scenario: Scenario, rules: Rules) -> None:
     )  # fmt: skip
     if isinstance(refused, Refused):
         raise _cannot_share(rules, refused)
+    check_chapters(scenario, rules)
 
 
 def _cannot_share(rules: Rules, refused: Refused) -> InputError:
@@ -207,6 +191,7 @@ def keep(settled: SettledRun, url: str) -> int:
                     remedy="use another ledger, or a run with the same inputs and rules",
                 )
             count += part.count
+        write_chapters(settled.settling, ledger, lambda _: time.time_ns())
     return count
 
 
@@ -273,6 +258,19 @@ def _share(
 def _write(ledger: MemoryLedger, booked: Booked, now_ns: int) -> None:
     for refused in write(ledger, booked, now_ns):
         raise InvariantError(f"the ledger of a run refused: {refused.answer.reason}")
+
+
+def _as_it_happens(at_s: int) -> int:
+    """The clock of a run's own ledger: everything is written when it happens."""
+    return at_s * 10**9
+
+
+def _sum(paid: dict[str, int], more: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    out = dict(paid)
+    for part in more:
+        for name, nano in part.items():
+            out[name] = out.get(name, 0) + nano
+    return out
 
 
 def _balances(ledger: MemoryLedger) -> tuple[dict[str, int], dict[str, int]]:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from isojoule.apps.results.settlement import SettledPeriod
+from isojoule.apps.results.settled import SettledPeriod
 from isojoule.apps.statements.reasons import HomeReasons, MarketFiles
 from isojoule.apps.statements.words import Namer
 from isojoule.apps.statements.worlds import Alone, alone_of

@@ -33,9 +33,9 @@ CLEARING = "clearing/cash"
 class Code(IntEnum):
     """What a transfer is for."""
 
-    OBLIGATION = 20
-    SET_OFF = 21
-    CASH = 22
+    OBLIGATION = 30
+    SET_OFF = 31
+    CASH = 32
 
 
 class Notices(NamedTuple):

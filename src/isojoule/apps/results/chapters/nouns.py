@@ -1,0 +1,78 @@
+"""What a chapter is, what it may read, and what it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from isojoule.apps.results.settled import SettledPeriod
+from isojoule.microworld.scenario import Scenario
+from isojoule.settlement.ledger.port import Ledger
+from isojoule.settlement.rules import Rules
+
+Clock = Callable[[int], int]
+"""The time of writing, ns since 1970, of what happens at a time, s since 1970."""
+
+
+@dataclass(frozen=True, eq=False)
+class Settling:
+    """All that a chapter may read.
+
+    Attributes
+    ----------
+    folder
+        Of the run, with its tables.
+    scenario, rules
+        As they were run.
+    run, seed
+        Name of the run, from which ids follow; and what chance follows from.
+    periods
+        As settled, in the order of time.
+    """
+
+    folder: Path
+    scenario: Scenario
+    rules: Rules
+    run: str
+    seed: int
+    periods: tuple[SettledPeriod, ...]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a chapter tells.
+
+    Attributes
+    ----------
+    summary
+        For `summary.json`; plain data.
+    paid_nano
+        By period: what accounts of money paid besides, by name. It counts as theirs in every
+        comparison; what only changes when something is paid does not belong here.
+    """
+
+    summary: dict[str, Any]
+    paid_nano: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+class Chapter(NamedTuple):
+    """A chapter.
+
+    Attributes
+    ----------
+    name
+        Its key in `settlement` of `summary.json`.
+    asked
+        Whether the rules ask for it.
+    write
+        Writes its transfers, and tells.
+    check
+        Raises `InputError` where scenario and rules do not fit it, before any work.
+    """
+
+    name: str
+    asked: Callable[[Rules], bool]
+    write: Callable[[Settling, Ledger, Clock], Told]
+    check: Callable[[Scenario, Rules], None]
