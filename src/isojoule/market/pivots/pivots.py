@@ -188,7 +188,7 @@ def pivots_of(
             mesh = mesh_of(book, grid, again, parties)
             whole = optimal(book, grid, again) if mesh is not None else stands
     left = np.flatnonzero(busy & ~local.known).tolist()
-    warm = warm_of(book, grid, found, parties, stands.total) if left else None
+    warm = warm_of(book, grid, found, parties, stands.total, seed) if left else None
     for i in left:
         changed = warm.change(i) if warm is not None else None
         near = mesh.pivot(i) if mesh is not None else None

@@ -40,7 +40,7 @@ class Warm(Protocol):
 
 
 def warm_of(
-    book: Book, grid: Grid, found: Allocation, parties: Parties, value: float
+    book: Book, grid: Grid, found: Allocation, parties: Parties, value: float, seed: bytes
 ) -> Warm | None:
     """The optimum of a book to start from, or None where there is no such way.
 
@@ -50,6 +50,8 @@ def warm_of(
         The book and the optimum that is paid for.
     value
         Its welfare, standing losses that are served included, money.
+    seed
+        As in `isojoule.market.best`.
     """
     if book.network in ("dc", "lindistflow"):
         from isojoule.market.pivots.warm_limits import limits_of
@@ -62,4 +64,8 @@ def warm_of(
         # where worths below 0 were lifted, or ways shut, another program was solved
         near = rows.value is not None and abs(rows.value - value) <= SAME * rows.size
         return rows if near else None
+    if book.indivisible and found.taken is not None:
+        from isojoule.market.pivots.warm_choices import WarmChoices
+
+        return WarmChoices(book, grid, found, parties, value, seed)
     return None
