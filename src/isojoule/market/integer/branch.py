@@ -75,7 +75,7 @@ class Solved(NamedTuple):
 class Shares:
     """The program with shares instead of yes and no, of one book.
 
-    It fits (`fits`) where every unit has energy.
+    Units that have energy (`has`) take part in it.
     """
 
     def __init__(self, relaxation: Lagrangian, dearest: float) -> None:
@@ -126,9 +126,8 @@ class Shares:
         self.head[self.leg_unit[first]] = self.at_leg[first]
         self.unit_size[self.leg_unit[first]] = self.size[first] / e
         self.head[soft] = self.at_soft
-        known = np.zeros(units.count, bool)
-        known[self.leg_unit] = known[soft] = True
-        self.fits = bool(known.all())
+        self.has = np.zeros(units.count, bool)
+        self.has[self.leg_unit] = self.has[soft] = True
         self.pattern = analyse(
             nodes + own[:1].size, n.arc_tail.astype(np.int32), n.arc_head.astype(np.int32)
         )
@@ -140,6 +139,8 @@ class Shares:
         rows, low, high = [], [], []
 
         def add(parts: list[tuple[int, float]], least: float, most: float) -> None:
+            if not parts:
+                return
             row = np.zeros(width)
             for at, value in parts:
                 row[at] += value
@@ -154,7 +155,7 @@ class Shares:
             mine = self.energy / float(self.size[at])
             add([(int(self.at_leg[at]), mine), (int(self.head[u]), -float(share[u]))], 0.0, 0.0)
         for number in range(r.units.groups):
-            members = np.flatnonzero(r.units.group == number).tolist()
+            members = np.flatnonzero(self.has & (r.units.group == number)).tolist()
             add([(int(self.head[u]), float(share[u])) for u in members], -np.inf, 1.0)
         p = r.columns.pieces
         for i in np.flatnonzero((r.piece_unit >= 0) & (p.hi > p.lo)).tolist():
@@ -190,6 +191,7 @@ class Shares:
         if warm and not found.residual < 1e3 * TOLERANCE:
             found = maximise_bordered(program, self.pattern, self._nothing(), False, TOLERANCE)
         share = np.clip(found.y[self.head] / self.unit_size, 0.0, 1.0)
+        share = np.where(self.has, share, 0.0)
         price = found.node[: n.nodes] * self.price
         lacks = float(np.abs(found.y[self.at_spare]).sum())
         return Solved(found, share, price[n.node_of], lacks)

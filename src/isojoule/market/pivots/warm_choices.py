@@ -61,12 +61,14 @@ class WarmChoices:
         self.shares = Shares(r, self.search.master.dearest)
         nothing = Shut(*(np.zeros(o.size, bool) for o in
                          (self.piece_owner, self.link_owner, self.unit_owner)))  # fmt: skip
-        self.root = self.shares.solve(self.search.open(), nothing, None).point
+        open_ = self.search.open()
+        self.fits = not np.any(~self.shares.has & (open_ < 0))  # else there is worth without energy
+        self.root = self.shares.solve(open_, nothing, None).point
         self.size = math.fsum(np.abs(found.offer_value).tolist())
 
     def change(self, number: int) -> Change | None:
         """See `isojoule.market.pivots.warm.Warm`."""
-        if not self.shares.fits:
+        if not self.fits:
             return None
         shut = Shut(*(o == number for o in (self.piece_owner, self.link_owner, self.unit_owner)))
         book, grid = without(self.book, self.grid, self.parties.name(number))

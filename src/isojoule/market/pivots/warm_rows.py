@@ -117,8 +117,10 @@ class WarmRows:
         self.rows = np.zeros((0, self.pieces + self.arcs))
         self.row_lo, self.row_hi = np.zeros(0), np.zeros(0)
         self._add(limits.first)
+        self.least_size = 0.0
         nobody = np.zeros(self.pieces, bool), np.zeros(self.arcs, bool)
         self.whole = self._solve(*nobody, None)
+        self.least_size = self.size  # the worths by which digits are measured, of who is left, too
 
     @property
     def value(self) -> float | None:
@@ -281,7 +283,7 @@ class WarmRows:
         carried = float((price * np.abs(f)).sum())
         lacking = float((dual * over).sum()) + float(np.minimum(left, 0.0).sum())
         size = float(np.abs(integral(c.pieces, x)).sum()) + carried
-        if not gap <= max(CLOSED * abs(worth - carried), DIGITS * size):
+        if not gap <= max(CLOSED * abs(worth - carried), DIGITS * max(size, self.least_size)):
             return None
         return _Solved(found, worth - carried + lacking + 0.5 * gap, gap, size)
 
