@@ -274,14 +274,17 @@ class WarmRows:
         profit = (slope - bend * f) * f
         best = np.maximum.reduce([(slope - bend * g) * g for g in (*ends, peak)])
         gap += float(np.maximum(best - profit, 0.0).sum())
-        at_rows = (self.rows @ u) / e
-        limit = np.where(row > 0.0, self.row_hi, np.where(row < 0.0, self.row_lo, 0.0))
-        left = row * (limit - np.where(row == 0.0, 0.0, at_rows)) * (e * self.price)
-        gap += float(np.maximum(left, 0.0).sum())
+        # rows stand where the solver has them; what lacks there counts as at nodes, at its price
+        first = self.pieces + self.arcs
+        side, unit = found.side[first:], e * self.price
+        stands = np.where(side < 0, self.row_lo, np.where(side > 0, self.row_hi, found.y[first:]))
+        limit = np.where(row > 0.0, self.row_hi, np.where(row < 0.0, self.row_lo, stands))
+        gap += float(np.maximum(row * (limit - stands), 0.0).sum()) * unit
+        beside = float((row * (stands - (self.rows @ u) / e)).sum()) * unit
         over = np.bincount(n.arc_head, (n.gain[link] - loss * f) * f, n.nodes)
         over = over - np.bincount(n.arc_tail, f, n.nodes) - np.bincount(c.node, x, n.nodes)
         carried = float((price * np.abs(f)).sum())
-        lacking = float((dual * over).sum()) + float(np.minimum(left, 0.0).sum())
+        lacking = float((dual * over).sum()) + beside
         size = float(np.abs(integral(c.pieces, x)).sum()) + carried
         if not gap <= max(CLOSED * abs(worth - carried), DIGITS * max(size, self.least_size)):
             return None
