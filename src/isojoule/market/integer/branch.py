@@ -224,25 +224,29 @@ def best_of(
     root = shares.solve(open_, shut, start)
     gains = r.gains(root.duals)
     best: Chosen | None = None
+    least = -math.inf  # what is not searched has no more
 
-    def try_(choice: Bools) -> None:
-        nonlocal best
+    def try_(choice: Bools, *, last: bool = False) -> None:
+        """See whether a choice is better; the last of its branch is ruled out by a bound alone."""
+        nonlocal best, least
         if choice.tobytes() in search.known:
             return
         seen = shares.solve(choice.astype(np.int8), shut, root.point)
         most = r.bound(r.gains(seen.duals), choice.astype(np.int8))
-        if seen.lacks > LACKS or (best is not None and most <= best.value):
+        if (seen.lacks > LACKS and not last) or (best is not None and most <= best.value):
             return
         found = search.clear(choice)
         if isinstance(found, Chosen) and (best is None or found.value > best.value):
             best = found
+        elif not isinstance(found, Chosen):
+            least = max(least, most)
 
     def rank_(choice: Bools) -> float:
         return -r.bound(gains, choice.astype(np.int8))
 
-    for choice in sorted(known, key=rank_):
+    for choice in sorted((one & (open_ != 0) for one in known), key=rank_):
         if best is None or -rank_(choice) > best.value:
-            try_(choice & (open_ != 0))
+            try_(choice)
     try_((root.share > 0.5) & (open_ != 0))
     if best is None:
         nothing = search.clear(np.zeros(open_.size, bool))
@@ -250,7 +254,7 @@ def best_of(
             return None
         best = nothing
     heap = [(-r.bound(gains, open_), 0, open_, root)]
-    number, least = 1, -math.inf
+    number = 1
     while heap:
         assert best is not None
         bound, _, fixed, solved = heapq.heappop(heap)
@@ -259,7 +263,7 @@ def best_of(
         fixed = settled(r, r.gains(solved.duals), fixed, best.value)
         part = np.where(fixed < 0, np.minimum(solved.share, 1.0 - solved.share), -1.0)
         if part.max(initial=-1.0) < 0.0:
-            try_(fixed == 1)
+            try_(fixed == 1, last=True)
             continue
         at = int(np.argmax(part))
         if part[at] <= WHOLE:

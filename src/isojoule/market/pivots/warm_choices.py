@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from isojoule.grid import Grid
 from isojoule.market.allocation import Allocation
 from isojoule.market.book import Book
-from isojoule.market.integer.allocate import Chosen, Search
+from isojoule.market.integer.allocate import SAME, Chosen, Search
 from isojoule.market.integer.branch import Shares, Shut, best_of
 from isojoule.market.integer.less import less
 from isojoule.market.integer.units import choice_from
@@ -80,6 +80,8 @@ class WarmChoices:
         if found is None:
             return None
         best, bound = found
+        if bound > best.value + SAME * best.scale:  # a choice that could not be cleared
+            return None
         if all(not np.array_equal(best.choice, choice) for choice in known):
             self.others.append(best.choice)
         total, size = _total(search, best)

@@ -2,8 +2,8 @@
 
 On `dc` and `lindistflow` few limits bind, and only these are rows of the program, with a node for
 all that is balanced together (`isojoule.market.pivots.warm_limits`). The optimum of all is found
-once. Without a participant the program is solved from there, with its offers and links closed; a
-limit that is passed becomes a row, and stays one for all who follow.
+once. Without a participant the program is solved from there, with its offers closed; a limit
+ that is passed becomes a row, and stays one for all who follow.
 
 Each optimum is proved before it counts: by weak duality nobody's prices let the others have more
 than what all take at these prices, alone, and they have what the program says. Rows that are no
@@ -21,8 +21,6 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from isojoule.grid.formulation import Network
 from isojoule.kernels.bordered import Bordered, Point, maximise_bordered
@@ -107,7 +105,6 @@ class WarmRows:
         count = min(owner.size, parties.offer.size)
         owner[:count] = parties.offer[:count]
         self.owner = owner[c.offer]
-        self.link_owner = parties.link[: n.tail.size][n.arc_link]
         worth = np.abs(p.a) + p.b
         self.energy = float(typical(p.lo, p.hi, 1e-6))
         money = typical(np.zeros(worth.size), np.where(p.hi > p.lo, worth, 0.0), 1e-15)
@@ -118,8 +115,7 @@ class WarmRows:
         self.row_lo, self.row_hi = np.zeros(0), np.zeros(0)
         self._add(limits.first)
         self.least_size = 0.0
-        nobody = np.zeros(self.pieces, bool), np.zeros(self.arcs, bool)
-        self.whole = self._solve(*nobody, None)
+        self.whole = self._solve(np.zeros(self.pieces, bool), None)
         self.least_size = self.size  # the worths by which digits are measured, of who is left, too
 
     @property
@@ -134,10 +130,10 @@ class WarmRows:
 
     def change(self, number: int) -> Change | None:
         """What the others' welfare is without a party, less that of all; None if not proved."""
-        if self.whole is None:
+        # without a link, others hold the voltages behind it, and limits are not the same
+        if self.whole is None or np.any(self.parties.link == number):
             return None
-        own, links = self.owner == number, self.link_owner == number
-        rest = self._solve(own, links, self.whole.point)
+        rest = self._solve(self.owner == number, self.whole.point)
         if rest is None:
             return None
         money, size = rest.value - self.whole.value, rest.size + self.whole.size
@@ -162,29 +158,22 @@ class WarmRows:
             self.row_hi = np.append(self.row_hi, [high for _, _, _, high in rows])
         return bool(rows)
 
-    def _bounds(self, own: Bools, links: Bools) -> tuple[Floats, Floats]:
-        """Bounds of pieces and arcs, J, without a party, and without what has only one answer."""
+    def _bounds(self, own: Bools) -> tuple[Floats, Floats]:
+        """Bounds of pieces and arcs, J, without some pieces, and what has only one answer."""
         n, c = self.limits.network, self.limits.columns
         lo, hi = np.where(own, 0.0, c.pieces.lo), np.where(own, 0.0, c.pieces.hi)
-        arc_lo, arc_hi = np.where(links, 0.0, n.arc_lo), np.where(links, 0.0, n.arc_hi)
-        part = n.part
-        if links.any():
-            open_ = (arc_hi > 0.0) | (arc_lo < 0.0)
-            ends = n.arc_tail[open_], n.arc_head[open_]
-            graph = coo_array((np.ones(ends[0].size), ends), shape=(n.nodes, n.nodes))
-            part = connected_components(graph, directed=False)[1]
         sells, buys = np.zeros((2, n.nodes), bool)
-        sells[part[c.node[lo < 0.0]]] = True
-        buys[part[c.node[hi > 0.0]]] = True
-        dead = ~(sells & buys)[part]
-        at, at_arc = dead[c.node], dead[n.arc_tail]
-        lo[at] = hi[at] = 0.0
-        arc_lo[at_arc] = arc_hi[at_arc] = 0.0
+        sells[n.part[c.node[lo < 0.0]]] = True
+        buys[n.part[c.node[hi > 0.0]]] = True
+        alive = (sells & buys)[n.part]
+        at, at_arc = alive[c.node], alive[n.arc_tail]
+        lo, hi = np.where(at, lo, 0.0), np.where(at, hi, 0.0)
+        arc_lo, arc_hi = np.where(at_arc, n.arc_lo, 0.0), np.where(at_arc, n.arc_hi, 0.0)
         return np.concatenate([lo, arc_lo]), np.concatenate([hi, arc_hi])
 
-    def _solve(self, own: Bools, links: Bools, start: Point | None) -> _Solved | None:
-        """The optimum without some pieces and arcs, from a start, within all limits."""
-        lo, hi = self._bounds(own, links)
+    def _solve(self, own: Bools, start: Point | None) -> _Solved | None:
+        """The optimum without some pieces, from a start, within all limits."""
+        lo, hi = self._bounds(own)
         for _ in range(ROUNDS):
             if self.row_lo.size > MOST_ROWS:
                 return None
