@@ -1,5 +1,4 @@
-"""Payments by pivots where one more solution each would be slow: meshes on dc, feeders with limits
-of voltage, and bundles.
+"""Payments by pivots on meshes with full lines, feeders with limits of voltage, and of bundles.
 
     python -m benchmarks.pivots_warm [meshed | feeder | bundles] [size] [--cold N]
 

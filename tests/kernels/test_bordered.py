@@ -49,9 +49,7 @@ def program_of(seed: int, *, curved: bool) -> tuple[Bordered, Pattern]:
         rng.uniform(0.01, 0.1, arcs),
         np.zeros(n),
         rng.uniform(-1.0, 1.0, (rows, pieces + arcs)),
-        np.concatenate(
-            [np.where(sells, -size, 0.0), np.zeros(arcs), -rng.uniform(0.1, 1.0, rows)]
-        ),
+        np.concatenate([np.where(sells, -size, 0.0), np.zeros(arcs), -rng.uniform(0.1, 1.0, rows)]),
         np.concatenate(
             [np.where(sells, 0.0, size), rng.uniform(0.5, 4.0, arcs), rng.uniform(0.1, 1.0, rows)]
         ),

@@ -13,9 +13,8 @@ variable, so that every variable is eliminated from the Newton system, and what 
     [ G'  S ]   and a dense border, one equation per row.
 
 The border is projected, S - G' inv(M) G = sum of w (c - B' inv(M) G)(c - B' inv(M) G)' over the
-variables, which is never below 0, whatever the digits. A solve takes O(rows**2 * variables), so
-rows must be few: those that bind, or may. (Woodbury's identity, turned around; Nocedal, Wright 2006,
-ch. 16.)
+variables, which is never below 0, whatever the digits (`isojoule.kernels.border`). A step takes
+O(rows**2 * variables), so rows must be few: those that bind, or may.
 
 It starts from what is known, moved a little inside its bounds, or from nothing. All quantities are
 scaled by the caller, so that typical ones are near 1.
@@ -29,8 +28,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from isojoule.kernels.border import Bordered, eliminate, gather, solve_bordered, times_prices
 from isojoule.kernels.compile import inline, kernel
-from isojoule.kernels.ldl import Pattern, factor, solve
+from isojoule.kernels.ldl import Pattern
 
 Floats = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -45,30 +45,7 @@ NEAR = 1e-6
 INSIDE = 1e-2
 """How far inside its bounds a known start is moved, scaled, and the least multiplier there."""
 
-
-class Bordered(NamedTuple):
-    """Data of the program: pieces (P,), arcs (A,), nodes (n,), rows (R,), all scaled.
-
-    `lo` and `hi` are those of pieces, arcs and rows, one behind the other; `rows` has a column for
-    each piece and arc. `arc_slot` as in `isojoule.kernels.interior_point`.
-    """
-
-    piece_node: Index
-    a: Floats
-    b: Floats
-    c0: Floats
-    c1: Floats
-    k: Floats
-    arc_tail: Index
-    arc_head: Index
-    arc_slot: Index
-    gain: Floats
-    loss: Floats
-    price: Floats
-    inject: Floats
-    rows: Floats
-    lo: Floats
-    hi: Floats
+__all__ = ["Bordered", "Point", "maximise_bordered"]
 
 
 class Point(NamedTuple):
@@ -109,128 +86,6 @@ def _begin(y0: float, lo: float, hi: float, warm: bool) -> float:
     if has_lo:
         return lo + 0.5 * width
     return hi - 0.5 * width if has_hi else 0.0
-
-
-@kernel
-def _times(p: Bordered, slope: Floats, prices: Floats, rows: Floats, out: Floats) -> None:
-    """What prices of nodes and rows cost each variable, per unit; into `out` (P + A + R,)."""
-    pieces, arcs = p.a.size, p.gain.size
-    piece_node, tail, head = p.piece_node, p.arc_tail, p.arc_head
-    for i in range(pieces):
-        out[i] = prices[piece_node[i]]
-    for e in range(arcs):
-        out[pieces + e] = prices[tail[e]] - slope[e] * prices[head[e]]
-    for r in range(rows.size):
-        out[pieces + arcs + r] = -rows[r]
-        if rows[r] != 0.0:
-            mine, price = p.rows[r], rows[r]
-            for i in range(pieces + arcs):
-                out[i] += mine[i] * price
-
-
-@kernel
-def _gather(p: Bordered, slope: Floats, values: Floats, node: Floats, row: Floats) -> None:
-    """The transpose of `_times`: into `node` (n,) and `row` (R,)."""
-    pieces, arcs = p.a.size, p.gain.size
-    piece_node, tail, head = p.piece_node, p.arc_tail, p.arc_head
-    node[:] = 0.0
-    for i in range(pieces):
-        node[piece_node[i]] += values[i]
-    for e in range(arcs):
-        node[tail[e]] += values[pieces + e]
-        node[head[e]] -= slope[e] * values[pieces + e]
-    for r in range(row.size):
-        mine = p.rows[r]
-        total = -values[pieces + arcs + r]
-        for i in range(pieces + arcs):
-            total += mine[i] * values[i]
-        row[r] = total
-
-
-@kernel
-def _eliminate(
-    p: Bordered, pattern: Pattern, slope: Floats, weight: Floats, l_values: Floats,
-    d: Floats, against: Floats, border: Floats, dense: Floats,
-) -> None:  # fmt: skip
-    """Factor the Newton system: nodes into `l_values` and `d`, rows into `dense` (Cholesky).
-
-    `against` gets G', row by row, and `border` inv(M) G.
-    """
-    pieces, arcs, n, rows = p.a.size, p.gain.size, d.size, p.rows.shape[0]
-    diagonal, upper = np.zeros(n), np.zeros(pattern.column_rows.size)
-    work = np.zeros(n)
-    for i in range(pieces):
-        diagonal[p.piece_node[i]] += weight[i]
-    for e in range(arcs):
-        w, slot = weight[pieces + e], p.arc_slot[e]
-        if slot < 0:
-            diagonal[p.arc_tail[e]] += w * (1.0 - slope[e]) ** 2
-        else:
-            diagonal[p.arc_tail[e]] += w
-            diagonal[p.arc_head[e]] += w * slope[e] ** 2
-            upper[slot] -= w * slope[e]
-    for v in range(n):
-        if diagonal[v] == 0.0:
-            diagonal[v] = 1.0
-    factor(pattern, diagonal, upper, l_values, d, work)
-    if rows == 0:
-        return
-    total = weight.size
-    project = np.zeros((rows, total))
-    unit, none = np.zeros(rows), np.zeros(0)
-    values = np.empty(total)
-    for r in range(rows):
-        mine = p.rows[r]
-        for i in range(pieces + arcs):
-            values[i] = weight[i] * mine[i]
-        _gather(p, slope, values, against[r], none)
-        border[r] = against[r]
-        solve(pattern, l_values, d, border[r])
-        unit[:] = 0.0
-        unit[r] = 1.0
-        _times(p, slope, -border[r], unit, project[r])
-    for r in range(rows):
-        one = weight * project[r]
-        for s in range(r + 1):
-            other, sum_rs = project[s], 0.0
-            for i in range(total):
-                sum_rs += one[i] * other[i]
-            dense[r, s] = sum_rs
-    for r in range(rows):
-        for s in range(r + 1):
-            value = dense[r, s]
-            for q in range(s):
-                value -= dense[r, q] * dense[s, q]
-            if s < r:
-                dense[r, s] = value / dense[s, s]
-            elif value > 1e-15 * dense[r, r]:
-                dense[r, r] = math.sqrt(value)
-            else:  # rows that say the same: frozen, as in `factor`
-                dense[r, r] = 1e30 * math.sqrt(max(dense[r, r], 1.0))
-
-
-@kernel
-def _solve(
-    pattern: Pattern, l_values: Floats, d: Floats, border: Floats, dense: Floats, against: Floats,
-    node: Floats, row: Floats,
-) -> None:  # fmt: skip
-    """Solve in place; `against` is G', row by row, over nodes."""
-    rows = row.size
-    solve(pattern, l_values, d, node)
-    for r in range(rows):
-        for v in range(node.size):
-            row[r] -= against[r, v] * node[v]
-    for r in range(rows):
-        for s in range(r):
-            row[r] -= dense[r, s] * row[s]
-        row[r] /= dense[r, r]
-    for r in range(rows - 1, -1, -1):
-        for s in range(r + 1, rows):
-            row[r] -= dense[s, r] * row[s]
-        row[r] /= dense[r, r]
-    for r in range(rows):
-        for v in range(node.size):
-            node[v] -= border[r, v] * row[r]
 
 
 @kernel
@@ -293,14 +148,14 @@ def maximise_bordered(
     for step in range(MAX_STEPS):
         for e in range(arcs):
             slope[e] = p.gain[e] - 2.0 * p.loss[e] * y[pieces + e]
-        _gather(p, slope, y, rp, rr)
+        gather(p, slope, y, rp, rr)
         for v in range(n):
             rp[v] = p.inject[v] - rp[v]
         for e in range(arcs):  # what `slope` counts too little of a loss
             rp[p.arc_head[e]] += p.loss[e] * y[pieces + e] ** 2
         for r in range(rows):
             rr[r] = -rr[r]
-        _times(p, slope, lam, nu, cost)
+        times_prices(p, slope, lam, nu, cost)
         mu, worst = 0.0, 0.0
         for i in range(total):
             if fixed[i]:
@@ -366,7 +221,7 @@ def maximise_bordered(
             or not math.isfinite(worst)
         ):
             break
-        _eliminate(p, pattern, slope, weight, l_values, d, against, border, dense)
+        eliminate(p, pattern, slope, weight, l_values, d, against, border, dense)
         sigma_mu, alpha = 0.0, 1.0
         for phase in range(2):
             for i in range(total):
@@ -377,13 +232,13 @@ def maximise_bordered(
                     s -= (sigma_mu + (dy[i] * dzu[i] if phase else 0.0)) / su[i] - zu[i]
                 shift[i] = s
                 cost[i] = weight[i] * s
-            _gather(p, slope, cost, dlam, dnu)
+            gather(p, slope, cost, dlam, dnu)
             for v in range(n):
                 dlam[v] -= rp[v]
             for r in range(rows):
                 dnu[r] -= rr[r]
-            _solve(pattern, l_values, d, border, dense, against, dlam, dnu)
-            _times(p, slope, dlam, dnu, cost)
+            solve_bordered(pattern, l_values, d, border, dense, against, dlam, dnu)
+            times_prices(p, slope, dlam, dnu, cost)
             longest, after = 1.0, 0.0
             for i in range(total):
                 if fixed[i]:

@@ -71,7 +71,11 @@ def tied_choices(seed: int) -> tuple[Book, Grid]:
     grid = replace(meshed(3, links), loss_ppb=np.full(2, round(loss * 1e9), np.int64))
     offers = [offer("sun", 0, sell((rnd.choice((2.0, 4.0)), 0.0, rnd.choice((0.0, 1.0)))))]
     for i in range(rnd.randint(2, 6)):
-        price, size, at = rnd.choice((0.5, 1.0, 1.0, 2.0)), rnd.choice((1.0, 1.0, 2.0)), rnd.random()
+        price, size, at = (
+            rnd.choice((0.5, 1.0, 1.0, 2.0)),
+            rnd.choice((1.0, 1.0, 2.0)),
+            rnd.random(),
+        )
         who, v = f"p{i}", rnd.randrange(3)
         if at < 0.3:
             offers.append(bundle(who, [(v, size), ((v + 1) % 3, size)], 2.0 * price * size))

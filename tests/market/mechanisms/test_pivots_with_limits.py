@@ -20,10 +20,10 @@ from isojoule.market.verify import check_clearing
 from isojoule.valuation import Load
 from tests.market import feeders
 from tests.market.books import book_of, clear, offer, sell, uj
-from tests.market.meshes import meshed as ring
-from tests.market.meshes import random_case
 from tests.market.mechanisms.limited import astray, owned_feeder, seen_twice, tied_mesh, warm
 from tests.market.mechanisms.pivot_books import paid
+from tests.market.meshes import meshed as ring
+from tests.market.meshes import random_case
 
 CALM = settings(derandomize=True, deadline=None, max_examples=25)
 SEEDS = st.integers(0, 10**6)
@@ -114,7 +114,7 @@ def test_larger_books_take_no_other_solution(
     assert astray(rows) == []
     started = warm(book, grid)
     assert started is not None
-    found, parties, one, busy = started
+    found, parties, one, _ = started
     assert isinstance(one, WarmRows)
     assert np.any(np.abs(one.whole.point.row) > 1e-6)  # something binds
     monkeypatch.setattr(pivots, "worth_of", lambda *_: pytest.fail("a whole book was solved"))
@@ -146,7 +146,7 @@ def test_bounds_that_do_not_meet_are_no_answer(monkeypatch: pytest.MonkeyPatch) 
     book, grid = meshed(30, 3)
     started = warm(book, grid)
     assert started is not None
-    _, parties, one, busy = started
+    _, _, one, busy = started
     exact = {i: one.change(i) for i in busy.tolist()}
     monkeypatch.setattr(warm_rows, "TOLERANCE", 1e-4)
     monkeypatch.setattr(warm_rows, "SOLVED", 1.0)

@@ -92,9 +92,7 @@ class Search:
         self.known: dict[bytes, Chosen | NotSolved] = {}
         self.bound = math.inf
 
-    def best(
-        self, first: Bools | None = None, open_: Fixed | None = None
-    ) -> Chosen | NotSolved:
+    def best(self, first: Bools | None = None, open_: Fixed | None = None) -> Chosen | NotSolved:
         """The best choice; `bound` is then what the master program says cannot be passed.
 
         Parameters

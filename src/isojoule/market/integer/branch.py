@@ -205,7 +205,12 @@ class Shares:
 
 
 def best_of(
-    shares: Shares, search: Search, shut: Shut, open_: Fixed, known: list[Bools], start: Point | None
+    shares: Shares,
+    search: Search,
+    shut: Shut,
+    open_: Fixed,
+    known: list[Bools],
+    start: Point | None,
 ) -> tuple[Chosen, float] | None:
     """The best choice of a search, and what no choice passes; None where this does not tell.
 

@@ -70,7 +70,9 @@ class Lines:
         self.columns = columns._replace(
             node=linear.part[columns.node], offer_node=linear.part[columns.offer_node]
         )
-        self.first = self._limits(np.array(_binding(np.abs(found.side[LINES][linear.live])), np.int64))
+        self.first = self._limits(
+            np.array(_binding(np.abs(found.side[LINES][linear.live])), np.int64)
+        )
 
     def _limits(self, lines: Ints) -> list[Limit]:
         shift = self.linear.shift(lines)[self.at].T
@@ -86,7 +88,7 @@ class Lines:
     def passed(self, x: Floats, f: Floats) -> list[Limit]:
         """The lines that are too full when pieces receive x."""
         linear = self.linear
-        fed_in = -np.bincount(self.at, x, linear.nodes)
+        fed_in = -np.bincount(self.at, x, linear.nodes).astype(np.float64)
         flow = np.abs(linear.flows(linear.angles(fed_in)))
         over = flow - linear.capacity_j
         return self._limits(np.flatnonzero(over > PASSED * float(np.max(flow, initial=0.0))))
@@ -108,8 +110,8 @@ class Voltages:
             for v in _binding(np.abs(duals.voltage))
         ]
         cos, sin = facet_towards(duals.active, duals.reactive)
-        for e in _binding(np.hypot(duals.active, duals.reactive)):
-            rows.append(facet_row(feeder, e, float(cos[e]), float(sin[e])))
+        full = _binding(np.hypot(duals.active, duals.reactive))
+        rows += [facet_row(feeder, e, float(cos[e]), float(sin[e])) for e in full]
         self.first = [self._limit(row) for row in rows]
 
     def _limit(self, row: Row) -> Limit:
