@@ -246,8 +246,10 @@ def best_of(
         elif not isinstance(found, Chosen):
             least = max(least, most)
 
+    first = gains
+
     def rank_(choice: Bools) -> float:
-        return -r.bound(gains, choice.astype(np.int8))
+        return -r.bound(first, choice.astype(np.int8))
 
     for choice in sorted((one & (open_ != 0) for one in known), key=rank_):
         if best is None or -rank_(choice) > best.value:
@@ -258,14 +260,14 @@ def best_of(
         if not isinstance(nothing, Chosen):
             return None
         best = nothing
-    heap = [(-r.bound(gains, open_), 0, open_, root)]
+    heap = [(-r.bound(gains, open_), 0, open_, root, gains)]
     number = 1
     while heap:
         assert best is not None
-        bound, _, fixed, solved = heapq.heappop(heap)
+        bound, _, fixed, solved, gains = heapq.heappop(heap)
         if -bound <= best.value + SAME * best.scale:
             return best, max(-bound, least, best.value)
-        fixed = settled(r, r.gains(solved.duals), fixed, best.value)
+        fixed = settled(r, gains, fixed, best.value)
         part = np.where(fixed < 0, np.minimum(solved.share, 1.0 - solved.share), -1.0)
         if part.max(initial=-1.0) < 0.0:
             try_(fixed == 1, last=True)
@@ -282,9 +284,10 @@ def best_of(
             if number > MOST:
                 return None
             below = shares.solve(child, shut, solved.point)
-            now = min(-bound, r.bound(r.gains(below.duals), child))
+            there = r.gains(below.duals)
+            now = min(-bound, r.bound(there, child))
             if now > best.value + SAME * best.scale:
-                heapq.heappush(heap, (-now, number, child, below))
+                heapq.heappush(heap, (-now, number, child, below, there))
             else:
                 least = max(least, now)
             number += 1

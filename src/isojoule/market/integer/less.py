@@ -51,8 +51,12 @@ def settled(relaxation: Lagrangian, gains: Gains, fixed: Fixed, reached: float) 
     """What must be taken or left in every choice that has more than what is reached, money."""
     bound = relaxation.bound(gains, fixed)
     group, unit, out = relaxation.units.group, gains.unit, fixed.copy()
-    for u in np.flatnonzero(fixed < 0).tolist():
-        mine = np.zeros(group.size, bool) if group[u] < 0 else group == group[u]
+    alone = (group < 0) & (fixed < 0)
+    other = bound - np.abs(unit) <= reached  # with a unit in its other state
+    out[alone & other & (unit <= 0.0)] = 0
+    out[alone & other & (unit > 0.0)] = 1
+    for u in np.flatnonzero((group >= 0) & (fixed < 0)).tolist():
+        mine = group == group[u]
         mine[u] = False
         if np.any(mine & (fixed == 1)):
             out[u] = 0
