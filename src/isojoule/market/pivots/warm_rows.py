@@ -3,7 +3,8 @@
 On `dc` and `lindistflow` few limits bind, and only these are rows of the program, with a node for
 all that is balanced together (`isojoule.market.pivots.warm_limits`). The optimum of all is found
 once. Without a participant the program is solved from there, with its offers closed; a limit
- that is passed becomes a row, and stays one for all who follow.
+that is passed becomes a row, and stays one for all who follow. Who owns a link is not told: behind
+it another would hold the voltage.
 
 Each optimum is proved before it counts: by weak duality nobody's prices let the others have more
 than what all take at these prices, alone, and they have what the program says. Rows that are no
