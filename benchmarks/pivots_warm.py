@@ -2,8 +2,8 @@
 
     python -m benchmarks.pivots_warm [meshed | feeder | bundles] [size] [--cold N]
 
-Says the seconds (of the processor) for all payments, and for one more solution without each of N participants who
-trade, scaled to all of them; and by how much payments differ.
+Says the seconds (of the processor) for all payments, and for one more solution without each of N
+participants who trade, scaled to all of them; and by how much payments differ.
 """
 
 from __future__ import annotations
