@@ -11,8 +11,10 @@ import pytest
 from isojoule.core.errors import InputError
 from isojoule.settlement.certificates import Device, State
 from isojoule.settlement.certificates.check import Snapshot, check_registry
-from isojoule.settlement.certificates.community import Desk, Hours, portions
+from isojoule.settlement.certificates.community import Desk
 from isojoule.settlement.certificates.flows import Flows
+from isojoule.settlement.certificates.hours import Hours
+from isojoule.settlement.certificates.interval import portions
 from isojoule.settlement.certificates.nouns import WH_UJ
 
 NOON = 3600 * 100
@@ -38,6 +40,7 @@ def flows(
         "time_s": NOON + 900 * np.arange(len(energy)),
         "left_uj": np.full_like(produced, 10**15),
         "begun_uj": np.zeros(len(devices), np.int64),
+        "drawn_uj": np.zeros_like(produced),
         "received_uj": received,
         **more,
     }
