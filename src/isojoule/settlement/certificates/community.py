@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
 from isojoule.core.errors import InputError, InvariantError
 from isojoule.core.transfer import stable_id
+from isojoule.settlement.certificates.asked import CertificateRules
 from isojoule.settlement.certificates.flows import Flows
-from isojoule.settlement.certificates.hours import EXPIRES_AFTER_S, SOURCES, Hours, owners, places
+from isojoule.settlement.certificates.hours import SOURCES, Hours, owners, places
 from isojoule.settlement.certificates.interval import Lot, Turn
 from isojoule.settlement.certificates.memory import MemoryRegistry, Released
 from isojoule.settlement.certificates.nouns import WH_UJ, Device, Key
@@ -40,25 +40,6 @@ Shelf = Callable[[Released], None]
 """Takes what has ended, and left the registry."""
 
 
-class Withdrawal(NamedTuple):
-    """The issuing body takes back what is left of certificates, as of a meter that was wrong.
-
-    Attributes
-    ----------
-    device
-        That produced.
-    start_s, end_s
-        In which time; of intervals that begin in it.
-    at_s
-        When it is done: at the beginning of the first hour that is metered from then on.
-    """
-
-    device: str
-    start_s: int
-    end_s: int
-    at_s: int
-
-
 class Desk:
     """Where a community's certificates are handled.
 
@@ -68,10 +49,8 @@ class Desk:
         Of the community: the ids of its requests follow from it.
     members, devices
         Who takes part.
-    expires_after_s
-        How long certificates last from the end of their interval, s; an hour or more.
-    withdrawals
-        What is taken back.
+    rules
+        How long certificates last, and what is taken back.
     shelf
         Where what has ended goes; if there is none, the registry keeps it.
     batch
@@ -84,15 +63,17 @@ class Desk:
         members: Sequence[str],
         devices: Sequence[Device],
         *,
-        expires_after_s: int = EXPIRES_AFTER_S,
-        withdrawals: Sequence[Withdrawal] = (),
+        rules: CertificateRules | None = None,
         shelf: Shelf | None = None,
         batch: int = BATCH,
     ) -> None:
         self.registry = MemoryRegistry()
         self.name, self.members, self.devices = name, tuple(members), tuple(devices)
-        self.expires_after_s = expires_after_s
-        self.due = sorted(withdrawals, key=lambda w: (w.at_s, w.start_s, w.device), reverse=True)
+        rules = rules or CertificateRules()
+        self.expires_after_s = rules.expires_after_s
+        self.due = sorted(
+            rules.withdrawals, key=lambda w: (w.at_s, w.start_s, w.device), reverse=True
+        )
         self.shelf, self.batch = shelf, batch
         self.left = 0
         """Bundles that were left in the registry when what had ended was taken out of it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,6 +122,14 @@ class Flows:
         """Some of the intervals; those that are not the first ones go on from those before."""
         columns = {name: getattr(self, name)[span] for name in _COLUMNS}
         return replace(self, begun_uj=None if span.start else self.begun_uj, **columns)
+
+
+    def days(self) -> Iterator[Flows]:
+        """In pieces of a day of hours, for who wants to hear how far it is."""
+        _, firsts = self.hours()
+        bounds = [*firsts[:: 24].tolist(), self.time_s.size]
+        for first, last in pairwise(bounds):
+            yield self.rows(slice(first, last))
 
 
 _COLUMNS = ("time_s", "energy_uj", "left_uj", "drawn_uj", "consumed_uj", "received_uj")
