@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from isojoule.apps.files.places import nearest
 from isojoule.apps.results.tables import by_member, read_metered
 from isojoule.apps.results.worlds import part_rows, parts_of
 from isojoule.core.errors import InputError
@@ -87,7 +88,9 @@ def check_source(scenario: Scenario, rules: CertificateRules) -> None:
     for at, one in enumerate(rules.withdrawals):
         place = f"certificates: withdraw[{at}]"
         if one.device not in produce:
-            raise InputError(f"there is no PV {one.device!r}", place=place, remedy="name a PV")
+            raise InputError(
+                f"there is no PV {one.device!r}", place=place, remedy=nearest(one.device, produce)
+            )
         if one.at_s >= end_s:
             raise InputError(
                 "would be done after the end of what is run", place=place,

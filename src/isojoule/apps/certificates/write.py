@@ -162,17 +162,16 @@ def verify_certificates(
     told = _read(folder)
     beside = run or _beside(folder, told["run"])
     if beside is None:
-        return _checked(folder, told, None)
+        return Checked(len(told["files"]) + 1, *check_folder(folder), None)
     besides = {"run_digest": Run(beside).manifest["digest"]}
     compare(folder, source_of(beside), besides, beside, report)
-    return _checked(folder, told, beside)
+    return Checked(len(told["files"]) + 1, *check_folder(folder), beside)
 
 
-def _checked(folder: Path, told: dict[str, Any], run: Path | None) -> Checked:
-    """The registry checked by itself."""
+def check_folder(folder: Path) -> tuple[int, int, int]:
+    """Check the registry of a folder by itself; how many devices, bundles and certificates."""
     counts = check_registry(read_registry(folder))
-    numbers = (counts[name] for name in ("devices", "bundles", "certificates"))
-    return Checked(len(told["files"]) + 1, *numbers, run)
+    return counts["devices"], counts["bundles"], counts["certificates"]
 
 
 def compare(
