@@ -47,6 +47,7 @@ def statements(
                 "page": str(w.page),
                 "intervals": str(w.intervals),
                 "bill": str(w.bill),
+                **({} if w.score is None else {"score": str(w.score)}),
             }
             for w in written
         ]
