@@ -16,6 +16,7 @@ from isojoule.apps.certificates.run import certify
 from isojoule.apps.certificates.write import write_certificates
 from isojoule.apps.files.certificate_files import read_registry, snapshot_of
 from isojoule.apps.files.scenario_files import new_scenario
+from isojoule.apps.report import build_report
 from isojoule.apps.results import Run, run_scenario
 from isojoule.apps.results.manifest import write_manifest
 from isojoule.apps.results.verify import verify_run
@@ -57,6 +58,20 @@ def test_the_run_verifies(run: Run) -> None:
     assert 0 < told["community"]["score"] < 1
     assert told["members"].keys() == set(source_of(run.folder).scenario.participants)
     assert len(told["hours_of_day"]) == 24
+
+
+def test_the_report_shows_the_score(run: Run, copy: Path) -> None:
+    page = (run.folder / "report.html").read_text()
+    start = page.index('<section id="certificates">')
+    part = page[start : page.index("</section>", start)]
+    told = run.summary["settlement"]["certificates"]
+    assert f"{100 * told['community']['score']:.1f}" in part
+    assert part.count("<rect") > 2 * (6 + 24)
+    assert "expired" in part and "taken back by the issuing body" in part
+    summary = json.loads((copy / "summary.json").read_text())
+    del summary["settlement"]["certificates"]
+    (copy / "summary.json").write_text(json.dumps(summary))
+    assert 'id="certificates"' not in build_report(copy)
 
 
 def test_the_summary_is_what_the_registry_holds(run: Run) -> None:
