@@ -291,9 +291,8 @@ def test_the_score_stands_on_the_page_and_in_a_sheet(made: Made) -> None:
         score = scores_of(certified, period)[name]
         assert w.score is not None
         *hours, total = rows(w.score)
-        assert [sum(int(row[k]) for row in hours) for k in ("self_wh", "local_wh", "storage_wh")] == [
-            score.self_wh, score.local_wh, score.storage_wh,
-        ]  # fmt: skip
+        for key in ("self_wh", "local_wh", "storage_wh"):
+            assert sum(int(row[key]) for row in hours) == getattr(score, key)
         assert sum(Decimal(row["consumed_j"]) for row in hours) == Decimal(total["consumed_j"])
         assert score.share is not None
         assert float(total["score_percent"]) == pytest.approx(100 * score.share, abs=1e-4)

@@ -7,6 +7,8 @@ from random import Random
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from isojoule.core.errors import InputError
 from isojoule.settlement.certificates import Device, State
@@ -15,7 +17,9 @@ from isojoule.settlement.certificates.community import Desk
 from isojoule.settlement.certificates.flows import Flows
 from isojoule.settlement.certificates.hours import Hours
 from isojoule.settlement.certificates.interval import portions
-from isojoule.settlement.certificates.nouns import WH_UJ
+from isojoule.settlement.certificates.memory import entry_bytes, plain_entry_bytes
+from isojoule.settlement.certificates.nouns import WH_UJ, Key
+from isojoule.settlement.certificates.operations import Act, Step
 
 NOON = 3600 * 100
 ROOF = Device("roof", "ada", "solar")
@@ -172,3 +176,21 @@ def test_intervals_longer_than_an_hour_are_refused() -> None:
     f = flows(("ada",), (ROOF,), [[1]], [[1]])
     with pytest.raises(InputError, match="too long for granular"):
         Flows(**{**f.__dict__, "interval_s": 7200})
+
+
+@given(
+    st.text(), st.text(), st.text(), st.integers(0, 2**128), st.integers(0, 2**40),
+    st.sampled_from(Step), st.integers(0, 2**60),
+)  # fmt: skip
+def test_entries_of_the_log_are_json(
+    by: str, to: str, who: str, id_: int, at_s: int, step: Step, first: int
+) -> None:
+    """What is written faster is written just so."""
+    act = Act(id_, step, by, Key(to, first, first + 3), 2, to, who)
+    try:
+        true = plain_entry_bytes(act, at_s)
+    except UnicodeEncodeError:  # half of a character: no name of an account
+        with pytest.raises(UnicodeEncodeError):
+            entry_bytes(act, at_s)
+        return
+    assert entry_bytes(act, at_s) == true

@@ -8,6 +8,12 @@ from isojoule.apps.certificates.run import CertifiedRun, Claimed, certify_run, c
 from isojoule.apps.certificates.scores import COMMUNITY, Score, scores_of
 
 __all__ = [
-    "COMMUNITY", "CertifiedRun", "Claimed", "Score", "certify_run", "claimed_of", "scores_of",
+    "COMMUNITY",
+    "CertifiedRun",
+    "Claimed",
+    "Score",
+    "certify_run",
+    "claimed_of",
+    "scores_of",
     "source_of",
 ]

@@ -119,9 +119,7 @@ def claimed_of(source: Source) -> Claimed:
     return Claimed(members, _walk(source, tally, None))
 
 
-def _walk(
-    source: Source, by: Desk | Tally, report: Report | None
-) -> tuple[tuple[str, Hours], ...]:
+def _walk(source: Source, by: Desk | Tally, report: Report | None) -> tuple[tuple[str, Hours], ...]:
     periods, done = [], 0
     for period, parts in source.flows():
         pieces = []

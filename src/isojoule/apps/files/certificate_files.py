@@ -37,6 +37,7 @@ from isojoule.settlement.certificates.nouns import Bundle, Device, Key
 
 __all__ = ["NAME", "TABLES", "read_registry", "snapshot_of", "write_registry"]
 
+
 def read_registry(folder: Path) -> Snapshot:
     """Read a registry that `write_registry` wrote, or another in the same words.
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isojoule.apps.results.chapters import Settling, Told, check_chapters, write_chapters
 from isojoule.apps.results.settled import SettledPeriod
@@ -76,7 +77,7 @@ def settle_run(
     rules: Rules,
     run: str,
     seed: int,
-    start_uj: Iterable[Sequence[int]] = (),
+    start_uj: Iterable[Sequence[int] | NDArray[np.int64]] = (),
 ) -> SettledRun:
     """Settle the market of a run, period by period.
 

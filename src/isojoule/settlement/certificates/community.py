@@ -17,6 +17,7 @@ import numpy as np
 
 from isojoule.core.errors import InputError, InvariantError
 from isojoule.core.transfer import stable_id
+from isojoule.settlement.certificates.answers import DONE
 from isojoule.settlement.certificates.asked import CertificateRules
 from isojoule.settlement.certificates.flows import Flows
 from isojoule.settlement.certificates.hours import SOURCES, Hours, owners, places
@@ -120,26 +121,29 @@ class Desk:
                 turn = Turn(self, flows, row, loads[row])
                 for mine, more in zip(held, turn.run(), strict=True):
                     mine += more
-            for member, lots in enumerate(held):
-                wanted = int(consumed[at, member]) // WH_UJ
-                claimed[at, member] = self.claim(self.members[member], lots, wanted)
+            claimed[at] = self.claim(held, (consumed[at] // WH_UJ).tolist())
             fates[at] = self.fate_wh
             if self.shelf is not None and self.registry.size - self.left >= self.batch:
                 self.shelf(self.registry.release())
                 self.left = self.registry.size
         return Hours(time_s, consumed, claimed, fates)
 
-    def claim(self, member: str, lots: list[Lot], wanted: int) -> list[int]:
-        """Cancel and claim up to what was consumed; how much, by source."""
-        claimed = [0] * len(SOURCES)
-        for lot in sorted(lots, key=lambda lot: (lot.source, lot.key)):
-            count = min(wanted, lot.key.quantity)
-            if not count:
-                break
-            key = self.act(Step.CANCEL, member, lot.key, count)[0]
-            self.act(Step.CLAIM, member, key)
-            claimed[lot.source] += count
-            wanted -= count
+    def claim(self, held: list[list[Lot]], wanted: list[int]) -> list[list[int]]:
+        """Cancel and claim up to what was consumed; how much, by member and source."""
+        claimed = [[0] * len(SOURCES) for _ in held]
+        asked: list[Operation] = []
+        for at, (member, lots, count) in enumerate(zip(self.members, held, wanted, strict=True)):
+            for lot in sorted(lots, key=lambda lot: (lot.source, lot.key)):
+                part = min(count, lot.key.quantity)
+                if not part:
+                    break
+                device, first, _ = lot.key
+                key = Key(device, first, first + part - 1)  # the first of them, W9
+                asked.append(Act(self.id(), Step.CANCEL, member, lot.key, part))
+                asked.append(Act(self.id(), Step.CLAIM, member, key))
+                claimed[at][lot.source] += part
+                count -= part
+        self.ask_all(asked)
         return claimed
 
     def withdraw(self, now_s: int) -> None:
@@ -170,10 +174,15 @@ class Desk:
 
     def ask(self, operation: Operation) -> tuple[Key, ...]:
         """Ask the registry for what must be right."""
-        (answer,) = self.registry.ask([operation], self.now_s)
-        if not answer.done:
-            raise InvariantError(f"the registry refused {operation}: {answer.reason}")
-        return answer.bundles
+        return self.ask_all([operation])[0]
+
+    def ask_all(self, operations: list[Operation]) -> list[tuple[Key, ...]]:
+        """Ask for several things, one after the other."""
+        answers = self.registry.ask(operations, self.now_s)
+        for operation, answer in zip(operations, answers, strict=True):
+            if answer.status not in DONE:
+                raise InvariantError(f"the registry refused {operation}: {answer.reason}")
+        return [answer.bundles for answer in answers]
 
     def id(self) -> int:
         """The id of the next request."""

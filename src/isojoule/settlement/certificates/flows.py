@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +64,7 @@ class Flows:
 
     def __post_init__(self) -> None:
         count, people, devices = self.time_s.size, len(self.members), len(self.devices)
-        shapes = {
+        shapes: dict[str, tuple[int, ...]] = {
             "energy_uj": (count, devices),
             "left_uj": (count, devices),
             "drawn_uj": (count, devices),
@@ -116,18 +117,18 @@ class Flows:
         sums = np.concatenate([np.zeros((1, len(self.members)), np.int64),
                                self.beside_uj().cumsum(axis=0)])  # fmt: skip
         begun = np.repeat(sums[firsts], np.diff([*firsts.tolist(), self.time_s.size]), axis=0)
-        return (sums[1:] - begun) // WH_UJ - (sums[:-1] - begun) // WH_UJ
+        whole: Ints = (sums[1:] - begun) // WH_UJ - (sums[:-1] - begun) // WH_UJ
+        return whole
 
     def rows(self, span: slice) -> Flows:
         """Some of the intervals; those that are not the first ones go on from those before."""
-        columns = {name: getattr(self, name)[span] for name in _COLUMNS}
+        columns: dict[str, Any] = {name: getattr(self, name)[span] for name in _COLUMNS}
         return replace(self, begun_uj=None if span.start else self.begun_uj, **columns)
-
 
     def days(self) -> Iterator[Flows]:
         """In pieces of a day of hours, for who wants to hear how far it is."""
         _, firsts = self.hours()
-        bounds = [*firsts[:: 24].tolist(), self.time_s.size]
+        bounds = [*firsts[::24].tolist(), self.time_s.size]
         for first, last in pairwise(bounds):
             yield self.rows(slice(first, last))
 
@@ -151,5 +152,7 @@ def by_hours(parts: Iterable[Flows]) -> Iterator[Flows]:
 
 def _after(before: Flows, flows: Flows) -> Flows:
     """Two flows that follow each other, as one."""
-    columns = {n: np.concatenate([getattr(before, n), getattr(flows, n)]) for n in _COLUMNS}
+    columns: dict[str, Any] = {
+        n: np.concatenate([getattr(before, n), getattr(flows, n)]) for n in _COLUMNS
+    }
     return replace(before, **columns)

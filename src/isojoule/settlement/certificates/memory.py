@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import json.encoder
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -23,7 +24,6 @@ from isojoule.settlement.certificates.rules import apply_operations
 from isojoule.settlement.certificates.steps import MORTAL
 from isojoule.settlement.certificates.view import Effects
 from isojoule.settlement.ledger.port import Head
-
 
 ENDED = frozenset({State.CLAIMED, State.EXPIRED, State.WITHDRAWN, State.SPLIT})
 """States that nothing leaves."""
@@ -204,8 +204,19 @@ def entry_bytes(operation: Operation, at_s: int) -> bytes:
     >>> entry_bytes(OpenAccount(7, "ada"), 900)
     b'["OpenAccount",900,[7,"ada"]]'
     """
-    entry = (type(operation).__name__, at_s, operation)
-    return _ENCODE(entry).encode()
+    if type(operation) is Act:  # most of a log, and ten times as fast as the encoder
+        id_, step, by, (device, first, last), quantity, to, beneficiary = operation
+        return (
+            f'["Act",{at_s},[{id_:d},{_TEXT(step)},{_TEXT(by)},[{_TEXT(device)},{first:d},{last:d}'
+            f"],{quantity:d},{_TEXT(to)},{_TEXT(beneficiary)}]]"
+        ).encode()
+    return plain_entry_bytes(operation, at_s)
 
 
+def plain_entry_bytes(operation: Operation, at_s: int) -> bytes:
+    """What `entry_bytes` gives, by the encoder of the library."""
+    return _ENCODE((type(operation).__name__, at_s, operation)).encode()
+
+
+_TEXT = json.encoder.encode_basestring
 _ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
