@@ -9,12 +9,14 @@ import json
 import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from isojoule.apps.certificates import COMMUNITY, certify_run, claimed_of, scores_of, source_of
 from isojoule.apps.certificates.run import certify
 from isojoule.apps.certificates.write import write_certificates
-from isojoule.apps.files.certificate_files import read_registry, snapshot_of
+from isojoule.apps.files.certificate_check import check_registry_folder
+from isojoule.apps.files.certificate_files import read_registry, snapshot_of, write_registry
 from isojoule.apps.files.scenario_files import new_scenario
 from isojoule.apps.report import build_report
 from isojoule.apps.results import Run, run_scenario
@@ -123,10 +125,87 @@ def test_streaming_is_the_same_as_all_at_once(run: Run, tmp_path: Path) -> None:
         assert written.certified.registry.size < whole.registry.size / 2
         assert written.certified.same(whole)
         found, true = read_registry(written.folder), snapshot_of(whole.registry)
-        check_registry(found)
+        counts = check_registry(found)
+        for at_once in (1, 1000, 10**9):
+            assert check_registry_folder(written.folder, at_once) == counts
         assert found.devices == true.devices
         for one, other in zip(found[1:], true[1:], strict=True):
             assert set(one) == set(other) and len(one) == len(other)
+
+
+FORGED: list[tuple[str, str, dict[str, object], str]] = [
+    (
+        "bundles",
+        "Claimed",
+        {"bundle_quantity": 1, "certificate_bundle_id_range_end": None},
+        "missing",
+    ),
+    ("bundles", "Cancelled", {"certificate_bundle_status": "Claimed"}, "went into storage"),
+    ("bundles", "Claimed", {"beneficiary": None}, "in nobody's name"),
+    ("charges", "", {"deliverable_energy_uj": "9" * 15}, "more than its efficiency leaves"),
+    ("charges", "", {"device_id": "nobody"}, "no device|is not of a storage"),
+    ("discharges", "", {"discharge_energy_uj": "9" * 15}, "more came out"),
+    ("discharges", "", {"discharge_energy_uj": "1"}, "more was certified|has not the certificates"),
+]
+
+
+@pytest.mark.parametrize(("table", "state", "change", "message"), FORGED)
+def test_forged_tables_are_found_device_by_device(
+    tables: Path, table: str, state: str, change: dict[str, object], message: str
+) -> None:
+    """W17: as in a registry that is read whole."""
+    path, rows, row = next(
+        (path, rows, row)
+        for path in sorted((tables / table).iterdir())
+        for rows in [pl.read_parquet(path).to_dicts()]
+        for row in rows
+        if (row.get("gc_device_id") or row.get("bundle_id_range_start"))
+        or (row.get("certificate_bundle_status") == state and row["bundle_quantity"] > 1)
+    )
+    if state == "Cancelled":
+        assert row["beneficiary"] != row["account_id"]
+    row.update(change)
+    if "bundle_quantity" in change:  # the others of its range are nowhere
+        row["certificate_bundle_id_range_end"] = row["certificate_bundle_id_range_start"]
+    pl.DataFrame(rows, schema=pl.read_parquet_schema(path)).write_parquet(path)
+    for check in (check_registry_folder, lambda f: check_registry(read_registry(f))):
+        with pytest.raises((VerificationError, InputError), match=message):
+            check(tables)
+
+
+@pytest.fixture(scope="module")
+def written_tables(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tables") / "certificates"
+    return write_certificates(run.folder, folder, batch=300).folder
+
+
+@pytest.fixture
+def tables(written_tables: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(written_tables, tmp_path / "tables"))
+
+
+def test_the_same_record_twice_is_found(tables: Path) -> None:
+    for name, message in (("charges", "a charge record"), ("bundles", "a bundle")):
+        path = sorted((tables / name).iterdir())[0]
+        before = path.read_bytes()
+        frame = pl.read_parquet(path)
+        pl.concat([frame, frame.head(1)]).write_parquet(path)
+        with pytest.raises(VerificationError, match=f"{message} stands there twice"):
+            check_registry_folder(tables)
+        path.write_bytes(before)
+    check_registry_folder(tables)
+
+
+def test_a_registry_is_written_again_as_it_was_read(run: Run, tables: Path, tmp_path: Path) -> None:
+    """W22: out of JSON into JSON the same bytes; out of tables the same registry."""
+    first = run.folder / "certificates"
+    write_registry(tmp_path, read_registry(first))
+    assert (tmp_path / "registry.json").read_bytes() == (first / "registry.json").read_bytes()
+    (tmp_path / "again").mkdir()
+    write_registry(tmp_path / "again", read_registry(tables))
+    again = read_registry(tmp_path / "again")
+    assert [set(part) for part in again] == [set(part) for part in read_registry(tables)]
+    assert set(again.bundles) == set(read_registry(first).bundles)
 
 
 def test_what_left_the_registry_is_not_there_twice(run: Run) -> None:

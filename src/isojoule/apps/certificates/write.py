@@ -26,13 +26,12 @@ import polars as pl
 from isojoule.apps.certificates.flows import Source, certified_devices
 from isojoule.apps.certificates.run import CertifiedRun, Claimed, Report, certify, source_of
 from isojoule.apps.certificates.scores import COMMUNITY, scores_of
-from isojoule.apps.files.certificate_files import read_registry
+from isojoule.apps.files.certificate_check import check_registry_folder
 from isojoule.apps.files.certificate_parts import RegistryWriter
 from isojoule.apps.results.manifest import file_hash
 from isojoule.apps.results.store import Run
 from isojoule.core.canonical import digest
 from isojoule.core.errors import InputError, VerificationError
-from isojoule.settlement.certificates.check import check_registry
 from isojoule.settlement.certificates.community import BATCH
 
 NAME, SCORES, HOURS = "certificates.json", "scores.csv", "hours.parquet"
@@ -170,7 +169,7 @@ def verify_certificates(
 
 def check_folder(folder: Path) -> tuple[int, int, int]:
     """Check the registry of a folder by itself; how many devices, bundles and certificates."""
-    counts = check_registry(read_registry(folder))
+    counts = check_registry_folder(folder)
     return counts["devices"], counts["bundles"], counts["certificates"]
 
 

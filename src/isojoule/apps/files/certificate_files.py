@@ -49,7 +49,7 @@ def read_registry(folder: Path) -> Snapshot:
         Names file, row and key of what is wrong, and what should stand there.
     """
     file = folder / NAME if folder.is_dir() else folder
-    document = _document(file)
+    document = read_document(file)
     lists = {
         key: _table(file.parent, key, rows, file)
         if isinstance(rows, str) and key in TABLES
@@ -60,11 +60,12 @@ def read_registry(folder: Path) -> Snapshot:
         if not isinstance(lists[name], list):
             raise InputError("is no list", place=f"{file}: {name}", remedy="list the rows")
         for at, row in enumerate(lists[name]):
-            _check_row(row, fields, f"{file}: {name}[{at}]")
-    return _snapshot(lists, file)
+            check_row(row, fields, f"{file}: {name}[{at}]")
+    return nouns_of(lists, file)
 
 
-def _document(file: Path) -> dict[str, Any]:
+def read_document(file: Path) -> dict[str, Any]:
+    """`registry.json`: its keys are right, what they hold is not looked at yet."""
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -83,7 +84,8 @@ def _document(file: Path) -> dict[str, Any]:
     return document
 
 
-def _check_row(row: Any, fields: Mapping[str, Field], place: str) -> None:
+def check_row(row: Any, fields: Mapping[str, Field], place: str) -> None:
+    """Refuse a row with other keys, or with values that do not fit them."""
     if not isinstance(row, dict):
         raise InputError("is no row", place=place, remedy="give its keys and values")
     for key in row.keys() - fields.keys():
@@ -98,7 +100,7 @@ def _check_row(row: Any, fields: Mapping[str, Field], place: str) -> None:
             )  # fmt: skip
 
 
-def _snapshot(lists: Mapping[str, Any], file: Path) -> Snapshot:
+def nouns_of(lists: Mapping[str, Any], file: Path) -> Snapshot:
     """The nouns behind rows that are well formed each."""
     devices = {row["device_id"]: device_of(row) for row in lists["devices"]}
     origins: dict[Key, dict[str, Any]] = {}
@@ -129,25 +131,37 @@ def _table(folder: Path, key: str, name: str, file: Path) -> list[dict[str, Any]
             f"{name!r} is not {TABLES[key]!r}", place=f"{file}: {key}",
             remedy=f"list the rows, or put them into the folder {TABLES[key]}",
         )  # fmt: skip
-    found, schema = [], table_schema(LISTS[key])
+    return [row for path in table_files(folder, key) for row in pl.read_parquet(path).to_dicts()]
+
+
+def table_files(folder: Path, key: str) -> list[Path]:
+    """The parts of a list that is a folder of tables; their columns are right.
+
+    Raises
+    ------
+    InputError
+        There is none, or one that cannot be read or has other columns.
+    """
+    import polars as pl
+
+    name, schema = TABLES[key], table_schema(LISTS[key])
     paths = sorted((folder / name).glob("*.parquet"))
     for path in paths:
         try:
-            frame = pl.read_parquet(path)
+            there = dict(pl.read_parquet_schema(path))
         except (pl.exceptions.PolarsError, OSError) as error:
             raise InputError(
                 f"cannot be read: {error}", place=str(path), remedy="write the registry again"
             ) from None
-        if dict(frame.schema) != schema:
+        if there != schema:
             raise InputError(
                 "has other columns", place=str(path), remedy=f"they are {', '.join(schema)}"
             )
-        found += frame.to_dicts()
     if not paths:
         raise InputError(
             "holds no tables", place=str(folder / name), remedy="write the registry again"
         )
-    return found
+    return paths
 
 
 def _check_said(
