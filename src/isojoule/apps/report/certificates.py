@@ -126,8 +126,8 @@ def _states(run: RunFiles) -> str:
     wh = told["certificates_wh"]
     parts = [f"{energy(wh[key] * WH_J)} {name}" for key, name in STATES.items() if wh.get(key)]
     return (
-        f"<p>Certificates of a Watt-hour each: {', '.join(parts) or 'none'}. What is left went out "
-        "of the community, or was not needed in its hour. The registry lies in the folder "
+        f"<p>Certificates of a Watt-hour each: {', '.join(parts) or 'none'}. What nobody claimed "
+        "went out of the community, or was not needed in its hour. The registry lies in the folder "
         f"<code>certificates</code>; its log of {told['entries']:,} entries has the root "
         f"<code>{text(told['root'][:16])}…</code>.</p>"
     )
