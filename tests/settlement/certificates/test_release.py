@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
-from isojoule.settlement.certificates import Device, MemoryRegistry, State, Status
+from isojoule.settlement.certificates import Bundle, Device, MemoryRegistry, State, Status
 from isojoule.settlement.certificates.nouns import WH_UJ, Key
 from isojoule.settlement.certificates.operations import (
     Act,
@@ -18,6 +20,7 @@ from isojoule.settlement.certificates.operations import (
     Step,
     Stocktake,
 )
+from tests.settlement.certificates.walk import Pick, Walk
 
 PACK = Device("pack", "ada", "storage", is_storage=True, efficiency_ppb=900_000_000)
 ASKED: list[Operation] = [
@@ -101,3 +104,40 @@ def test_storage_remembers_what_it_needs() -> None:
         assert [record.bundle for record in made.discharges()] == list(keys)
         charge = Charge(23, "box", start_s, start_s + 900, 10 * WH_UJ, keys)
         assert made.ask([charge], 8100)[0].status is wanted
+
+
+class Twins(Walk):
+    """Two registries asked the same, one of which lets go of what has ended, now and then."""
+
+    def __init__(self, random: Random) -> None:
+        super().__init__()
+        self.random = random
+        self.short = MemoryRegistry()
+        self.gone: list[Bundle] = []
+
+    def run(self, operations: tuple[Operation, ...]) -> None:
+        super().run(operations)
+        self.short.ask(operations, self.now)
+        if self.random.random() < 0.3:
+            self.gone += self.short.release().bundles
+        assert self.short.head == self.registry.head, operations
+
+    def again(self, pick: Pick) -> None:
+        """As it was: an id that is forgotten is free for something else."""
+        if self.history:
+            self.run(self.history[pick(len(self.history))].operations)
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_twins_keep_the_same_log(part: int) -> None:
+    """Whatever is asked, also again, has the same effects; together they hold the same bundles."""
+    for way in range(part * 50, (part + 1) * 50):
+        random = Random(f"twins {way}")
+        walk = Twins(random)
+        walk.begin()
+        for _ in range(30):
+            walk.step(random.randrange)
+        mine = {bundle.key: bundle for bundle in (*walk.gone, *walk.short.bundles())}
+        assert len(mine) == len(walk.gone) + walk.short.size
+        assert mine == {bundle.key: bundle for bundle in walk.registry.bundles()}
+        assert list(walk.short.devices()) == list(walk.registry.devices())
