@@ -109,7 +109,10 @@ def test_random_communities(seed: int) -> None:
         [(d, at.metered_uj) for d, at in registry.devices()], list(registry.bundles()),
         list(registry.charges()), list(registry.discharges()),
     )  # fmt: skip
-    check_registry(snapshot)
+    counts = check_registry(snapshot)
+    # lists are sets: what left a registry later may have been made before
+    backwards = Snapshot(*(list(reversed(part)) for part in snapshot))
+    assert check_registry(backwards) == counts
     fed = {record.id: record.start_s for record in snapshot.discharges}
     counted: Counter[tuple[int, str, int]] = Counter()
     for b in snapshot.bundles:

@@ -27,7 +27,7 @@ from isojoule.apps.files.certificate_parts import NAME, TABLES
 from isojoule.core.errors import VerificationError
 from isojoule.settlement.certificates.check import check_registry
 
-AT_ONCE = 100_000
+AT_ONCE = 50_000
 """So many bundles are looked at together, or those of one device if they are more."""
 _BUNDLES, _CHARGES, _DISCHARGES = TABLES
 _INTO = ["gc_device_id", "gc_bundle_id_range_start", "gc_bundle_id_range_end"]

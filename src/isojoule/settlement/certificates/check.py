@@ -194,7 +194,8 @@ def _check_discharges(
         counts = own is None or bundle.device in own
         if bundle.discharge and bundle.state is not State.SPLIT and counts:
             whole[bundle.discharge].append(bundle)
-    for record in s.discharges:
+    # in the order of time: records may lie in any, as they left a registry
+    for record in sorted(s.discharges, key=lambda r: r.start_s):
         if own is not None and record.device not in own:
             continue
         place = f"discharge record {record.id!r}"
