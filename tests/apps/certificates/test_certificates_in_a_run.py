@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from io import StringIO
 from pathlib import Path
 
 import polars as pl
 import pytest
+from rich.console import Console
 
 from isojoule.apps.certificates import COMMUNITY, certify_run, claimed_of, scores_of, source_of
 from isojoule.apps.certificates.run import certify
@@ -21,6 +23,7 @@ from isojoule.apps.files.scenario_files import new_scenario
 from isojoule.apps.report import build_report
 from isojoule.apps.results import Run, run_scenario
 from isojoule.apps.results.manifest import write_manifest
+from isojoule.apps.results.show import print_run
 from isojoule.apps.results.verify import verify_run
 from isojoule.core.canonical import digest
 from isojoule.core.errors import InputError, VerificationError
@@ -60,6 +63,13 @@ def test_the_run_verifies(run: Run) -> None:
     assert 0 < told["community"]["score"] < 1
     assert told["members"].keys() == set(source_of(run.folder).scenario.participants)
     assert len(told["hours_of_day"]) == 24
+
+
+def test_the_command_line_tells_the_score(run: Run) -> None:
+    out = StringIO()
+    print_run(run, Console(file=out, width=100))
+    score = run.summary["settlement"]["certificates"]["community"]["score"]
+    assert f"matched {100 * score:.1f} % of what was used" in " ".join(out.getvalue().split())
 
 
 def test_the_report_shows_the_score(run: Run, copy: Path) -> None:

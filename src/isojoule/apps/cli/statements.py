@@ -1,4 +1,4 @@
-"""Statements of a run: for each household and period a page and two tables."""
+"""Statements of a run: for each household and period a page and three tables."""
 
 from __future__ import annotations
 
