@@ -120,8 +120,8 @@ MALFORMED: list[tuple[Callable[[Document], object], str, str]] = [
     (lambda d: d.pop("devices"), "registry.json", "add it"),
     (lambda d: d.update(isojoule=2), "registry.json", "isojoule"),
     (lambda d: d.update(device=[]), "registry.json", "did you mean 'devices'?"),
-    (lambda d: d.update(certificate_bundles="x.parquet"), "certificate_bundles", "bundles.parquet"),
-    (lambda d: d.update(certificate_bundles="bundles.parquet"), "bundles.parquet", "again"),
+    (lambda d: d.update(certificate_bundles="charges"), "certificate_bundles", "folder bundles"),
+    (lambda d: d.update(certificate_bundles="bundles"), "bundles", "again"),
 ]
 
 

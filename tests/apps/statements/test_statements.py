@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from isojoule.apps.certificates import certify_run, scores_of
 from isojoule.apps.files.scenario_files import new_scenario
 from isojoule.apps.report.words import MINUS
 from isojoule.apps.results import run_scenario
@@ -272,7 +273,7 @@ def test_some_members_and_periods_of_a_folder_alone(made: Made, tmp_path: Path) 
     written = statements_of_run(made.folder, tmp_path, members=["bo"], periods=["late"])
     assert [(w.period, w.member) for w in written] == [("late", "bo")]
     assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "bo-late-bill.csv", "bo-late.csv", "bo-late.html",
+        "bo-late-bill.csv", "bo-late-score.csv", "bo-late.csv", "bo-late.html",
     ]  # fmt: skip
     assert Code.FEE not in {line.code for line in written[0].statement.lines}
     again = statements_of_run(made.folder, tmp_path / "two", members=["bo"], periods=["late"])
@@ -281,6 +282,24 @@ def test_some_members_and_periods_of_a_folder_alone(made: Made, tmp_path: Path) 
         statements_of_run(made.folder, tmp_path, members=["nobody"])
     with pytest.raises(InputError, match="unknown period"):
         statements_of_run(made.folder, tmp_path, periods=["never"])
+
+
+def test_the_score_stands_on_the_page_and_in_a_sheet(made: Made) -> None:
+    """docs/spec/certificates.md, W21: what a registry of the same run would say."""
+    certified = certify_run(made.folder)
+    for (period, name), w in made.written.items():
+        score = scores_of(certified, period)[name]
+        assert w.score is not None
+        *hours, total = rows(w.score)
+        for key in ("self_wh", "local_wh", "storage_wh"):
+            assert sum(int(row[key]) for row in hours) == getattr(score, key)
+        assert sum(Decimal(row["consumed_j"]) for row in hours) == Decimal(total["consumed_j"])
+        assert score.share is not None
+        assert float(total["score_percent"]) == pytest.approx(100 * score.share, abs=1e-4)
+        text = Page(w.page.read_text(encoding="utf-8")).text
+        assert "Your 24/7 score" in text
+        assert f"{100 * score.share:.1f}" in text
+    assert {w.score.name for w in made.written.values() if w.score} >= {"bo-late-score.csv"}
 
 
 @pytest.mark.parametrize("mechanism", ["pay-as-bid", "vcg-exchange", "diffusion", "utility-only"])

@@ -1,70 +1,70 @@
-"""A run's meters as flows, and the certificates that follow from them.
+"""The certificates of a run, and the Watt-hours of them alone.
 
-Every PV is a device that produces, every battery is storage; loads that feed in are not: nobody
-knows from what. What a machine draws from its battery counts as lost in it. The market's world is
-what is certified. Periods stand alone: at the start of each, batteries hold energy of unknown
-origin. Spec: docs/spec/certificates.md, W18 to W20.
+`certify` asks a registry and knows every certificate; `claimed_of` counts what was claimed, to the
+same Watt-hour, and much faster. Spec: docs/spec/certificates.md, W18 to W25.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import polars as pl
-from numpy.typing import NDArray
 
+from isojoule.apps.certificates.flows import Source, certified_devices, check_source
 from isojoule.apps.results.asked import read_asked
 from isojoule.apps.results.store import Run
-from isojoule.apps.results.tables import by_member, read_metered
-from isojoule.apps.results.worlds import part_rows, parts_of
-from isojoule.core.units import PPB
-from isojoule.microworld.scenario import DeviceKind, Period, Scenario
-from isojoule.settlement.certificates.community import Desk, Hours
-from isojoule.settlement.certificates.flows import Flows
+from isojoule.settlement.certificates.asked import CertificateRules
+from isojoule.settlement.certificates.community import BATCH, Desk, Shelf
+from isojoule.settlement.certificates.hours import Hours, joined
 from isojoule.settlement.certificates.memory import MemoryRegistry
-from isojoule.settlement.certificates.nouns import Device
+from isojoule.settlement.certificates.tally import Tally
 
-Ints = NDArray[np.int64]
 Report = Callable[[str, int, int], None]
-SOURCE = "solar"
-STORAGE = "storage"
 
 
 @dataclass(frozen=True, eq=False)
-class CertifiedRun:
-    """The certificates of a run.
+class Claimed:
+    """What the members of a run claimed.
 
     Attributes
     ----------
-    run, digest
-        Its name, and the digest of its manifest.
     members
         Names, (P,).
-    registry
-        Everything that was issued.
     periods
         Names of the periods, each with what was claimed in it.
     """
 
-    run: str
-    digest: str
     members: tuple[str, ...]
-    registry: MemoryRegistry
     periods: tuple[tuple[str, Hours], ...]
 
+    def same(self, other: Claimed) -> bool:
+        """Whether both say the same to the last Watt-hour."""
+        return self.members == other.members and all(
+            a == b and all(np.array_equal(x, y) for x, y in zip(one, two, strict=True))
+            for (a, one), (b, two) in zip(self.periods, other.periods, strict=True)
+        )
 
-def certify_run(folder: str | Path, report: Report | None = None) -> CertifiedRun:
-    """Issue, store, trade and claim certificates for the market of a run.
 
-    Parameters
+@dataclass(frozen=True, eq=False)
+class CertifiedRun(Claimed):
+    """The certificates of a run.
+
+    Attributes
     ----------
-    report
-        Told the stage, how many intervals are done, and of how many.
+    run
+        Its name.
+    registry
+        With everything that was issued, or with what has not ended, where the rest was shelved.
+    """
+
+    run: str
+    registry: MemoryRegistry
+
+
+def source_of(folder: str | Path) -> Source:
+    """What the certificates of a run folder follow from.
 
     Raises
     ------
@@ -72,141 +72,62 @@ def certify_run(folder: str | Path, report: Report | None = None) -> CertifiedRu
         This is no run's folder, or its intervals are longer than an hour.
     """
     run = Run(folder)
-    scenario, _ = read_asked(run.folder / "scenario", run.manifest["arguments"])
-    devices, rows = certified_devices(scenario)
-    desk = Desk(run.manifest["run"], scenario.participants, devices)
-    total = sum(_count(scenario, period) for period in scenario.periods)
-    periods, part, done = [], 0, 0
-    for at, period in enumerate(scenario.periods):
-        start = np.array(run.summary["periods"][at]["start_uj_market"], np.int64)
-        flows = flows_of(run.folder / "market", scenario, period, part, start, devices, rows)
-        periods.append((period.name, desk.certify(flows)))
-        part += parts_of(scenario, period)
-        done += _count(scenario, period)
-        if report is not None:
-            report("certifying intervals", done, total)
-    return CertifiedRun(
-        run.manifest["run"], run.manifest["digest"], scenario.participants, desk.registry,
-        tuple(periods),
-    )  # fmt: skip
+    asked = read_asked(run.folder / "scenario", run.manifest["arguments"])
+    rules = asked.rules.certificates or CertificateRules()
+    check_source(asked.scenario, rules)
+    return Source(run.manifest["run"], run.folder, asked.scenario, rules, stored_starts(run))
 
 
-def certified_devices(scenario: Scenario) -> tuple[tuple[Device, ...], NDArray[np.intp]]:
-    """What issues certificates, production before storage; and its rows among the devices."""
-    d = scenario.devices
-    pv, storage = d.of_kind(DeviceKind.PV), d.of_kind(DeviceKind.BATTERY)
-    rows = np.concatenate([pv, storage])
-    found = []
-    for row in rows.tolist():
-        stores = d.kind[row] == DeviceKind.BATTERY
-        efficiency = d.charge_efficiency[row] * d.discharge_efficiency[row] if stores else 0.0
-        found.append(
-            Device(
-                d.ids[row],
-                scenario.participants[d.participant[row]],
-                STORAGE if stores else SOURCE,
-                is_storage=bool(stores),
-                efficiency_ppb=round(efficiency * PPB),
-                grid=scenario.name,
-                issuing_body=scenario.name,
-                market_zone=scenario.grid.node_ids[d.node[row]],
-            )
-        )
-    return tuple(found), rows
+def stored_starts(run: Run) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.int64]], ...]:
+    """Energy in the batteries at the start of each period, as the summary of a run has it."""
+    return tuple(np.array(p["start_uj_market"], np.int64) for p in run.summary["periods"])
 
 
-def flows_of(
-    world: Path,
-    scenario: Scenario,
-    period: Period,
-    first_part: int,
-    start_uj: Ints,
-    devices: tuple[Device, ...],
-    rows: NDArray[np.intp],
-) -> Flows:
-    """The meters of one period.
+def certify_run(folder: str | Path, report: Report | None = None) -> CertifiedRun:
+    """`certify` for the folder of a run, all in memory."""
+    return certify(source_of(folder), report=report)
+
+
+def certify(
+    source: Source,
+    *,
+    shelf: Shelf | None = None,
+    batch: int = BATCH,
+    report: Report | None = None,
+) -> CertifiedRun:
+    """Issue, store, trade, claim, withdraw certificates, and let them expire.
 
     Parameters
     ----------
-    world
-        Folder of the world's tables.
-    first_part
-        Number of the period's first part.
-    start_uj
-        In the batteries at its start.
-    devices, rows
-        See `certified_devices`.
+    shelf, batch
+        See `isojoule.settlement.certificates.community.Desk`.
+    report
+        Told the stage, how many intervals are done, and of how many.
     """
-    pieces = [
-        _part(world, scenario, part_rows(scenario, period, n), first_part + n, rows)
-        for n in range(parts_of(scenario, period))
-    ]
-    joined = {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
-    storage = np.array([device.is_storage for device in devices], np.bool_)
-    eta = scenario.devices.discharge_efficiency[rows[storage]]
-    left = np.zeros_like(joined["energy_uj"])
-    left[:, storage] = np.floor(joined.pop("stored_uj")[:, storage] * eta)
-    begun = np.zeros(len(devices), np.int64)
-    begun[storage] = np.floor(start_uj * eta)
-    energy = joined.pop("energy_uj")
-    energy[:, ~storage] = np.maximum(-energy[:, ~storage], 0)
-    return Flows(
-        interval_s=int(scenario.interval_s),
-        members=scenario.participants,
-        devices=devices,
-        time_s=scenario.times_s[scenario.rows(period)].astype(np.int64),
-        energy_uj=energy,
-        left_uj=left,
-        begun_uj=begun,
-        **joined,
-    )
+    desk = Desk(
+        source.run, source.scenario.participants, certified_devices(source.scenario)[0],
+        rules=source.rules, shelf=shelf, batch=batch,
+    )  # fmt: skip
+    periods = _walk(source, desk, report)
+    return CertifiedRun(source.scenario.participants, periods, source.run, desk.registry)
 
 
-def _part(
-    world: Path, scenario: Scenario, span: slice, number: int, rows: NDArray[np.intp]
-) -> dict[str, Any]:
-    """One part of the tables."""
-    d, people = scenario.devices, len(scenario.participants)
-    frame: pl.DataFrame = read_metered(world / "devices" / f"part-{number:05}.parquet", "stored_uj")
-    shape = (span.stop - span.start, -1)
-    metered = frame["metered_uj"].to_numpy().reshape(shape)[:, : d.count]
-    stored = frame["stored_uj"].fill_null(0).to_numpy().reshape(shape)[:, rows]
-    loads = d.kind == DeviceKind.LOAD
-    served = np.maximum(metered[:, loads], 0)
-    return {
-        "energy_uj": metered[:, rows].astype(np.int64),
-        "stored_uj": stored,
-        "consumed_uj": by_member(served, d.participant[loads], people),
-        "received_uj": by_member(metered, d.participant, people),
-    }
+def claimed_of(source: Source) -> Claimed:
+    """Count what was claimed, without a registry."""
+    members = source.scenario.participants
+    tally = Tally(members, certified_devices(source.scenario)[0])
+    return Claimed(members, _walk(source, tally, None))
 
 
-def _count(scenario: Scenario, period: Period) -> int:
-    rows = scenario.rows(period)
-    count: int = rows.stop - rows.start
-    return count
-
-
-def period_rows(certified: CertifiedRun) -> list[dict[str, Any]]:
-    """What was consumed and claimed, a row for each hour and member."""
-    out = []
-    for name, hours in certified.periods:
-        for at, time_s in enumerate(hours.time_s.tolist()):
-            for who, member in enumerate(certified.members):
-                own, local, stored = hours.claimed_wh[at, who].tolist()
-                out.append(
-                    {
-                        "period": name, "time_s": time_s, "member": member,
-                        "consumed_uj": int(hours.consumed_uj[at, who]),
-                        "self_wh": own, "local_wh": local, "storage_wh": stored,
-                    }
-                )  # fmt: skip
-    return out
-
-
-def document(certified: CertifiedRun) -> dict[str, Any]:
-    """What a run's certificates are known by: its name, its digest, the head of the log."""
-    head = certified.registry.head
-    plain = {"run": certified.run, "run_digest": certified.digest}
-    found: dict[str, Any] = json.loads(json.dumps(plain))
-    return {**found, "entries": head.size, "root": head.root.hex()}
+def _walk(source: Source, by: Desk | Tally, report: Report | None) -> tuple[tuple[str, Hours], ...]:
+    periods, done = [], 0
+    for period, parts in source.flows():
+        pieces = []
+        for flows in parts:
+            for day in flows.days():
+                pieces.append(by.certify(day))
+                done += day.time_s.size
+                if report is not None:
+                    report("certifying intervals", done, source.intervals)
+        periods.append((period.name, joined(pieces)))
+    return tuple(periods)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from isojoule.apps.certificates.run import CertifiedRun
+from isojoule.apps.certificates.run import Claimed
 from isojoule.core.units import joules_text
 from isojoule.settlement.certificates.nouns import WH_UJ
 
@@ -62,13 +62,13 @@ class Score(NamedTuple):
         }
 
 
-def scores_of(certified: CertifiedRun, period: str | None = None) -> dict[str, Score]:
+def scores_of(certified: Claimed, period: str | None = None) -> dict[str, Score]:
     """The score of each member, and under `COMMUNITY` that of all together.
 
     Parameters
     ----------
     certified
-        A run's certificates, from `certify_run`.
+        What was claimed in a run, from `claimed_of` or `certify_run`.
     period
         Of this period alone.
     """

@@ -11,8 +11,7 @@ import typer
 from isojoule.apps.cli.app import AsJson
 
 if TYPE_CHECKING:
-    from isojoule.apps.certificates import CertifiedRun
-    from isojoule.apps.certificates.write import Checked
+    from isojoule.apps.certificates.write import Checked, Written
 
 MOST_ROWS = 24
 
@@ -52,21 +51,21 @@ def certificates(
             f"{folder or '--run'} is not understood here",
             remedy="isojoule certificates RUN, or isojoule certificates verify FOLDER",
         )
-    from isojoule.apps.certificates import certify_run
     from isojoule.apps.certificates.write import write_certificates
     from isojoule.apps.results.show import progress_bar
 
     path = Path(run)
     with progress_bar(not as_json) as report:
-        certified = certify_run(path, report)
-        written = write_certificates(certified, out or path.with_name(path.name + "-certificates"))
-    found = _document(certified)
+        written = write_certificates(
+            path, out or path.with_name(path.name + "-certificates"), report
+        )
+    found = _document(written)
     if as_json:
-        print(json.dumps({"folder": str(written), **found}, ensure_ascii=False))
+        print(json.dumps({"folder": str(written.folder), **found}, ensure_ascii=False))
         return
     _show(found)
-    print(f"Registry and scores: {written}")
-    print(f"Check:   isojoule verify {written}")
+    print(f"Registry and scores: {written.folder}")
+    print(f"Check:   isojoule verify {written.folder}")
 
 
 def verify_lines(folder: Path, run: Path | None = None, progress: bool = False) -> list[str]:
@@ -102,17 +101,15 @@ def _lines(found: Checked) -> list[str]:
     ]
 
 
-def _document(certified: CertifiedRun) -> dict[str, Any]:
+def _document(written: Written) -> dict[str, Any]:
     from isojoule.apps.certificates import COMMUNITY, scores_of
-    from isojoule.apps.files.certificate_files import total_wh
 
-    scores = scores_of(certified)
+    scores = scores_of(written.certified)
     together = scores.pop(COMMUNITY)
-    head = certified.registry.head
     return {
-        "run": certified.run,
-        "root": head.root.hex(),
-        "certificates_wh": total_wh(certified.registry.bundles()),
+        "run": written.certified.run,
+        "root": written.told["root"],
+        "certificates_wh": written.wh,
         "community": together.document(),
         "members": {member: score.document() for member, score in scores.items()},
     }

@@ -1,4 +1,4 @@
-"""Statements of a run: for each household and period a page and two tables."""
+"""Statements of a run: for each household and period a page and three tables."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ def statements(
                 "page": str(w.page),
                 "intervals": str(w.intervals),
                 "bill": str(w.bill),
+                **({} if w.score is None else {"score": str(w.score)}),
             }
             for w in written
         ]

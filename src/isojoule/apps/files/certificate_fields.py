@@ -134,12 +134,12 @@ LISTS: Mapping[str, Mapping[str, Field]] = {
 }
 
 
-def table_schema() -> dict[str, Any]:
-    """Columns of the table, and their types."""
+def table_schema(fields: Mapping[str, Field]) -> dict[str, Any]:
+    """Columns of a table of these keys, and their types."""
     import polars as pl
 
     kinds: dict[int, Any] = {
         id(_WHOLE): pl.Int64(), id(_FLAG): pl.Boolean(),
         id(_SHARE): pl.Float64(), id(_FACTOR): pl.Float64(),
     }  # fmt: skip
-    return {key: kinds.get(id(field), pl.String()) for key, field in BUNDLE.items()}
+    return {key: kinds.get(id(field), pl.String()) for key, field in fields.items()}

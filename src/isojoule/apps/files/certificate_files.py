@@ -1,79 +1,41 @@
 """A registry of certificates as files, in the words of EnergyTag.
 
-`registry.json` holds devices, bundles and records of storage. Many bundles stand in
-`bundles.parquet` beside it, with the same columns. Times are ISO 8601 in UTC; microjoules are
-decimal strings. `read_registry` believes nothing: every value is checked where it stands, and then
-the registry as a whole. Spec: docs/spec/certificates.md, W22.
+`registry.json` holds devices, bundles and records of storage; many of them stand in tables beside
+it, with the same columns (`isojoule.apps.files.certificate_parts` writes them). Times are ISO 8601
+in UTC; microjoules are decimal strings. `read_registry` believes nothing: every value is checked
+where it stands, and then the registry as a whole. Spec: docs/spec/certificates.md, W22.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from isojoule.apps.files.certificate_fields import BUNDLE, LISTS, Field, table_schema
+from isojoule.apps.files.certificate_fields import LISTS, Field, table_schema
+from isojoule.apps.files.certificate_parts import (
+    NAME,
+    TABLES,
+    snapshot_of,
+    write_registry,
+)
 from isojoule.apps.files.certificate_rows import (
     Chain,
     bundle_of,
     bundle_row,
     charge_of,
-    charge_row,
     device_of,
-    device_row,
     discharge_of,
-    discharge_row,
     key_of,
     with_origin,
 )
 from isojoule.apps.files.places import nearest
 from isojoule.core.errors import InputError
 from isojoule.settlement.certificates.check import Snapshot
-from isojoule.settlement.certificates.memory import MemoryRegistry
-from isojoule.settlement.certificates.nouns import Bundle, Device, Key, State
+from isojoule.settlement.certificates.nouns import Bundle, Device, Key
 
-NAME, TABLE = "registry.json", "bundles.parquet"
-LARGE = 20_000
-"""More bundles than this go into a table of their own."""
-
-
-def snapshot_of(registry: MemoryRegistry) -> Snapshot:
-    """What a registry holds now."""
-    return Snapshot(
-        [(device, at.metered_uj) for device, at in registry.devices()],
-        list(registry.bundles()),
-        list(registry.charges()),
-        list(registry.discharges()),
-    )
-
-
-def write_registry(folder: Path, snapshot: Snapshot, large: int = LARGE) -> list[Path]:
-    """Write a registry into a folder; returns the files.
-
-    Parameters
-    ----------
-    large
-        More bundles than this go into a table.
-    """
-    devices = {device.id: device for device, _ in snapshot.devices}
-    rows = [bundle_row(bundle, devices) for bundle in snapshot.bundles]
-    document: dict[str, Any] = {
-        "isojoule": 1,
-        "devices": [device_row(device, metered) for device, metered in snapshot.devices],
-        "certificate_bundles": rows,
-        "storage_charge_records": [charge_row(record) for record in snapshot.charges],
-        "storage_discharge_records": [discharge_row(record) for record in snapshot.discharges],
-    }
-    files = [folder / NAME]
-    if len(rows) > large:
-        import polars as pl
-
-        document["certificate_bundles"] = TABLE
-        files.append(folder / TABLE)
-        pl.DataFrame(rows, schema=table_schema()).write_parquet(files[1], compression="zstd")
-    files[0].write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return files
+__all__ = ["NAME", "TABLES", "read_registry", "snapshot_of", "write_registry"]
 
 
 def read_registry(folder: Path) -> Snapshot:
@@ -87,20 +49,23 @@ def read_registry(folder: Path) -> Snapshot:
         Names file, row and key of what is wrong, and what should stand there.
     """
     file = folder / NAME if folder.is_dir() else folder
-    document = _document(file)
-    rows = document["certificate_bundles"]
-    if isinstance(rows, str):
-        rows = _table(file.parent, rows, file)
-    lists = {**document, "certificate_bundles": rows}
+    document = read_document(file)
+    lists = {
+        key: _table(file.parent, key, rows, file)
+        if isinstance(rows, str) and key in TABLES
+        else rows
+        for key, rows in document.items()
+    }
     for name, fields in LISTS.items():
         if not isinstance(lists[name], list):
             raise InputError("is no list", place=f"{file}: {name}", remedy="list the rows")
         for at, row in enumerate(lists[name]):
-            _check_row(row, fields, f"{file}: {name}[{at}]")
-    return _snapshot(lists, file)
+            check_row(row, fields, f"{file}: {name}[{at}]")
+    return nouns_of(lists, file)
 
 
-def _document(file: Path) -> dict[str, Any]:
+def read_document(file: Path) -> dict[str, Any]:
+    """`registry.json`: its keys are right, what they hold is not looked at yet."""
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -119,7 +84,8 @@ def _document(file: Path) -> dict[str, Any]:
     return document
 
 
-def _check_row(row: Any, fields: Mapping[str, Field], place: str) -> None:
+def check_row(row: Any, fields: Mapping[str, Field], place: str) -> None:
+    """Refuse a row with other keys, or with values that do not fit them."""
     if not isinstance(row, dict):
         raise InputError("is no row", place=place, remedy="give its keys and values")
     for key in row.keys() - fields.keys():
@@ -134,7 +100,7 @@ def _check_row(row: Any, fields: Mapping[str, Field], place: str) -> None:
             )  # fmt: skip
 
 
-def _snapshot(lists: Mapping[str, Any], file: Path) -> Snapshot:
+def nouns_of(lists: Mapping[str, Any], file: Path) -> Snapshot:
     """The nouns behind rows that are well formed each."""
     devices = {row["device_id"]: device_of(row) for row in lists["devices"]}
     origins: dict[Key, dict[str, Any]] = {}
@@ -157,26 +123,45 @@ def _snapshot(lists: Mapping[str, Any], file: Path) -> Snapshot:
     return Snapshot(list(zip(named, metered, strict=True)), bundles, charges, discharges)
 
 
-def _table(folder: Path, name: str, file: Path) -> list[dict[str, Any]]:
+def _table(folder: Path, key: str, name: str, file: Path) -> list[dict[str, Any]]:
     import polars as pl
 
-    if name != TABLE:
+    if name != TABLES[key]:
         raise InputError(
-            f"{name!r} is not {TABLE!r}", place=f"{file}: certificate_bundles",
-            remedy=f"list the bundles, or put them into {TABLE}",
+            f"{name!r} is not {TABLES[key]!r}", place=f"{file}: {key}",
+            remedy=f"list the rows, or put them into the folder {TABLES[key]}",
         )  # fmt: skip
-    path = folder / TABLE
-    try:
-        frame = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError) as error:
+    return [row for path in table_files(folder, key) for row in pl.read_parquet(path).to_dicts()]
+
+
+def table_files(folder: Path, key: str) -> list[Path]:
+    """The parts of a list that is a folder of tables; their columns are right.
+
+    Raises
+    ------
+    InputError
+        There is none, or one that cannot be read or has other columns.
+    """
+    import polars as pl
+
+    name, schema = TABLES[key], table_schema(LISTS[key])
+    paths = sorted((folder / name).glob("*.parquet"))
+    for path in paths:
+        try:
+            there = dict(pl.read_parquet_schema(path))
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise InputError(
+                f"cannot be read: {error}", place=str(path), remedy="write the registry again"
+            ) from None
+        if there != schema:
+            raise InputError(
+                "has other columns", place=str(path), remedy=f"they are {', '.join(schema)}"
+            )
+    if not paths:
         raise InputError(
-            f"cannot be read: {error}", place=str(path), remedy="write the registry again"
-        ) from None
-    if dict(frame.schema) != table_schema():
-        raise InputError(
-            "has other columns", place=str(path), remedy=f"they are {', '.join(BUNDLE)}"
+            "holds no tables", place=str(folder / name), remedy="write the registry again"
         )
-    return frame.to_dicts()
+    return paths
 
 
 def _check_said(
@@ -194,12 +179,3 @@ def _check_said(
             raise InputError(
                 f"is {row[key]!r}", place=f"{place}.{key}", remedy=f"it should be {true!r}"
             )
-
-
-def total_wh(bundles: Iterable[Bundle]) -> dict[str, int]:
-    """Certificates by their state; what was split is not counted twice."""
-    found: dict[str, int] = {}
-    for bundle in bundles:
-        if bundle.state is not State.SPLIT:
-            found[bundle.state.value] = found.get(bundle.state.value, 0) + bundle.quantity
-    return found

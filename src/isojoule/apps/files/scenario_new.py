@@ -132,6 +132,7 @@ fees:                                   # in the order of the bill; on: what the
 surplus: equal                          # how what is left is shared; or keep, shapley, ...
 netting: day                            # one transfer adds up a day; or interval
 # pauses: [{from: 2026-06-21T12:00, to: 2026-06-21T13:00, reason: meters are replaced}]
+# certificates: {expires_after: 730 d}  # whose sun was it, and when: docs/certificates.md
 """
 
 _READ_ME = ("nodes", _NODES), ("links", _LINKS), ("participants", _PARTICIPANTS)

@@ -11,6 +11,11 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field
 
+from isojoule.apps.files.certificate_rules import (
+    CertificatesDoc,
+    WithdrawalDoc,
+    certificate_rules,
+)
 from isojoule.apps.files.places import located
 from isojoule.apps.files.quantities import parse_quantity
 from isojoule.apps.files.strict_doc import Quantity, Strict, doc_schema, read_doc
@@ -130,6 +135,11 @@ class RulesDoc(Strict):
         default=[],
         description="times without a market, settled by the utility's tariff; absent: none",
     )
+    certificates: CertificatesDoc | None = Field(
+        default=None,
+        description="issue granular certificates of the market in the run; `{}` asks for them as "
+        "they are by default; absent: none",
+    )
 
 
 INNER = {
@@ -137,6 +147,8 @@ INNER = {
     "fees": FeeDoc,
     "surplus": SurplusDoc,
     "pauses": RulePauseDoc,
+    "certificates": CertificatesDoc,
+    "withdraw": WithdrawalDoc,
 }
 """Keys that hold mappings of their own."""
 
@@ -189,6 +201,7 @@ def read_rules(path: Path, *, currency: str, tz: ZoneInfo) -> Rules:
             permutations=doc.surplus.permutations or PERMUTATIONS,
             netting=doc.netting,
             pauses=tuple(pauses),
+            certificates=certificate_rules(doc.certificates, lines, tz),
         )
 
 
@@ -206,6 +219,8 @@ _REMEDIES = {
     "pauses": "list pauses, each as {from: 2026-07-12T00:00, to: 2026-07-13T00:00}",
     "surplus": "write the name of a rule, as surplus: equal",
     "imbalance": "write it as {price: tie, payer: cause}",
+    "certificates": "write it as {expires_after: 730 d}, or {} for what is usual",
+    "withdraw": "list withdrawals, each as {device: roof-3, from: 2026-07-12, to: 2026-07-13}",
 }
 _KEYS = {"short_factor": "short_factor", "long_factor": "long_factor",
          "short": "short_per_j", "long": "long_per_j"}  # fmt: skip

@@ -116,6 +116,7 @@ def run_scenario(
     Interrupted
         By Ctrl-C, after something was finished; says where it is kept.
     """
+    from isojoule.apps.certificates.inside import write_inside
     from isojoule.market.mechanisms import get
 
     tell = report or (lambda stage, done, total: None)
@@ -168,10 +169,13 @@ def run_scenario(
             take_over(baseline, place)
         outcomes = _simulate(cut, chosen, parameters or {}, place, seed, workers, options, tell)
         tell("settling", 0, 0)
-        settled = settle_run(made, cut, asked.rules, run, seed)
+        market = [o for o in outcomes if o.job.world == "market"]
+        starts = [o.start_uj for o in sorted(market, key=lambda o: o.job.period)]
+        settled = settle_run(made, cut, asked.rules, run, seed, starts)
         tell("auditing", 0, 0)
         command = shown_command(name, identity, mechanism, own_rules)
         write_summary(made, cut, run, outcomes, identity, command, settled)
+        write_inside(settled.settling, tell)
         tell("writing the report", 0, 0)
         _write_report(made, identity, run)
     if ledger is not None:

@@ -11,13 +11,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isojoule.apps.results.chapters import Settling, Told, check_chapters, write_chapters
 from isojoule.apps.results.settled import SettledPeriod
@@ -70,8 +71,20 @@ class SettledRun:
                 yield period, part
 
 
-def settle_run(folder: Path, scenario: Scenario, rules: Rules, run: str, seed: int) -> SettledRun:
+def settle_run(
+    folder: Path,
+    scenario: Scenario,
+    rules: Rules,
+    run: str,
+    seed: int,
+    start_uj: Iterable[Sequence[int] | NDArray[np.int64]] = (),
+) -> SettledRun:
     """Settle the market of a run, period by period.
+
+    Parameters
+    ----------
+    start_uj
+        In the batteries of the market at the start of each period, where no summary says it yet.
 
     Raises
     ------
@@ -83,7 +96,8 @@ def settle_run(folder: Path, scenario: Scenario, rules: Rules, run: str, seed: i
         _settle_period(ledger, period, stretch, rules, run, seed)
         for period, stretch in stretches(folder, scenario, rules.netting)
     ]
-    settling = Settling(folder, scenario, rules, run, seed, tuple(periods))
+    starts = tuple(np.array(start, np.int64) for start in start_uj)
+    settling = Settling(folder, scenario, rules, run, seed, tuple(periods), starts)
     return SettledRun(settling, ledger, write_chapters(settling, ledger, _as_it_happens))
 
 
@@ -91,7 +105,7 @@ def settlement_summary(settled: SettledRun) -> dict[str, Any]:
     """What `summary.json` says of the settlement: the ledger's head, and who was paid what for."""
     rules = settled.rules
     return {
-        "rules": json.loads(json.dumps(dataclasses.asdict(rules))),
+        "rules": {key: value for key, value in _plain(rules).items() if value is not None},
         "ledger": {
             "entries": settled.head.size,
             "root": settled.head.root.hex(),
@@ -100,6 +114,11 @@ def settlement_summary(settled: SettledRun) -> dict[str, Any]:
         "periods": [_period_summary(period) for period in settled.periods],
         **{name: told.summary for name, told in settled.told.items()},
     }
+
+
+def _plain(rules: Rules) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(rules)))
+    return plain
 
 
 def _period_summary(period: SettledPeriod) -> dict[str, Any]:

@@ -169,6 +169,12 @@ def print_run(run: Run, console: Console | None = None) -> None:
             f"Of what the best for all could gain by the curves, {s['mechanism']} left "
             f"{100 * left['share']:.2g} %; the report says where trade is stuck."
         )
+    score = s["settlement"].get("certificates", {}).get("community", {}).get("score")
+    if score is not None:
+        out.print(
+            f"Certificates of their own hour matched {100 * score:.1f} % of what was used; the "
+            "registry lies in the folder certificates."
+        )
     open_ended = [
         p["name"] for p in s["periods"] if not (p["cyclic_market"] and p["cyclic_baseline"])
     ]

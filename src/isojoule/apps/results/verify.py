@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isojoule.apps.certificates.inside import verify_inside
 from isojoule.apps.results.asked import read_asked
 from isojoule.apps.results.manifest import check_manifest
 from isojoule.apps.results.power import PowerCheck, merge
@@ -118,7 +119,8 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
             }
     check_files(folder, expected)
     tell("settling it again", 0, 0)
-    settled = settle_run(folder, scenario, rules, manifest["run"], int(manifest["seed"]))
+    starts = [facts["market", period.name]["start_uj"] for period in scenario.periods]
+    settled = settle_run(folder, scenario, rules, manifest["run"], int(manifest["seed"]), starts)
     tell("checking the summary", 0, 0)
     again = {
         **head(scenario, manifest, manifest["run"]),
@@ -130,6 +132,7 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
         lost_j = np.concatenate(lost[world]) / 1e6
         again["ac"][world] = merge(power[world]).summary(scenario.grid, scenario.interval_s, lost_j)
     _same(summary, again, str(folder / NAME))
+    verify_inside(settled.settling, tell)
     return {
         "files": len(manifest["outputs"]) + len(manifest["inputs"]),
         "intervals": checked,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -21,6 +21,9 @@ from isojoule.settlement.rules import Rules
 from isojoule.settlement.settle import Code, Settled, member
 from isojoule.settlement.statements import Span, line_name
 from isojoule.settlement.stretch import Stretch
+
+if TYPE_CHECKING:
+    from isojoule.apps.statements.score_section import Scores
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -62,6 +65,8 @@ class PeriodFacts:
         Why.
     alone
         The bill without a market.
+    scores
+        What was matched by certificates; None where there are none.
     """
 
     files: MarketFiles
@@ -73,6 +78,7 @@ class PeriodFacts:
     price_per_j: Floats
     reasons: HomeReasons
     alone: Alone
+    scores: Scores | None = None
 
     @cached_property
     def extremes(self) -> list[tuple[int, int] | None]:
@@ -97,6 +103,7 @@ def facts_of(
     rules: Rules,
     baseline: Stretch,
     progress: Callable[[int], None] | None = None,
+    scores: Scores | None = None,
 ) -> PeriodFacts:
     """Gather a period.
 
@@ -110,6 +117,8 @@ def facts_of(
         The stretch of the world without a market.
     progress
         Called with the number of intervals read since it was last called.
+    scores
+        What was matched by certificates.
 
     Raises
     ------
@@ -139,6 +148,7 @@ def facts_of(
         price_per_j=price,
         reasons=files.reasons(period, stretch.paused, wanted, progress),
         alone=alone_of(files, period, baseline),
+        scores=scores,
     )
 
 

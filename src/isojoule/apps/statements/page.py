@@ -13,6 +13,7 @@ import numpy as np
 
 from isojoule.apps.report.words import A_CENT, energy, money, number, price, text
 from isojoule.apps.statements.price_section import price_section
+from isojoule.apps.statements.score_section import score_section
 from isojoule.apps.statements.sheet import Sheet, asset, exact, kwh, table
 from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, UJ_PER_J
 from isojoule.settlement.settle import Code
@@ -52,6 +53,7 @@ def page(sheet: Sheet) -> str:
         head=_head(sheet),
         bill=_bill(sheet),
         price=price_section(sheet),
+        score=score_section(sheet),
         alone=_alone(sheet),
         check=_check(sheet),
     )

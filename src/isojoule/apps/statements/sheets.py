@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
+from datetime import datetime
 from io import StringIO
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
+from isojoule.apps.certificates import Score
 from isojoule.apps.statements.facts import PeriodFacts, setters, walls
+from isojoule.core.errors import InvariantError
 from isojoule.core.units import J_PER_KWH, joules_text, money_text
 from isojoule.settlement.settle import Code
 from isojoule.settlement.statements import Statement
@@ -70,6 +74,37 @@ def interval_sheet(facts: PeriodFacts, who: int) -> str:
             ]
         )  # fmt: skip
     return sheet(rows)
+
+
+def score_sheet(facts: PeriodFacts, who: int) -> str:
+    """A row for each hour of a member: what it used, and what matched it; the sum is last."""
+    if facts.scores is None:
+        raise InvariantError("there are no scores in what a sheet of scores is made of")
+    hours, zone = facts.scores.hours, ZoneInfo(facts.files.scenario.timezone)
+    sources = ("self", "local", "storage")
+    rows = [
+        ["time", "consumed_j", *(f"{name}_wh" for name in sources), "score_percent",
+         *(f"{name}_percent" for name in sources)]
+    ]  # fmt: skip
+    consumed, claimed = hours.consumed_uj[:, who].tolist(), hours.claimed_wh[:, who].tolist()
+    times = [datetime.fromtimestamp(t, zone).isoformat() for t in hours.time_s.tolist()]
+    for time, uj, wh in zip(times, consumed, claimed, strict=True):
+        rows.append(_score_row(time, Score(uj, *wh)))
+    rows.append(_score_row("Sum", facts.scores.scores[facts.stretch.members[who]]))
+    return sheet(rows)
+
+
+def _score_row(head: str, score: Score) -> list[str]:
+    parts = (score.self_wh, score.local_wh, score.storage_wh)
+    return [
+        head, joules_text(score.consumed_uj), *map(str, parts),
+        *(_percent_text(score.part(wh)) for wh in (score.matched_wh, *parts)),
+    ]  # fmt: skip
+
+
+def _percent_text(share: float | None) -> str:
+    """A share in percent, to four digits behind the point; empty where there is none."""
+    return "" if share is None else f"{100 * share:.4f}"
 
 
 def sheet(rows: Iterable[list[str]]) -> str:

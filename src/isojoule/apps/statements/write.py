@@ -1,4 +1,4 @@
-"""Write statements into a folder: for each household and period a page and two CSV files."""
+"""Write statements into a folder: for each household and period a page and its CSV files."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from isojoule.apps.results.stretch import stretches
 from isojoule.apps.statements.facts import PeriodFacts, facts_of
 from isojoule.apps.statements.page import page
 from isojoule.apps.statements.reasons import MarketFiles
+from isojoule.apps.statements.score_section import scores_by_period
 from isojoule.apps.statements.sheet import Sheet
-from isojoule.apps.statements.sheets import bill_sheet, interval_sheet
+from isojoule.apps.statements.sheets import bill_sheet, interval_sheet, score_sheet
 from isojoule.core.errors import InputError
 from isojoule.microworld.scenario import Scenario
 from isojoule.settlement.ledger.port import Head, ReadLedger
@@ -34,6 +35,7 @@ class Written(NamedTuple):
     page: Path
     intervals: Path
     bill: Path
+    score: Path | None
 
 
 def statements_of_run(
@@ -122,12 +124,13 @@ def write_statements(
     stems = file_stems(scenario.participants)
     tell = progress or (lambda stage, done, total: None)
     out_folder.mkdir(parents=True, exist_ok=True)
+    scores = scores_by_period(settled)
     written: list[Written] = []
     worlds = stretches(run_folder, scenario, "interval", "baseline")
     for i, (part, (period, baseline)) in enumerate(zip(settled.periods, worlds, strict=True)):
         if period.name not in named:
             continue
-        facts = facts_of(files, i, part, settled.rules, baseline)
+        facts = facts_of(files, i, part, settled.rules, baseline, scores=scores.get(period.name))
         why = dict(zip(part.shares.members, part.shares.why, strict=True))
         for name in whose:
             statement = found.get((member(name), period.name)) or Statement(
@@ -180,12 +183,17 @@ def _write(
     """Write one statement."""
     who = facts.member(name)
     first = f"{stem}-{file_stems([facts.span.name])[facts.span.name]}" if facts.span.name else stem
-    paths = [out / f"{first}{end}" for end in (".html", ".csv", "-bill.csv")]
-    sheet = Sheet(facts, who, statement, why, head, (paths[2].name, paths[1].name))
-    texts = [page(sheet), interval_sheet(facts, who), bill_sheet(statement)]
-    for path, body in zip(paths, texts, strict=True):
+    main, intervals, bill, score = (
+        out / f"{first}{end}" for end in (".html", ".csv", "-bill.csv", "-score.csv")
+    )
+    sheet = Sheet(facts, who, statement, why, head, (bill.name, intervals.name))
+    bodies = {main: page(sheet), intervals: interval_sheet(facts, who), bill: bill_sheet(statement)}
+    if facts.scores is not None:
+        bodies[score] = score_sheet(facts, who)
+    for path, body in bodies.items():
         path.write_text(body, encoding="utf-8", newline="")
-    return Written(facts.span.name, name, statement, *paths)
+    last = None if facts.scores is None else score
+    return Written(facts.span.name, name, statement, main, intervals, bill, last)
 
 
 def _chosen(what: str, asked: Collection[str] | None, there: Iterable[str]) -> list[str]:

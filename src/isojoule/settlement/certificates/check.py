@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple, TypeVar
 
 from isojoule.core.errors import VerificationError
@@ -47,8 +48,14 @@ class Snapshot(NamedTuple):
     discharges: Sequence[DischargeRecord]
 
 
-def check_registry(snapshot: Snapshot) -> dict[str, int]:
+def check_registry(snapshot: Snapshot, own: AbstractSet[str] | None = None) -> dict[str, int]:
     """Check everything that follows from the registry alone. Returns how much there is.
+
+    Parameters
+    ----------
+    own
+        Only what these devices issued, and stored; then the snapshot holds all of that, and of
+        others what it came from. None: of all.
 
     Raises
     ------
@@ -59,7 +66,10 @@ def check_registry(snapshot: Snapshot) -> dict[str, int]:
     metered = {device.id: uj for device, uj in snapshot.devices}
     _unique((bundle.key, bundle) for bundle in snapshot.bundles)
     by_device: dict[str, list[Bundle]] = defaultdict(list)
+    mine = devices.keys() if own is None else own
     for bundle in snapshot.bundles:
+        if own is not None and bundle.device not in own:
+            continue
         _check_bundle(bundle, devices)
         by_device[bundle.device].append(bundle)
     issued = Counter({name: _check_ranges(name, own) for name, own in by_device.items()})
@@ -69,10 +79,10 @@ def check_registry(snapshot: Snapshot) -> dict[str, int]:
                 f"{count} Wh were issued, the meter shows {metered[name] / WH_UJ:.3f}",
                 place=f"device {name!r}",
             )
-    _check_storage(snapshot, devices)
+    _check_storage(snapshot, devices, own)
     return {
-        "devices": len(devices),
-        "bundles": len(snapshot.bundles),
+        "devices": len(mine),
+        "bundles": sum(len(bundles) for bundles in by_device.values()),
         "certificates": sum(issued.values()),
     }
 
@@ -137,7 +147,7 @@ def _check_child(parent: Bundle, child: Bundle) -> None:
             raise VerificationError(f"{field} is not that of its parent", place=_place(child))
 
 
-def _check_storage(s: Snapshot, devices: dict[str, Device]) -> None:
+def _check_storage(s: Snapshot, devices: dict[str, Device], own: AbstractSet[str] | None) -> None:
     """What went in was cancelled for it once; what came out is no more than is left of it."""
     bundles = {bundle.key: bundle for bundle in s.bundles}
     records = _unique((record.id, record) for record in s.charges)
@@ -147,6 +157,8 @@ def _check_storage(s: Snapshot, devices: dict[str, Device]) -> None:
     if len(into) != sum(1 for b in s.bundles if b.charge):
         raise VerificationError("two bundles went into one record", place="charge records")
     for record in s.charges:
+        if own is not None and record.device not in own:
+            continue
         device = devices.get(record.device)
         place = f"charge record {record.id!r}"
         if device is None or not device.is_storage:
@@ -169,17 +181,23 @@ def _check_storage(s: Snapshot, devices: dict[str, Device]) -> None:
             raise VerificationError("names another origin than its bundle", place=place)
     for name in into.keys() - records.keys():
         raise VerificationError("there is no such charge record", place=f"record {name!r}")
-    _check_discharges(s, records)
+    _check_discharges(s, records, own)
 
 
-def _check_discharges(s: Snapshot, records: dict[str, ChargeRecord]) -> None:
+def _check_discharges(
+    s: Snapshot, records: dict[str, ChargeRecord], own: AbstractSet[str] | None
+) -> None:
     energy: Counter[str] = Counter()
     certified: Counter[str] = Counter()
     whole: dict[str, list[Bundle]] = defaultdict(list)
     for bundle in s.bundles:
-        if bundle.discharge and bundle.state is not State.SPLIT:
+        counts = own is None or bundle.device in own
+        if bundle.discharge and bundle.state is not State.SPLIT and counts:
             whole[bundle.discharge].append(bundle)
-    for record in s.discharges:
+    # in the order of time: records may lie in any, as they left a registry
+    for record in sorted(s.discharges, key=lambda r: r.start_s):
+        if own is not None and record.device not in own:
+            continue
         place = f"discharge record {record.id!r}"
         charge = records.get(record.charge)
         if charge is None or charge.bundle is None or charge.device != record.device:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import heapq
 import json
+import json.encoder
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from isojoule.core.frontier import Frontier, leaf_hash
 from isojoule.settlement.certificates.answers import Answer
@@ -15,12 +17,33 @@ from isojoule.settlement.certificates.nouns import (
     DischargeRecord,
     Key,
     Standing,
+    State,
 )
-from isojoule.settlement.certificates.operations import Operation
+from isojoule.settlement.certificates.operations import Act, Charge, Discharge, Issue, Operation
 from isojoule.settlement.certificates.rules import apply_operations
 from isojoule.settlement.certificates.steps import MORTAL
 from isojoule.settlement.certificates.view import Effects
 from isojoule.settlement.ledger.port import Head
+
+ENDED = frozenset({State.CLAIMED, State.EXPIRED, State.WITHDRAWN, State.SPLIT})
+"""States that nothing leaves."""
+
+
+class Released(NamedTuple):
+    """What has ended, and left a registry: nothing can happen to it any more. W24.
+
+    Attributes
+    ----------
+    bundles
+        Claimed, expired, withdrawn, split, or cancelled into storage; in the order in which they
+        were made.
+    charges, discharges
+        Records of storage that no rule reads any more.
+    """
+
+    bundles: list[Bundle]
+    charges: list[ChargeRecord]
+    discharges: list[DischargeRecord]
 
 
 class MemoryRegistry:
@@ -74,6 +97,35 @@ class MemoryRegistry:
         self._clock_s = effects.clock_s
         while self._timed and self._timed[0][0] <= self._clock_s:
             heapq.heappop(self._timed)
+
+    @property
+    def size(self) -> int:
+        """How many bundles it holds."""
+        return len(self._bundles)
+
+    def release(self) -> Released:
+        """Let go of what has ended. It is the caller's to keep; the log goes on.
+
+        Requests are remembered as long as what they were about is there: asked again later, they
+        are refused, since meters go forward and ranges are never given twice.
+        """
+        ended = [b for b in self._bundles.values() if b.state in ENDED or b.charge]
+        for bundle in ended:
+            del self._bundles[bundle.key]
+        named = {bundle.discharge for bundle in self._bundles.values()}
+        gone = [record for record in self._discharges.values() if record.id not in named]
+        for record in gone:
+            del self._discharges[record.id]
+        charges, self._charges = self._charges, []
+        self._done = {
+            name: (operation, answer) for name, (operation, answer) in self._done.items()
+            if (operation.bundle in self._bundles if isinstance(operation, Act)
+                else not isinstance(operation, Issue | Charge | Discharge))
+        }  # fmt: skip
+        self._timed = [entry for entry in self._timed if entry[1] in self._bundles]
+        heapq.heapify(self._timed)
+        self._extend()
+        return Released(ended, charges, gone)
 
     # what the rules read
 
@@ -137,9 +189,12 @@ class MemoryRegistry:
     @property
     def head(self) -> Head:
         """How many entries the log has, and the root of its tree."""
+        self._extend()
+        return Head(self._frontier.size, self._frontier.root())
+
+    def _extend(self) -> None:
         self._frontier = self._frontier.extend(self._leaves)
         self._leaves.clear()
-        return Head(self._frontier.size, self._frontier.root())
 
 
 def entry_bytes(operation: Operation, at_s: int) -> bytes:
@@ -149,8 +204,19 @@ def entry_bytes(operation: Operation, at_s: int) -> bytes:
     >>> entry_bytes(OpenAccount(7, "ada"), 900)
     b'["OpenAccount",900,[7,"ada"]]'
     """
-    entry = (type(operation).__name__, at_s, operation)
-    return _ENCODE(entry).encode()
+    if type(operation) is Act:  # most of a log, and ten times as fast as the encoder
+        id_, step, by, (device, first, last), quantity, to, beneficiary = operation
+        return (
+            f'["Act",{at_s},[{id_:d},{_TEXT(step)},{_TEXT(by)},[{_TEXT(device)},{first:d},{last:d}'
+            f"],{quantity:d},{_TEXT(to)},{_TEXT(beneficiary)}]]"
+        ).encode()
+    return plain_entry_bytes(operation, at_s)
 
 
+def plain_entry_bytes(operation: Operation, at_s: int) -> bytes:
+    """What `entry_bytes` gives, by the encoder of the library."""
+    return _ENCODE((type(operation).__name__, at_s, operation)).encode()
+
+
+_TEXT = json.encoder.encode_basestring
 _ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode

@@ -231,8 +231,9 @@ class _Work:
             _require(o.to != bundle.account, Status.OUT_OF_RANGE, "to")
             _require(bundle.account in self.account(o.to), Status.NOT_ALLOWED, o.to)
         bundle, *rest = self.cut(bundle, o.quantity)
-        self.put(_after(bundle, o, rule))
-        return (bundle.key, *(other.key for other in rest))
+        key = bundle.key
+        self.bundles[key] = _after(bundle, o, rule)
+        return (key, rest[0].key) if rest else (key,)
 
     def charge(self, o: Charge) -> tuple[Key, ...]:
         device, at = self.device(o.device)
@@ -327,8 +328,14 @@ class _Work:
         if quantity in (0, bundle.quantity):
             return [bundle]
         middle = bundle.first + quantity  # the first one of the rest
-        children = [bundle._replace(last=middle - 1), bundle._replace(first=middle)]
-        for one in (bundle._replace(state=State.SPLIT), *children):
+        # tuples cut and joined: this is the hot place of a registry, and `_replace` is slow
+        device, first, last, issuance = bundle[:4]
+        children = [
+            Bundle(device, first, middle - 1, *bundle[3:]),
+            Bundle(device, middle, last, *bundle[3:]),
+        ]
+        self.put(Bundle(device, first, last, issuance, State.SPLIT, *bundle[5:]))
+        for one in children:
             self.put(one)
         return children
 
@@ -354,18 +361,20 @@ def _number(device: Device, at: Standing, count: int) -> tuple[Standing, Key | N
 
 def _after(bundle: Bundle, o: Act, rule: Rule) -> Bundle:
     """The bundle after a step that it may take."""
-    own = o.beneficiary or bundle.beneficiary
-    beneficiary = {
-        Step.RESERVE: o.beneficiary,
-        Step.CANCEL: own or bundle.account,
-        Step.RELEASE: "",
-        Step.UNLOCK: "",
-    }.get(o.step, bundle.beneficiary)
-    return bundle._replace(
-        state=rule.after or bundle.state,
-        account=o.to if o.step is Step.TRANSFER else bundle.account,
-        beneficiary=beneficiary,
-    )
+    account, beneficiary = bundle.account, bundle.beneficiary
+    if o.step is Step.TRANSFER:
+        account = o.to
+    elif o.step is Step.RESERVE:
+        beneficiary = o.beneficiary
+    elif o.step is Step.CANCEL:
+        beneficiary = o.beneficiary or beneficiary or account
+    elif o.step in (Step.RELEASE, Step.UNLOCK):
+        beneficiary = ""
+    b = bundle
+    return Bundle(
+        b.device, b.first, b.last, b.issuance, rule.after or b.state, account, b.origin, b.start_s,
+        b.end_s, b.expires_s, b.discharge, beneficiary, b.charge,
+    )  # fmt: skip
 
 
 def _different(there: Operation) -> Answer:

@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from isojoule.apps.results.settled import SettledPeriod
 from isojoule.microworld.scenario import Scenario
 from isojoule.settlement.ledger.port import Ledger
 from isojoule.settlement.rules import Rules
 
+Ints = NDArray[np.int64]
 Clock = Callable[[int], int]
 """The time of writing, ns since 1970, of what happens at a time, s since 1970."""
 
@@ -30,6 +34,8 @@ class Settling:
         Name of the run, from which ids follow; and what chance follows from.
     periods
         As settled, in the order of time.
+    start_uj
+        In the batteries of the market at the start of each period; (): see the summary.
     """
 
     folder: Path
@@ -38,6 +44,7 @@ class Settling:
     run: str
     seed: int
     periods: tuple[SettledPeriod, ...]
+    start_uj: tuple[Ints, ...] = ()
 
 
 @dataclass(frozen=True)
