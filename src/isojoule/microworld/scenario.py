@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from isojoule.core.errors import InputError
 from isojoule.core.pause import Pause
 from isojoule.grid import Grid
+from isojoule.grid.dc import NotLinear, linear_flow_of
 from isojoule.microworld.devices import DeviceKind, Devices, check_unique
 from isojoule.microworld.forecast import Forecast
 from isojoule.microworld.pauses import check_pauses
@@ -298,6 +299,10 @@ def check_scenario(scenario: Scenario) -> None:
         )
     if s.carbon_kg_per_j.shape != (times,):
         raise InputError("carbon_kg_per_j is not of one value an interval")
+    if s.network == "dc":
+        unfit = linear_flow_of(s.grid, float(s.interval_s))
+        if isinstance(unfit, NotLinear):
+            raise InputError(unfit.reason, place="network dc", remedy=unfit.remedy)
     _check_machines(s)
     _check_times(s)
     check_pauses(s.pauses, s.times_s, s.interval_s)

@@ -48,9 +48,10 @@ class ScenarioDoc(Strict):
     currency: str = Field(pattern=r"^[A-Z]{3}$", description="ISO 4217 code")
     timezone: str = Field(default="UTC", description="IANA zone of times without an offset")
     interval: Quantity = Field(description="length of an interval, as '15 min'")
-    network: Literal["copperplate", "transport", "lindistflow"] = Field(
+    network: Literal["copperplate", "transport", "dc", "lindistflow"] = Field(
         default="transport",
-        description="what the market sees of the grid: nothing, the links, or voltages, too",
+        description="what the market sees of the grid: nothing, the links, the law by which flows split in "
+        "a mesh, or voltages, too",
     )
     mechanism: str = Field(default="equilibrium", description="the market mechanism")
     utility: str | None = Field(
@@ -129,7 +130,7 @@ _REMEDIES: dict[str, str] = {
     "currency": "use a code of three capitals, as EUR",
     "tolerance": "give a share above 0 and below 1, as 0.001",
     "max_rounds": "give a whole number of 1 or more",
-    "network": "use copperplate, transport or lindistflow",
+    "network": "use copperplate, transport, dc or lindistflow",
     "interval": "write it as '15 min'",
     "baseline": "use utility-only or autarky",
     "slack_voltage_pu": "give it per unit, as 1.02",
