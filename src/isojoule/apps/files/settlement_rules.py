@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field
 
+from isojoule.apps.files.day_ahead_rules import DayAheadDoc, day_ahead_of
 from isojoule.apps.files.places import located
 from isojoule.apps.files.quantities import parse_quantity
 from isojoule.apps.files.strict_doc import Quantity, Strict, doc_schema, read_doc
@@ -129,6 +130,10 @@ class RulesDoc(Strict):
         default=[],
         description="times without a market, settled by the utility's tariff; absent: none",
     )
+    day_ahead: DayAheadDoc | None = Field(
+        default=None,
+        description="contracts about tomorrow's energy, with margins behind them; absent: none",
+    )
 
 
 INNER = {
@@ -136,6 +141,7 @@ INNER = {
     "fees": FeeDoc,
     "surplus": SurplusDoc,
     "pauses": RulePauseDoc,
+    "day_ahead": DayAheadDoc,
 }
 """Keys that hold mappings of their own."""
 
@@ -171,6 +177,7 @@ def read_rules(path: Path, *, currency: str, tz: ZoneInfo) -> Rules:
     imbalance = _imbalance(doc.imbalance, lines, currency)
     fees = [_fee(given, at, lines, currency) for at, given in enumerate(doc.fees)]
     pauses = [_pause(given, at, lines, tz) for at, given in enumerate(doc.pauses)]
+    day_ahead = None if doc.day_ahead is None else day_ahead_of(doc.day_ahead, lines, currency)
     if doc.surplus.permutations is not None and doc.surplus.rule != "shapley-sampled":
         raise InputError(
             f"{doc.surplus.rule} has no 'permutations'",
@@ -188,6 +195,7 @@ def read_rules(path: Path, *, currency: str, tz: ZoneInfo) -> Rules:
             permutations=doc.surplus.permutations or PERMUTATIONS,
             netting=doc.netting,
             pauses=tuple(pauses),
+            day_ahead=day_ahead,
         )
 
 
@@ -205,6 +213,10 @@ _REMEDIES = {
     "pauses": "list pauses, each as {from: 2026-07-12T00:00, to: 2026-07-13T00:00}",
     "surplus": "write the name of a rule, as surplus: equal",
     "imbalance": "write it as {price: tie, payer: cause}",
+    "day_ahead": "write it as {move: 0.05 EUR/kWh}, with other keys as needed",
+    "move": "add it, as move: 0.05 EUR/kWh",
+    "hour": "give an hour from 0 to 23",
+    "least_days": "give 1 to 366 days",
 }
 _KEYS = {"short_factor": "short_factor", "long_factor": "long_factor",
          "short": "short_per_j", "long": "long_per_j"}  # fmt: skip
