@@ -67,9 +67,11 @@ def test_what_margins_do_not_cover_is_paid_from_account_to_account() -> None:
     held = hold(two_halves(), replace(HALVES, firm_s=0), DESK)
     [deal] = held.deals
     assert deal.rest_nano == eur(0.80) and deal.due_nano == eur(1.20)
-    last = held.chains[-1][1][-1]
-    assert last.code == Code.REST and last.amount == deal.rest_nano
-    assert last.debit == Account("member/ada", "EUR").id
+    paid, passed = held.chains[-1][1][-2:]
+    assert paid.code == passed.code == Code.REST and paid.amount == deal.rest_nano
+    names = ("member/ada", ESCROW, ESCROW, "member/bo")
+    ids = tuple(Account(name, "EUR").id for name in names)
+    assert (paid.debit, paid.credit, passed.debit, passed.credit) == ids
     assert net(posted(held), "member/bo") == deal.due_nano
 
 
@@ -216,7 +218,9 @@ def _owners(held: Held) -> dict[int, str]:
         for what, number in [*names, ("difference", 0)]:
             words = (c.market, c.id, c.start_s, what, number)
             out[stable_id("isojoule.commitment.1", *words)] = _key(position)
-        out[stable_id("isojoule.day-ahead.1", c.market, c.id, c.start_s, "rest")] = _key(position)
+        for what in ("rest", "passed"):
+            words = (c.market, c.id, c.start_s, what)
+            out[stable_id("isojoule.day-ahead.1", *words)] = _key(position)
     return out
 
 

@@ -169,10 +169,11 @@ def find_ledger(url: str) -> None:
         pass
 
 
-def keep(settled: SettledRun, url: str) -> int:
+def keep(settled: SettledRun, url: str, folder: Path | None = None) -> int:
     """Write the transfers of a run into a ledger that is kept; returns how many it has of them.
 
-    What stands there already, just so, is not written twice.
+    What stands there already, just so, is not written twice. `folder` is where the run is now, if
+    it was moved since it was settled.
 
     Raises
     ------
@@ -191,7 +192,8 @@ def keep(settled: SettledRun, url: str) -> int:
                     remedy="use another ledger, or a run with the same inputs and rules",
                 )
             count += part.count
-        write_chapters(settled.settling, ledger, lambda _: time.time_ns())
+        settling = replace(settled.settling, folder=folder or settled.settling.folder)
+        write_chapters(settling, ledger, lambda _: time.time_ns())
     return count
 
 

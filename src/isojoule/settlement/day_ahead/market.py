@@ -12,8 +12,8 @@ Theory of operation:
   (the same price, no call open, the firm time not begun) is left out.
 - Whoever can meet a call meets it at once. Who cannot is asked again at each marking, until the
   call is overdue: then the contract is closed.
-- What margins do not cover at the end is paid from account to account, so nothing stays pending,
-  and escrow keeps nothing.
+- What margins do not cover at the end is paid besides, through escrow too: so nothing stays
+  pending, escrow keeps nothing, and the bill of a member has one line of it.
 
 Spec: docs/spec/collateral.md, B19 to B26.
 """
@@ -26,6 +26,7 @@ import numpy as np
 
 from isojoule.core.errors import InvariantError
 from isojoule.core.transfer import Account, Kind, Transfer, stable_id
+from isojoule.settlement.collateral.nouns import ESCROW
 from isojoule.settlement.commitments.nouns import Contract, Delivery, Margins, Position, Side
 from isojoule.settlement.commitments.rules import Step, agree, close, expire, mark, meet
 from isojoule.settlement.day_ahead.blocks import Blocks, Seen, blocks_of
@@ -61,7 +62,7 @@ def hold(seen: Seen, rules: DayAhead, desk: Desk) -> Held:
     for now_s, what, number in sorted(_events(work.blocks, rules)):
         turns[what](number, now_s)
     held = work.done()
-    check_resolved(held)
+    check_resolved(held, desk.currency)
     return held
 
 
@@ -81,7 +82,7 @@ def price_known(blocks: Blocks, number: int, now_s: int) -> float:
     return float(blocks.middle_per_j[number])
 
 
-def check_resolved(held: Held) -> None:
+def check_resolved(held: Held, currency: str) -> None:
     """Nothing is pending, escrow is empty, and what sellers pay buyers get.
 
     Raises
@@ -90,7 +91,7 @@ def check_resolved(held: Held) -> None:
         It is not so.
     """
     pending: dict[int, int] = {}
-    escrow = 0
+    basin, escrow = Account(ESCROW, currency).id, 0
     for _, chain in held.chains:
         for t in chain:
             if t.kind is Kind.PENDING:
@@ -98,8 +99,8 @@ def check_resolved(held: Held) -> None:
             elif t.pending_id:
                 pending.pop(t.pending_id)
                 escrow += t.amount  # of a void: 0
-            elif t.code != Code.REST:
-                escrow -= t.amount
+            else:
+                escrow += t.amount if t.credit == basin else -t.amount
     if pending or escrow:
         raise InvariantError(f"{len(pending)} margins are pending, escrow keeps {escrow}")
     if any(deal.position.ended is None for deal in held.deals):
@@ -268,19 +269,25 @@ class _Work:
         self.paid[deal.buyer] -= due
         self.deals[at] = deal._replace(position=step.position, due_nano=due)
         if ended.owed_nano:
-            step = Step(step.position, (*_linked(step.transfers), self.rest(step.position)))
+            step = Step(step.position, (*_linked(step.transfers), *self.rest(step.position)))
         self.write(now_s, step)
 
-    def rest(self, position: Position) -> Transfer:
-        """What is owed beyond the margins, from account to account."""
+    def rest(self, position: Position) -> tuple[Transfer, Transfer]:
+        """What is owed beyond the margins, through escrow."""
         c, ended = position.contract, position.ended
         assert ended is not None and ended.payer is not None  # somebody owes
         other = Side.BUY if ended.payer is Side.SELL else Side.SELL
-        debit, credit = (
-            Account(c.party(side), self.desk.currency).id for side in (ended.payer, other)
-        )
-        number = stable_id("isojoule.day-ahead.1", c.market, c.id, c.start_s, "rest")
-        return Transfer(number, debit, credit, ended.owed_nano, code=Code.REST, for_s=c.start_s)
+        names = (c.party(ended.payer), ESCROW, c.party(other))
+        ids = [Account(name, self.desk.currency).id for name in names]
+        words = ("isojoule.day-ahead.1", c.market, c.id, c.start_s)
+        paid, passed = (
+            Transfer(
+                stable_id(*words, what), debit, credit, ended.owed_nano,
+                code=Code.REST, for_s=c.start_s,
+            )
+            for what, debit, credit in zip(("rest", "passed"), ids[:-1], ids[1:], strict=True)
+        )  # fmt: skip
+        return paid._replace(linked=True), passed
 
     def free(self, member: int) -> int | float:
         """What a member has left for margins."""
@@ -323,6 +330,3 @@ def _done(step: Step | Refused) -> Step:
 
 def _linked(transfers: tuple[Transfer, ...]) -> Iterator[Transfer]:
     return (t._replace(linked=True) for t in transfers)
-
-
-__all__ = ["Blocks", "Seen", "check_resolved", "hold", "price_known"]
