@@ -214,7 +214,6 @@ _REMEDIES = {
     "surplus": "write the name of a rule, as surplus: equal",
     "imbalance": "write it as {price: tie, payer: cause}",
     "day_ahead": "write it as {move: 0.05 EUR/kWh}, with other keys as needed",
-    "move": "add it, as move: 0.05 EUR/kWh",
     "hour": "give an hour from 0 to 23",
     "least_days": "give 1 to 366 days",
 }

@@ -23,6 +23,8 @@ from isojoule.core.units import J_PER_KWH
 
 HEIGHT = 190.0
 LEFT = 44.0
+WIDEST = 90.0
+"""A day is no wider, pixels."""
 
 
 def section(run: RunFiles) -> str:
@@ -101,7 +103,7 @@ def _risk(told: dict[str, Any], rules: dict[str, Any]) -> str:
 def _margins(told: dict[str, Any], currency: str) -> str:
     rest = told["beyond_margins"]
     beyond = (
-        f" Where prices moved further than margins, {money(rest, currency)} were paid besides."
+        f" Where prices moved beyond margins, {money(rest, currency)} were paid besides."
         if rest
         else " No contract came to more than its margins."
     )
@@ -133,11 +135,11 @@ def _drawing(run: RunFiles, days: list[dict[str, Any]], width: float) -> str:
     """Bars of energy, and below them the two mean prices of each day."""
     zone, currency = ZoneInfo(run.timezone), run.summary["currency"]
     unit, per_kwh = price_unit(currency)
-    step = (width - LEFT - 6) / len(days)
+    step = min((width - LEFT - 6) / len(days), WIDEST)
     top = max(day["energy_j"] for day in days)
     prices = [[day[k] * J_PER_KWH * per_kwh for day in days] for k in PRICES]
     low, high = min(0.0, *map(min, prices)), max(map(max, prices))
-    base, floor, room = 92.0, HEIGHT - 20, 66.0
+    base, floor, room = 92.0, HEIGHT - 20, 56.0
     parts = [
         svg.words(0, 12, "kWh", colour="soft"), svg.words(0, base + 14, unit, colour="soft"),
         svg.words(LEFT - 6, 26, number(top / J_PER_KWH), anchor="end", colour="soft"),

@@ -28,9 +28,9 @@ def agreed(sheet: Sheet) -> str:
     return (
         "<section><h2>What you agreed on the day before</h2>"
         "<p>A contract fixes a price: where the market's turns out higher, who gives pays the "
-        "difference to who takes, and else the other way round. So what you really paid or got "
-        "for this energy is the agreed price. Your bill above has the differences; what is missing "
-        "of the energy itself is paid there too.</p>"
+        "difference to who takes, and else the other way round. So the two together cost, or "
+        "earn, the agreed price. What was promised and not given costs what it takes to make up "
+        "for it. All of that stands in your bill above.</p>"
         f'{table(heads, lines)}<p class="soft">{" ".join(_risk(found, level))}</p></section>'
     )
 
