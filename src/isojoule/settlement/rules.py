@@ -14,6 +14,7 @@ from typing import Literal, get_args
 from isojoule.core.errors import InputError
 from isojoule.core.pause import Pause
 from isojoule.core.transfer import Account, check_account
+from isojoule.settlement.collateral.asked import BondRules
 from isojoule.settlement.day_ahead.rules import DayAhead
 
 Base = Literal["bought", "sold", "local", "imported", "exported", "days", "bill"]
@@ -145,6 +146,8 @@ class Rules:
         In the order of time, disjoint (Y9).
     day_ahead
         The market of contracts about tomorrow's energy; None: there is none.
+    collateral
+        Bonds behind what is cleared; None: there are none.
     """
 
     imbalance: Imbalance = field(default_factory=Imbalance)
@@ -155,6 +158,7 @@ class Rules:
     netting: Literal["interval", "day"] = "day"
     pauses: tuple[Pause, ...] = ()
     day_ahead: DayAhead | None = None
+    collateral: BondRules | None = None
 
     def __post_init__(self) -> None:
         names = [fee.name for fee in self.fees]

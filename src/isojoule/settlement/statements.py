@@ -25,13 +25,16 @@ from typing import NamedTuple
 
 from isojoule.core.errors import InputError
 from isojoule.core.transfer import ENERGY, Account, Kind, Transfer
+from isojoule.settlement.collateral.folded import Code as FundCode
 from isojoule.settlement.collateral.nouns import Code as BondCode
 from isojoule.settlement.commitments.nouns import Code as CommitmentCode
 from isojoule.settlement.day_ahead.nouns import Code as DayAheadCode
 from isojoule.settlement.settle import Code
 
 CODES: dict[int, IntEnum] = {
-    int(code): code for kind in (Code, BondCode, CommitmentCode, DayAheadCode) for code in kind
+    int(code): code
+    for kind in (Code, BondCode, CommitmentCode, DayAheadCode, FundCode)
+    for code in kind
 }
 """What transfers are for, by the number in their `code`."""
 _EFFECTIVE = (Kind.POSTED, Kind.POST)
@@ -145,6 +148,7 @@ NAMES: dict[IntEnum, tuple[str, str, str]] = {
     CommitmentCode.MARGIN: ("Margins put up",) * 3,
     CommitmentCode.MARGIN_END: ("Day-ahead contracts: differences paid from margins",) * 3,
     CommitmentCode.DIFFERENCE: ("Day-ahead contracts: differences received",) * 3,
+    FundCode.REPAID: ("Paid back to the guarantee fund",) * 3,
     DayAheadCode.REST: ("Day-ahead contracts: differences beyond margins",) * 3,
 }
 """What lines are called: with energy received, given, and without."""

@@ -1,4 +1,7 @@
-"""The key `day_ahead` of `settlement.yaml`. Spec: docs/spec/collateral.md, B19 to B26."""
+"""The keys `day_ahead` and `collateral` of `settlement.yaml`.
+
+Spec: docs/spec/collateral.md, B19 to B32.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from isojoule.apps.files.strict_doc import Quantity, Strict
 from isojoule.apps.files.yaml_lines import Lines
 from isojoule.core.errors import InputError
 from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
+from isojoule.settlement.collateral.asked import BondRules
 from isojoule.settlement.day_ahead.rules import DayAhead
 
 HOUR_S = 3600
@@ -64,6 +68,36 @@ class DayAheadDoc(Strict):
     )
 
 
+class BondsDoc(Strict):
+    """What lies in escrow behind what was cleared, until the meter is read."""
+
+    highest: Quantity | None = Field(
+        default=None,
+        description="what the price of imbalance does not exceed; absent: as the rule of imbalance "
+        "and the utility's tariff have it",
+    )
+    lowest: Quantity | None = Field(
+        default=None, description="what it does not go below; absent: likewise"
+    )
+    fine: Quantity = Field(
+        default=0,
+        description="charged beyond the harm on what was promised and is short, as '0.02 EUR/kWh'",
+    )
+    fines_to: str = Field(default="operator", description="the account that has the fines")
+    credit: Quantity = Field(
+        default=0,
+        description="the most that a guarantee fund puts up for a member that delivers, as '5 EUR'",
+    )
+    least_share: Quantity = Field(
+        default="90 %", description="delivered share below which it puts up nothing, below 100 %"
+    )
+    prior: Quantity = Field(
+        default=0,
+        description="energy that counts as promised and not delivered before anything was "
+        "measured, as '10 kWh'",
+    )
+
+
 _UNITS = {
     "move": "money/J",
     "block": "s",
@@ -88,6 +122,15 @@ _FIELDS = {
     "mark": "mark_s",
     "cash": "cash_nano",
 }
+_BONDS = {
+    "highest": ("money/J", "highest_per_j"),
+    "lowest": ("money/J", "lowest_per_j"),
+    "fine": ("money/J", "fine_per_j"),
+    "credit": ("money", "credit_nano"),
+    "least_share": ("1", "least_share"),
+    "prior": ("J", "prior_uj"),
+}
+"""Key of `collateral`: its unit, and the field of `BondRules`."""
 _WHOLE = {"s": 1, "J": UJ_PER_J, "money": NANO_PER_UNIT}
 """What counts in whole numbers, and how many of them are one."""
 _EXAMPLES = {"money/J": "0.05 EUR/kWh", "money": "50 EUR", "s": "1 h", "J": "50 Wh"}
@@ -109,6 +152,28 @@ def day_ahead_of(doc: DayAheadDoc, lines: Lines, currency: str) -> DayAhead:
             values[_FIELDS.get(key, key)] = _number(given, unit, place, currency)
     with located(lambda at: lines.place("day_ahead", at.removeprefix("day_ahead."))):
         return DayAhead(**values)
+
+
+def bonds_of(doc: BondsDoc, lines: Lines, currency: str) -> BondRules:
+    """The rules of bonds in SI.
+
+    Raises
+    ------
+    InputError
+        With file, line and remedy.
+    """
+    values: dict[str, Any] = {"fines_to": doc.fines_to}
+    for key, (unit, name) in _BONDS.items():
+        given = getattr(doc, key)
+        if given is not None:
+            values[name] = _number(given, unit, lines.place("collateral", key), currency)
+    with located(lambda at: lines.place("collateral", _last(at))):
+        return BondRules(**values)
+
+
+def _last(place: str) -> str:
+    """The key at fault; an account that cannot be is that of the fines."""
+    return place.removeprefix("collateral.") if place.startswith("collateral.") else "fines_to"
 
 
 def _number(given: Quantity, unit: str, place: str, currency: str) -> float | int:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field
 
-from isojoule.apps.files.day_ahead_rules import DayAheadDoc, day_ahead_of
+from isojoule.apps.files.day_ahead_rules import BondsDoc, DayAheadDoc, bonds_of, day_ahead_of
 from isojoule.apps.files.places import located
 from isojoule.apps.files.quantities import parse_quantity
 from isojoule.apps.files.strict_doc import Quantity, Strict, doc_schema, read_doc
@@ -134,6 +134,10 @@ class RulesDoc(Strict):
         default=None,
         description="contracts about tomorrow's energy, with margins behind them; absent: none",
     )
+    collateral: BondsDoc | None = Field(
+        default=None,
+        description="bonds behind what is cleared; `{}` takes all as it stands; absent: none",
+    )
 
 
 INNER = {
@@ -142,6 +146,7 @@ INNER = {
     "surplus": SurplusDoc,
     "pauses": RulePauseDoc,
     "day_ahead": DayAheadDoc,
+    "collateral": BondsDoc,
 }
 """Keys that hold mappings of their own."""
 
@@ -178,6 +183,7 @@ def read_rules(path: Path, *, currency: str, tz: ZoneInfo) -> Rules:
     fees = [_fee(given, at, lines, currency) for at, given in enumerate(doc.fees)]
     pauses = [_pause(given, at, lines, tz) for at, given in enumerate(doc.pauses)]
     day_ahead = None if doc.day_ahead is None else day_ahead_of(doc.day_ahead, lines, currency)
+    bonds = None if doc.collateral is None else bonds_of(doc.collateral, lines, currency)
     if doc.surplus.permutations is not None and doc.surplus.rule != "shapley-sampled":
         raise InputError(
             f"{doc.surplus.rule} has no 'permutations'",
@@ -196,6 +202,7 @@ def read_rules(path: Path, *, currency: str, tz: ZoneInfo) -> Rules:
             netting=doc.netting,
             pauses=tuple(pauses),
             day_ahead=day_ahead,
+            collateral=bonds,
         )
 
 
@@ -214,6 +221,7 @@ _REMEDIES = {
     "surplus": "write the name of a rule, as surplus: equal",
     "imbalance": "write it as {price: tie, payer: cause}",
     "day_ahead": "write it as {move: 0.05 EUR/kWh}, with other keys as needed",
+    "collateral": "write it as {fine: 0.02 EUR/kWh}, or {}",
     "hour": "give an hour from 0 to 23",
     "least_days": "give 1 to 366 days",
 }

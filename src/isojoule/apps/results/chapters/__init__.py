@@ -10,7 +10,7 @@ Chapters are written in the order of `CHAPTERS`; each finds in the ledger what w
 
 from __future__ import annotations
 
-from isojoule.apps.results.chapters import day_ahead
+from isojoule.apps.results.chapters import bonds, day_ahead
 from isojoule.apps.results.chapters.nouns import Chapter, Clock, Settling, Told
 from isojoule.microworld.scenario import Scenario
 from isojoule.settlement.ledger.port import Ledger
@@ -18,7 +18,7 @@ from isojoule.settlement.rules import Rules
 
 __all__ = ["CHAPTERS", "Chapter", "Settling", "Told", "check_chapters", "write_chapters"]
 
-CHAPTERS: tuple[Chapter, ...] = (day_ahead.CHAPTER,)
+CHAPTERS: tuple[Chapter, ...] = (day_ahead.CHAPTER, bonds.CHAPTER)
 
 
 def write_chapters(settling: Settling, ledger: Ledger, clock: Clock) -> dict[str, Told]:

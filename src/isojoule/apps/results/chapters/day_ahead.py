@@ -12,25 +12,24 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from isojoule.apps.results.chapters.held_back import held_back
+from isojoule.apps.results.chapters.held_back import held_back, stretches_at_rest
 from isojoule.apps.results.chapters.nouns import Chapter, Clock, Settling, Told
 from isojoule.apps.results.chapters.written import write_chains
 from isojoule.apps.results.stretch import day_starts
 from isojoule.core.errors import InputError
 from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
 from isojoule.microworld.scenario import Scenario
-from isojoule.settlement.day_ahead.blocks import (
-    Ints,
-    Seen,
+from isojoule.settlement.day_ahead.blocks import Ints, Seen
+from isojoule.settlement.day_ahead.market import hold
+from isojoule.settlement.day_ahead.nouns import Deal, Desk, Held
+from isojoule.settlement.day_ahead.rules import LOT_UJ, MOST_PRICE_PER_J, DayAhead
+from isojoule.settlement.ledger.port import Ledger
+from isojoule.settlement.prices import (
     highest_price,
     middle_price,
     reference_price,
     short_price,
 )
-from isojoule.settlement.day_ahead.market import hold
-from isojoule.settlement.day_ahead.nouns import Deal, Desk, Held
-from isojoule.settlement.day_ahead.rules import LOT_UJ, MOST_PRICE_PER_J, DayAhead
-from isojoule.settlement.ledger.port import Ledger
 from isojoule.settlement.rules import Rules
 from isojoule.settlement.settle import member
 
@@ -59,7 +58,7 @@ def hold_run(settling: Settling) -> Held:
     """The day-ahead market of a run."""
     rules = settling.rules.day_ahead
     assert rules is not None  # it was asked for
-    rule, stretches = settling.rules.imbalance, [p.stretch for p in settling.periods]
+    rule, stretches = settling.rules.imbalance, stretches_at_rest(settling)
     highest = rules.highest_per_j
     if highest is None:
         highest = max(highest_price(s, rule) for s in stretches)
@@ -72,7 +71,7 @@ def hold_run(settling: Settling) -> Held:
 
 def seen_by(settling: Settling, rules: DayAhead) -> Seen:
     """What meters and the market of a run show, all periods one after another."""
-    stretches = [p.stretch for p in settling.periods]
+    stretches = stretches_at_rest(settling)
     zone = settling.scenario.timezone
     time_s = np.concatenate([s.time_s for s in stretches])
     day_s = day_starts(time_s, zone)

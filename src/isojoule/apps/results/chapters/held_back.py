@@ -1,6 +1,7 @@
-"""What the network did not let happen, by member: sun that had to stay on the roof, need unserved.
+"""What chapters read of a run besides: what rested, and what the network did not let happen.
 
-Read from the tables of a run: what came, as the scenario has it, beside what meters show.
+Sun that had to stay on the roof, and need that was not served, are read from the tables of a run:
+what came, as the scenario has it, beside what meters show.
 """
 
 from __future__ import annotations
@@ -15,8 +16,14 @@ from isojoule.apps.results.tables import by_member, read_metered
 from isojoule.apps.results.worlds import part_rows, parts_of
 from isojoule.microworld.devices import DeviceKind
 from isojoule.microworld.offers import OfferMaker
+from isojoule.settlement.stretch import Stretch, at_rest
 
 Ints = NDArray[np.int64]
+
+
+def stretches_at_rest(settling: Settling) -> list[Stretch]:
+    """The stretches of all periods as they were settled: with what rests by the rules' pauses."""
+    return [at_rest(p.stretch, settling.rules.pauses) for p in settling.periods]
 
 
 class HeldBack(NamedTuple):
