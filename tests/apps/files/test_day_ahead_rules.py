@@ -1,4 +1,4 @@
-"""`day_ahead` in `settlement.yaml`, read and refused. docs/spec/collateral.md, B19 to B23."""
+"""`day_ahead` and `collateral` in `settlement.yaml`, read and refused. Spec: B19 to B31."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import yaml
 from isojoule.apps.files.settlement_rules import RULES_NAME, read_rules, rules_schema
 from isojoule.apps.files.times import zone
 from isojoule.core.errors import InputError
+from isojoule.settlement.collateral.asked import BondRules
 from isojoule.settlement.day_ahead.rules import DAY_S, LOT_UJ, DayAhead
 from isojoule.settlement.rules import Rules
 
@@ -89,3 +90,49 @@ def test_move_is_needed(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         read(tmp_path, f"{HEAD}  hour: 12\n")
     assert "move" in str(caught.value) and "0.05 EUR/kWh" in caught.value.remedy
+
+
+def test_every_key_of_collateral_is_read(tmp_path: Path) -> None:
+    text = """\
+isojoule: 1
+currency: EUR
+collateral:
+  highest: 0.60 EUR/kWh
+  lowest: 0.01 EUR/kWh
+  fine: 0.02 EUR/kWh
+  fines_to: fee/community/fines
+  credit: 5 EUR
+  least_share: 80 %
+  prior: 10 kWh
+"""
+    assert read(tmp_path, text).collateral == BondRules(
+        highest_per_j=0.60 / KWH,
+        lowest_per_j=0.01 / KWH,
+        fine_per_j=0.02 / KWH,
+        fines_to="fee/community/fines",
+        credit_nano=5 * 10**9,
+        least_share=0.8,
+        prior_uj=10_000 * LOT_UJ,
+    )
+    jsonschema.validate(yaml.safe_load(text), rules_schema())
+    empty = read(tmp_path, "isojoule: 1\ncurrency: EUR\ncollateral: {}\n")
+    assert empty.collateral == BondRules()
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("  fine: -0.02 EUR/kWh", "collateral.fine"),
+        ("  fine: 2", "has no unit"),
+        ("  least_share: 100 %", "collateral.least_share"),
+        ("  fines_to: guarantee", "keeps nothing"),
+        ("  fines_to: ''", "is no name"),
+        ("  credit: 5 kWh", "credit"),
+        ("  bond: 5 EUR", "bond"),
+    ],
+)
+def test_refusals_of_collateral_name_the_line(tmp_path: Path, line: str, words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, f"isojoule: 1\ncurrency: EUR\ncollateral:\n{line}\n")
+    assert "settlement.yaml:4" in caught.value.place and words in f"{caught.value} {line}"
+    assert caught.value.remedy

@@ -1,4 +1,4 @@
-"""A run with a day-ahead market: resolved, told, kept, verified, billed. Spec: B19 to B26."""
+"""A run with day-ahead contracts and bonds: resolved, told, kept, verified, billed. B19 to B32."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ from isojoule.apps.results.verify import verify_run
 from isojoule.apps.statements import write_statements
 from isojoule.core.errors import InputError, VerificationError
 from isojoule.core.units import NANO_PER_UNIT
+from isojoule.settlement.collateral.asked import BondRules
 from isojoule.settlement.day_ahead.rules import DayAhead
 from isojoule.settlement.rules import Rules
 
 RULES = """\
 isojoule: 1
 currency: EUR
-imbalance: {price: dual, short_factor: 1.2, long_factor: 0.9}
+imbalance: {price: dual, short_factor: 1.2, long_factor: 0.9, payer: members}
 day_ahead: {move: 2 ct/kWh, least_days: 1, level: 50 %, bearable: 20 %, least: 0.5 kWh, cash: 1 EUR}
+collateral: {fine: 2 ct/kWh, credit: 1 EUR, least_share: 50 %}
 """
 
 
@@ -60,13 +62,35 @@ def test_everything_is_resolved_in_a_ledger_that_verifies(agreed: tuple[Run, Pat
         told["delivered_j"] + told["curtailed_j"] + told["short_j"]
     )
     found = verify_ledger(str(url))
-    ledgers = run.summary["settlement"]["ledger"]
-    assert found.transfers == ledgers["transfers"] + told["transfers"]
+    bonds, trade = (run.summary["settlement"][key] for key in ("bonds", "ledger"))
+    assert found.transfers == trade["transfers"] + told["transfers"] + bonds["transfers"]
     with read_ledger(str(url)) as ledger:
         balances = dict(ledger.accounts())
     assert all(b.debits_pending == b.credits_pending == 0 for b in balances.values())
     [escrow] = [b for a, b in balances.items() if a.name == "collateral"]
-    assert escrow.net == 0 and escrow.credits > 0
+    [fund] = [b for a, b in balances.items() if a.name == "guarantee"]
+    assert escrow.net == fund.net == 0 and escrow.credits > 0 and fund.credits > 0
+
+
+def test_bonds_are_told_as_they_were_slashed_and_returned(agreed: tuple[Run, Path]) -> None:
+    """B28 and B29: what all paid is made good; fines go to the operator, after it was shared."""
+    run, _ = agreed
+    told, settled = run.summary["settlement"]["bonds"], again(run)
+    assert told["put_up"] == pytest.approx(told["slashed"] + told["returned"])
+    assert told["slashed"] == pytest.approx(told["made_good"] + told["fines"])
+    assert told["bonds"] > 200 and told["made_good"] > 1 and told["lent"] > told["repaid"] > 0
+    assert told["highest_per_j"] == pytest.approx(
+        1.2 * float(settled.settling.scenario.sells_at_per_j.max())
+    )
+    stretch = settled.settling.periods[0].stretch
+    cleared = np.abs(stretch.cleared_uj)
+    assert told["promised_j"] == pytest.approx(float(cleared.sum()) / 1e6, rel=1e-4)
+    short = np.abs(settled.settling.periods[0].settled.shortfall_uj)
+    assert told["short_j"] == pytest.approx(float(short.sum()) / 1e6, rel=1e-2)
+    fines = settled.periods[0].paid_nano["operator"] - settled.settling.periods[0].paid_nano[
+        "operator"
+    ]  # fmt: skip
+    assert -fines == pytest.approx(told["fines"] * NANO_PER_UNIT, abs=1)
 
 
 def test_verify_makes_it_again(agreed: tuple[Run, Path]) -> None:
@@ -105,6 +129,7 @@ def test_bills_and_comparisons_have_the_differences(
     run, url = agreed
     settled = again(run)
     told = {row["name"]: row for row in run.summary["settlement"]["day_ahead"]["members"]}
+    bonds = {row["name"]: row for row in run.summary["settlement"]["bonds"]["members"]}
     with read_ledger(str(url)) as ledger:
         net = {a.name: b.net for a, b in ledger.accounts() if a.unit == "EUR"}
         scenario = settled.settling.scenario
@@ -117,6 +142,12 @@ def test_bills_and_comparisons_have_the_differences(
         assert sum(line.money_nano for line in mine) == pytest.approx(paid * NANO_PER_UNIT, abs=1)
         assert w.statement.sum_nano == -net[f"member/{w.member}"]
         assert ("agreed on the day before" in w.page.read_text()) == (row is not None)
+        bond = bonds[w.member]
+        mine = [line for line in w.statement.lines if 20 <= line.code <= 23 or line.code == 28]
+        assert sum(line.money_nano for line in mine) == pytest.approx(
+            (bond["slashed"] - bond["made_good"]) * NANO_PER_UNIT, abs=2
+        )
+        assert "The bond behind what you announced" in w.page.read_text()
         assert people[w.member]["market_cost"] == pytest.approx(
             w.statement.sum_nano / NANO_PER_UNIT
         )
@@ -126,7 +157,8 @@ def test_bills_and_comparisons_have_the_differences(
     assert sum(row["sold"]["paid"] + row["bought"]["paid"] for row in told.values()) == (
         pytest.approx(0, abs=1e-7)
     )
-    assert "What was agreed the day before" in (run.folder / "report.html").read_text()
+    report = (run.folder / "report.html").read_text()
+    assert "What was agreed the day before" in report and "What lay behind the promises" in report
 
 
 def test_what_stays_on_the_roof_is_what_came_less_what_was_metered(
@@ -160,6 +192,9 @@ def test_off_the_grid_missing_energy_needs_a_price(tmp_path: Path) -> None:
     scenario = read_asked(Path("src/isojoule/scenarios/village"), {}).scenario
     with pytest.raises(InputError, match="off the grid"):
         check_rules(scenario, Rules(day_ahead=DayAhead(0.0)))
+    with pytest.raises(InputError, match="off the grid"):
+        check_rules(scenario, Rules(collateral=BondRules()))
+    check_rules(scenario, Rules(collateral=BondRules(highest_per_j=1e-7, lowest_per_j=0.0)))
     (tmp_path / "settlement.yaml").write_text(RULES.replace("price: dual", "price: fixed").replace(
         "short_factor: 1.2, long_factor: 0.9", "short: 1 EUR/kWh, long: 0 EUR/kWh"
     ))  # fmt: skip

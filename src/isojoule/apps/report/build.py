@@ -8,7 +8,16 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from isojoule.apps.report import day_ahead, machines, offgrid, saving, sections, settled, stuck
+from isojoule.apps.report import (
+    bonds,
+    day_ahead,
+    machines,
+    offgrid,
+    saving,
+    sections,
+    settled,
+    stuck,
+)
 from isojoule.apps.report.payload import payload
 from isojoule.apps.report.people import people
 from isojoule.apps.report.powerflow import network
@@ -48,7 +57,7 @@ def page(run: RunFiles) -> str:
         + (machines.section(run) if run.has_machines else "")
         + stuck.section(run),
         settled=settled.section(run),
-        day_ahead=day_ahead.section(run),
+        promised=day_ahead.section(run) + bonds.section(run),
         people=people(run),
         network=network(run),
         reproduce=sections.reproduce(run),

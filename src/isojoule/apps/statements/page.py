@@ -13,6 +13,7 @@ import numpy as np
 
 from isojoule.apps.report.words import A_CENT, energy, money, number, price, text
 from isojoule.apps.statements.agreed import agreed
+from isojoule.apps.statements.bonds import bonds
 from isojoule.apps.statements.price_section import price_section
 from isojoule.apps.statements.sheet import Sheet, asset, exact, kwh, table
 from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, UJ_PER_J
@@ -27,6 +28,7 @@ WHO = {
     "operator": "the operator",
     "utility": "the utility",
     "collateral": "other members",
+    "guarantee": "the guarantee fund",
 }
 SIGNS = "Energy that you gave and money that you get have a minus sign."
 BALANCED_AT = {
@@ -45,7 +47,7 @@ def page(sheet: Sheet) -> str:
         style=asset("statement.css"),
         head=_head(sheet),
         bill=_bill(sheet),
-        agreed=agreed(sheet),
+        promised=agreed(sheet) + bonds(sheet),
         price=price_section(sheet),
         alone=_alone(sheet),
         check=_check(sheet),

@@ -31,11 +31,15 @@ def write(settling: Settling, ledger: Ledger, clock: Clock) -> Told:
     terms = terms_of(settling)
     groups = fold_run(settling, terms)
     start_s = settling.scenario.periods[0].start_s
-    write_chains(
-        ledger, accounts(groups, terms).values(), chains(groups, terms, settling.run), clock,
-        start_s,
-    )  # fmt: skip
-    return Told(summary_of(settling, groups), paid_by(settling, groups, terms))
+    made = list(chains(groups, terms, settling.run))
+    write_chains(ledger, accounts(groups, terms).values(), made, clock, start_s)
+    summary = {
+        **summary_of(settling, groups),
+        "highest_per_j": terms.highest_per_j,
+        "lowest_per_j": terms.lowest_per_j,
+        "transfers": sum(len(chain) for _, chain in made),
+    }
+    return Told(summary, paid_by(settling, groups, terms))
 
 
 def terms_of(settling: Settling) -> Terms:
