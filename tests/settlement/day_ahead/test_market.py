@@ -88,6 +88,30 @@ def test_who_cannot_meet_a_call_is_out_at_the_marked_price() -> None:
     assert not nobody.deals and not nobody.chains and nobody.unbacked == 1
 
 
+@pytest.mark.parametrize(("price", "given"), [(0.30, 6), (0.10, 8)])
+def test_what_contracts_have_cost_is_no_longer_in_hand(price: float, given: int) -> None:
+    """B23: both have 0.40 for the first contract; who has paid for it cannot back the second.
+
+    The first time that is Ada, who pays 1.20; then Bo, who pays 0.80.
+    """
+    net = np.array([[-10, 8], [0, 4], [-given, 8], [0, 4], [-9, 8], [0, 4]]) * KWH_UJ
+    time_s = HALF_S * np.arange(6)
+    columns = {
+        "reference_per_j": np.array([0.20, 0.25, price, 0.25, 0.3, 0.25]) / KWH,
+        "imbalance_per_j": np.full(6, 0.50) / KWH,
+        "middle_per_j": np.full(6, 0.22) / KWH,
+    }
+    seen = two_halves(
+        net_uj=net, curtailed_uj=np.zeros_like(net), time_s=time_s,
+        day_s=time_s // DAY_S * DAY_S, agreed_s=time_s // DAY_S * DAY_S - HALF_S, **columns,
+    )  # fmt: skip
+    poor = replace(HALVES, cash_nano=400_000_001, firm_s=0)
+    held = hold(seen, poor, DESK)
+    assert [deal.block for deal in held.deals] == [2] and held.unbacked == 1
+    rich = hold(seen, replace(poor, cash_nano=2 * 10**9), DESK)
+    assert [deal.block for deal in rich.deals] == [2, 4] and rich.unbacked == 0
+
+
 def test_what_the_network_did_not_take_is_no_shortfall() -> None:
     """B24, B3: with 2 kWh curtailed Ada pays the difference on 6 alone."""
     curtailed = np.zeros((4, 2), np.int64)
@@ -143,8 +167,12 @@ def test_everything_is_resolved_and_nothing_made_or_lost(
         assert balance.net == (0 if account.name == ESCROW else -owed[account.name])
 
 
-@given(CHANCE, st.integers(1, 5 * 24), CHANCE, st.sampled_from([None, 10**9]))
-@settings(max_examples=25, deadline=None)
+AGREED = st.sampled_from([hour + 12 for hour in range(0, 5 * 24, 24)])
+"""Hours at which contracts are made: there a look ahead would show."""
+
+
+@given(CHANCE, AGREED | st.integers(1, 5 * 24), CHANCE, st.sampled_from([None, 10**9]))
+@settings(max_examples=40, deadline=None)
 def test_nothing_later_changes_what_was_done(
     seed: int, hour: int, other: int, cash: int | None
 ) -> None:
