@@ -11,7 +11,7 @@ import yaml
 from isojoule.apps.files.settlement_rules import RULES_NAME, read_rules, rules_schema
 from isojoule.apps.files.times import zone
 from isojoule.core.errors import InputError
-from isojoule.settlement.collateral.asked import BondRules
+from isojoule.settlement.collateral.asked import BondRules, Claim
 from isojoule.settlement.day_ahead.rules import DAY_S, LOT_UJ, DayAhead
 from isojoule.settlement.rules import Rules
 
@@ -104,7 +104,11 @@ collateral:
   credit: 5 EUR
   least_share: 80 %
   prior: 10 kWh
+  claims:
+    - {member: ada, from: 2016-07-14T00:00, to: 2016-07-15T00:00, decided: 2016-07-20T00:00Z,
+       upheld: true, reason: a new meter}
 """
+    midnight = 1468447200  # 2016-07-14T00:00 in Berlin
     assert read(tmp_path, text).collateral == BondRules(
         highest_per_j=0.60 / KWH,
         lowest_per_j=0.01 / KWH,
@@ -113,6 +117,11 @@ collateral:
         credit_nano=5 * 10**9,
         least_share=0.8,
         prior_uj=10_000 * LOT_UJ,
+        claims=(
+            Claim(
+                "ada", midnight, midnight + DAY_S, midnight + 6 * DAY_S + 7200, True, "a new meter"
+            ),
+        ),
     )
     jsonschema.validate(yaml.safe_load(text), rules_schema())
     empty = read(tmp_path, "isojoule: 1\ncurrency: EUR\ncollateral: {}\n")
@@ -129,6 +138,10 @@ collateral:
         ("  fines_to: ''", "is no name"),
         ("  credit: 5 kWh", "credit"),
         ("  bond: 5 EUR", "bond"),
+        (
+            "  claims: [{member: a, from: 2016-07-14, to: 2016-07-14, decided: 2016-07-15}]",
+            "ended when it is decided",
+        ),
     ],
 )
 def test_refusals_of_collateral_name_the_line(tmp_path: Path, line: str, words: str) -> None:

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 
 from isojoule.core.errors import InputError
 from isojoule.core.transfer import Kind
-from isojoule.settlement.collateral.asked import BondRules
+from isojoule.settlement.collateral.asked import BondRules, Claim
 from isojoule.settlement.collateral.columns import (
     LEAST_UJ,
     Promises,
     Slashed,
     cost_of_missing,
+    kept_by_claims,
     on_grain,
     promises_of,
     slash,
@@ -192,6 +193,81 @@ def test_what_is_slashed_of_the_funds_part_is_paid_back() -> None:
     assert last[-1].amount == g.slashed[0, 0]
     assert [t.kind for t in last[:2]] == [Kind.POST, Kind.VOID]
     assert s.members == ("ada", "bo")
+
+
+def disputed(s: Stretch, *claims: Claim) -> Groups:
+    rule = Imbalance("dual", short_factor=1.2, long_factor=0.9, payer="members")
+    settled = settle(s, Rules(imbalance=rule))
+    promises = promises_of(s, settled, *np.zeros((2, *s.cleared_uj.shape), np.int64))
+    promises = kept_by_claims(s, promises, claims)
+    return fold(
+        [Part(s, promises, slash(s, settled, promises, TERMS, rule, claims))], TERMS, claims
+    )
+
+
+def test_a_disputed_bond_moves_when_the_dispute_has_ended() -> None:
+    """B33: Ada's bond waits, and Bo's 0.18 with it; his own comes back at once."""
+    s, plain = two_sellers("members")
+    begin, end = 1_000_000, 1_000_900
+    claim = Claim("ada", begin, end, end + 5000)
+    g = disputed(s, claim)
+    assert g.harm.tolist() == plain.harm.tolist() and len(g.frozen) == 1
+    times = [at for at, _ in chains(g, TERMS, "m")]
+    assert times == [begin, begin, end, end + 5000]
+    early, late = (chain for _, chain in chains(g, TERMS, "m")[2:])
+    assert [t.kind for t in early] == [Kind.VOID]
+    assert sum(t.amount for t in late if t.kind is Kind.POST) == g.slashed[0, 0]
+    assert sum(t.amount for t in late if t.kind is Kind.POSTED) == g.slashed[0, 0]
+    # decided before the group ends, it changes nothing; two of one group wait for the last
+    assert chains(disputed(s, replace(claim, decided_s=end)), TERMS, "m") == chains(
+        plain, TERMS, "m"
+    )
+
+
+def test_a_dispute_that_is_upheld_gives_the_bond_back() -> None:
+    s, _ = two_sellers("members")
+    g = disputed(s, Claim("ada", 1_000_000, 1_000_900, 1_005_000, upheld=True))
+    assert not g.slashed.any() and not g.made_good.any() and not g.short_uj.any()
+    assert {t.kind for _, chain in chains(g, TERMS, "m")[2:] for t in chain} == {Kind.VOID}
+
+
+@given(CHANCE)
+@settings(max_examples=20, deadline=None)
+def test_with_disputes_too_everything_ends_once(seed: int) -> None:
+    """B33: two claims in one group, and some elsewhere; what moves in all is what moved without."""
+    s = random_stretch(seed)
+    start = int(s.time_s[0])
+    claims = (
+        Claim("m1", start, start + 900, start + 10_000),
+        Claim("m1", start + 900, start + 1800, start + 20_000),
+        Claim("m2", start + 3000, start + 8000, start + 9000),
+    )
+    g, plain = disputed(s, *claims), disputed(s)
+    assert g.frozen[0].until_s == start + 20_000 and not plain.frozen
+    ledger = MemoryLedger()
+    ledger.open_accounts(list(accounts(g, TERMS).values()), 0)
+    for _, chain in chains(g, TERMS, "m"):
+        assert all(answer.done for answer in ledger.post(chain, 0))
+    for account, balance in ledger.accounts():
+        assert balance.debits_pending == balance.credits_pending == 0
+        if account.name in plain.members:
+            who = plain.members.index(account.name)
+            assert balance.net == int((plain.made_good - plain.slashed)[:, who].sum())
+        elif account.name != "operator":
+            assert balance.net == 0
+
+
+@pytest.mark.parametrize(
+    ("claims", "words"),
+    [
+        ((Claim("a", 5, 5, 9),), "has ended when it is decided"),
+        ((Claim("a", 5, 9, 8),), "has ended when it is decided"),
+        ((Claim("a", 0, 9, 9), Claim("b", 0, 9, 9), Claim("a", 8, 10, 12)), "overlap"),
+    ],
+)
+def test_claims_that_cannot_be_are_refused(claims: tuple[Claim, ...], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        BondRules(claims=claims)
 
 
 @pytest.mark.parametrize(

@@ -6,16 +6,18 @@ Spec: docs/spec/collateral.md, B19 to B32.
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
 from isojoule.apps.files.places import located
 from isojoule.apps.files.quantities import parse_quantity
 from isojoule.apps.files.strict_doc import Quantity, Strict
+from isojoule.apps.files.times import epoch_s
 from isojoule.apps.files.yaml_lines import Lines
 from isojoule.core.errors import InputError
 from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
-from isojoule.settlement.collateral.asked import BondRules
+from isojoule.settlement.collateral.asked import BondRules, Claim
 from isojoule.settlement.day_ahead.rules import DayAhead
 
 HOUR_S = 3600
@@ -68,6 +70,19 @@ class DayAheadDoc(Strict):
     )
 
 
+class ClaimDoc(Strict):
+    """A dispute about what a meter shows: until it is decided, the bond does not move."""
+
+    member: str = Field(description="whose bonds are frozen")
+    start: str = Field(alias="from", description="begin of the time in dispute, ISO 8601")
+    end: str = Field(alias="to", description="the moment after it")
+    decided: str = Field(description="when the dispute ends, and the bond is settled")
+    upheld: bool = Field(
+        default=False, description="whether it ends for the member: then nothing was short"
+    )
+    reason: str = Field(default="", description="why, for people")
+
+
 class BondsDoc(Strict):
     """What lies in escrow behind what was cleared, until the meter is read."""
 
@@ -95,6 +110,9 @@ class BondsDoc(Strict):
         default=0,
         description="energy that counts as promised and not delivered before anything was "
         "measured, as '10 kWh'",
+    )
+    claims: list[ClaimDoc] = Field(
+        default=[], description="disputes that freeze bonds; absent: none"
     )
 
 
@@ -154,26 +172,35 @@ def day_ahead_of(doc: DayAheadDoc, lines: Lines, currency: str) -> DayAhead:
         return DayAhead(**values)
 
 
-def bonds_of(doc: BondsDoc, lines: Lines, currency: str) -> BondRules:
-    """The rules of bonds in SI.
+def bonds_of(doc: BondsDoc, lines: Lines, currency: str, tz: ZoneInfo) -> BondRules:
+    """The rules of bonds in SI; times without an offset are those of `tz`.
 
     Raises
     ------
     InputError
         With file, line and remedy.
     """
-    values: dict[str, Any] = {"fines_to": doc.fines_to}
+    claims = []
+    for at, given in enumerate(doc.claims):
+        start, end, decided = (
+            epoch_s(text, tz, place=lines.place("collateral", "claims", at, key))
+            for key, text in (("from", given.start), ("to", given.end), ("decided", given.decided))
+        )
+        claims.append(Claim(given.member, start, end, decided, given.upheld, given.reason))
+    values: dict[str, Any] = {"fines_to": doc.fines_to, "claims": tuple(claims)}
     for key, (unit, name) in _BONDS.items():
         given = getattr(doc, key)
         if given is not None:
             values[name] = _number(given, unit, lines.place("collateral", key), currency)
-    with located(lambda at: lines.place("collateral", _last(at))):
+    with located(lambda at: lines.place("collateral", *_keys(at))):
         return BondRules(**values)
 
 
-def _last(place: str) -> str:
-    """The key at fault; an account that cannot be is that of the fines."""
-    return place.removeprefix("collateral.") if place.startswith("collateral.") else "fines_to"
+def _keys(place: str) -> tuple[str | int, ...]:
+    """The keys at fault; an account that cannot be is that of the fines."""
+    if place.startswith("claims["):
+        return ("claims", int(place.removeprefix("claims[").removesuffix("]")), "from")
+    return (place.removeprefix("collateral.") if place.startswith("collateral.") else "fines_to",)
 
 
 def _number(given: Quantity, unit: str, place: str, currency: str) -> float | int:

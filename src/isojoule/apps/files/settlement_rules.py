@@ -11,7 +11,13 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field
 
-from isojoule.apps.files.day_ahead_rules import BondsDoc, DayAheadDoc, bonds_of, day_ahead_of
+from isojoule.apps.files.day_ahead_rules import (
+    BondsDoc,
+    ClaimDoc,
+    DayAheadDoc,
+    bonds_of,
+    day_ahead_of,
+)
 from isojoule.apps.files.places import located
 from isojoule.apps.files.quantities import parse_quantity
 from isojoule.apps.files.strict_doc import Quantity, Strict, doc_schema, read_doc
@@ -147,6 +153,7 @@ INNER = {
     "pauses": RulePauseDoc,
     "day_ahead": DayAheadDoc,
     "collateral": BondsDoc,
+    "claims": ClaimDoc,
 }
 """Keys that hold mappings of their own."""
 
@@ -183,7 +190,7 @@ def read_rules(path: Path, *, currency: str, tz: ZoneInfo) -> Rules:
     fees = [_fee(given, at, lines, currency) for at, given in enumerate(doc.fees)]
     pauses = [_pause(given, at, lines, tz) for at, given in enumerate(doc.pauses)]
     day_ahead = None if doc.day_ahead is None else day_ahead_of(doc.day_ahead, lines, currency)
-    bonds = None if doc.collateral is None else bonds_of(doc.collateral, lines, currency)
+    bonds = None if doc.collateral is None else bonds_of(doc.collateral, lines, currency, tz)
     if doc.surplus.permutations is not None and doc.surplus.rule != "shapley-sampled":
         raise InputError(
             f"{doc.surplus.rule} has no 'permutations'",

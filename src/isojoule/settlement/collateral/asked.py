@@ -12,6 +12,32 @@ MOST_PRICE_PER_J = 2.0**-8
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """A dispute about what a member's meter shows: its bonds are frozen until it has ended.
+
+    Parameters
+    ----------
+    member
+        Whose bonds.
+    start_s, end_s
+        The time in dispute, s since 1970: the intervals that begin in it.
+    decided_s
+        When the dispute ends.
+    upheld
+        Whether it ends for the member: then what was short in that time counts as kept.
+    reason
+        Why, for people.
+    """
+
+    member: str
+    start_s: int
+    end_s: int
+    decided_s: int
+    upheld: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class BondRules:
     """Bonds behind what is cleared.
 
@@ -30,6 +56,8 @@ class BondRules:
         Delivered share below which it puts up nothing, in [0, 1).
     prior_uj
         Energy that counts as promised and not delivered before anything was measured.
+    claims
+        Disputes; two of one member do not overlap.
 
     Raises
     ------
@@ -44,6 +72,7 @@ class BondRules:
     credit_nano: int = 0
     least_share: float = 0.9
     prior_uj: int = 0
+    claims: tuple[Claim, ...] = ()
 
     def __post_init__(self) -> None:
         most = MOST_PRICE_PER_J
@@ -69,4 +98,21 @@ class BondRules:
             raise InputError(
                 f"{self.fines_to!r} keeps nothing", place="collateral.fines_to",
                 remedy="name who is to have the fines, as operator",
+            )  # fmt: skip
+        for at, claim in enumerate(self.claims):
+            _check_claim(claim, self.claims[:at], f"claims[{at}]")
+
+
+def _check_claim(claim: Claim, before: tuple[Claim, ...], place: str) -> None:
+    if not claim.start_s < claim.end_s <= claim.decided_s:
+        raise InputError(
+            "a claim is about a time that has ended when it is decided", place=place,
+            remedy="give from, to and decided in their order",
+        )  # fmt: skip
+    for other in before:
+        same = other.member == claim.member
+        if same and claim.start_s < other.end_s and other.start_s < claim.end_s:
+            raise InputError(
+                f"two claims of {claim.member!r} overlap", place=place,
+                remedy="make one claim of them, or give each its own time",
             )  # fmt: skip

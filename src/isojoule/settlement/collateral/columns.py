@@ -8,12 +8,14 @@ Spec: docs/spec/collateral.md, B27 to B29.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.kernels.money import payments
+from isojoule.settlement.collateral.asked import Claim
 from isojoule.settlement.collateral.nouns import Terms
 from isojoule.settlement.prices import LEAST_UJ, short_price
 from isojoule.settlement.rules import Imbalance
@@ -66,12 +68,15 @@ class Slashed(NamedTuple):
         Taken from it.
     made_good
         What each member gets for what others' promises cost it.
+    disputed
+        Of it, what comes from promises in dispute, for each claim; none where it has nothing here.
     """
 
     bond: Ints
     harm: Ints
     fine: Ints
     made_good: Ints
+    disputed: tuple[Ints | None, ...] = ()
 
 
 def promises_of(s: Stretch, settled: Settled, giving_uj: Ints, taking_uj: Ints) -> Promises:
@@ -93,14 +98,25 @@ def promises_of(s: Stretch, settled: Settled, giving_uj: Ints, taking_uj: Ints) 
     return Promises(sells, quantity, on_grain(price), missing - excused, excused)
 
 
-def slash(s: Stretch, settled: Settled, promises: Promises, terms: Terms,
-          rule: Imbalance) -> Slashed:  # fmt: skip
+def kept_by_claims(s: Stretch, promises: Promises, claims: Sequence[Claim]) -> Promises:
+    """Promises of which what is short counts as kept where a claim was upheld. B33."""
+    short = promises.short_uj.copy()
+    for claim in claims:
+        if claim.upheld:
+            short[_disputed(s, claim)] = 0
+    return promises._replace(short_uj=short)
+
+
+def slash(s: Stretch, settled: Settled, promises: Promises, terms: Terms, rule: Imbalance,
+          claims: Sequence[Claim] = ()) -> Slashed:  # fmt: skip
     """Bonds and penalties of a stretch. B28 and B29.
 
     Parameters
     ----------
     terms
         With prices on the grain.
+    claims
+        Disputes: what comes from promises in groups that they touch is told apart.
     """
     p, fine = promises, terms.fine_per_j
     worst = np.where(p.sells, terms.highest_per_j, p.price_per_j - terms.lowest_per_j)
@@ -115,7 +131,27 @@ def slash(s: Stretch, settled: Settled, promises: Promises, terms: Terms,
     weight = np.maximum(charged, 0)
     harm[weight.sum(1, keepdims=True) - weight == 0] = 0  # nobody else bore anything
     fines = np.minimum(bond - harm, _money(np.full(bond.shape, fine), p.short_uj))
-    return Slashed(bond, harm, fines, _made_good(harm, weight, s.members))
+    apart = []
+    for claim in claims:
+        mine = np.where(frozen_cells(s, claim), harm, 0)
+        apart.append(_made_good(mine, weight, s.members) if mine.any() else None)
+    return Slashed(bond, harm, fines, _made_good(harm, weight, s.members), tuple(apart))
+
+
+def frozen_cells(s: Stretch, claim: Claim) -> Bools:
+    """The cells of the groups in which a claim has an interval, (T, P)."""
+    groups = np.unique(s.group_s[_disputed(s, claim).any(1)])
+    mine = np.array([name == claim.member for name in s.members])
+    cells: Bools = np.isin(s.group_s, groups)[:, None] & mine
+    return cells
+
+
+def _disputed(s: Stretch, claim: Claim) -> Bools:
+    """The cells that a claim is about, (T, P)."""
+    there = (s.time_s >= claim.start_s) & (s.time_s < claim.end_s)
+    mine = np.array([name == claim.member for name in s.members])
+    cells: Bools = there[:, None] & mine
+    return cells
 
 
 def cost_of_missing(charged: Ints, short_uj: Ints, most_per_j: Floats) -> Floats:

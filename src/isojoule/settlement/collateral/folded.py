@@ -7,7 +7,7 @@ B32.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from isojoule.core.errors import InvariantError
 from isojoule.core.transfer import Account, Kind, Transfer, stable_id
-from isojoule.settlement.collateral.columns import Promises, Slashed
+from isojoule.settlement.collateral.asked import Claim
+from isojoule.settlement.collateral.columns import Promises, Slashed, frozen_cells
 from isojoule.settlement.collateral.nouns import ESCROW, GUARANTEE, Terms
 from isojoule.settlement.collateral.nouns import Code as BondCode
 from isojoule.settlement.collateral.sizes import credit_of_sums
@@ -34,6 +35,25 @@ class Code(IntEnum):
     """What a transfer is for, besides those of bonds; the number in its `code`."""
 
     REPAID = 28
+
+
+class Frozen(NamedTuple):
+    """A member's bond of a group, in dispute.
+
+    Attributes
+    ----------
+    group, member
+        Places among groups and members.
+    until_s
+        When the dispute ends, s since 1970.
+    made_good
+        What each member gets from it then, (P,).
+    """
+
+    group: int
+    member: int
+    until_s: int
+    made_good: Ints
 
 
 class Part(NamedTuple):
@@ -58,6 +78,8 @@ class Groups:
         See `columns.Slashed`, (G, P).
     promised_uj, short_uj, excused_uj
         See `columns.Promises`, (G, P).
+    frozen
+        Bonds in dispute when their group ends.
     """
 
     members: tuple[str, ...]
@@ -71,6 +93,7 @@ class Groups:
     promised_uj: Ints
     short_uj: Ints
     excused_uj: Ints
+    frozen: tuple[Frozen, ...] = ()
 
     @property
     def slashed(self) -> Ints:
@@ -88,17 +111,28 @@ class Groups:
         return slice(int(first), int(last))
 
 
-def fold(parts: Sequence[Part], terms: Terms) -> Groups:
-    """Sum promises into groups, and lend by what was measured before each. B30 and B31."""
+def fold(parts: Sequence[Part], terms: Terms, claims: Sequence[Claim] = ()) -> Groups:
+    """Sum promises into groups, and lend by what was measured before each. B30, B31 and B33."""
     sums: dict[str, list[Ints]] = {name: [] for name in COLUMNS if name != "lent"}
-    starts, ends = [], []
+    starts: list[Ints] = []
+    ends: list[Ints] = []
+    frozen: dict[tuple[int, int], Frozen] = {}
     for stretch, promises, slashed in parts:
         start, first = np.unique(stretch.group_s, return_index=True)
         last = np.append(first[1:], stretch.time_s.size) - 1
+        before = sum(one.size for one in starts)
+        for row in _frozen(stretch, slashed, claims, first):
+            key = row.group + before, row.member
+            # of two claims in one group the one that is decided last counts
+            until_s = max(row.until_s, frozen[key].until_s if key in frozen else 0)
+            frozen[key] = row._replace(group=key[0], until_s=until_s)
         starts.append(start)
         ends.append(stretch.time_s[last] + round(stretch.interval_s))
         for name, column in (
-            *slashed._asdict().items(),
+            ("bond", slashed.bond),
+            ("harm", slashed.harm),
+            ("fine", slashed.fine),
+            ("made_good", slashed.made_good),
             ("promised_uj", promises.quantity_uj),
             ("short_uj", promises.short_uj),
             ("excused_uj", promises.excused_uj),
@@ -108,53 +142,111 @@ def fold(parts: Sequence[Part], terms: Terms) -> Groups:
     start_s = np.concatenate(starts)
     lent = _lent(start_s, joined["bond"], joined["promised_uj"], joined["short_uj"], terms)
     members = tuple(member(name) for name in parts[0].stretch.members)
-    return Groups(members, start_s, np.concatenate(ends), lent=lent, **joined)
+    return Groups(
+        members, start_s, np.concatenate(ends), lent=lent, frozen=tuple(frozen.values()), **joined
+    )
 
 
-def chains(groups: Groups, terms: Terms, market: str) -> Iterator[tuple[int, tuple[Transfer, ...]]]:
-    """Transfers with the time at which they are written, s since 1970. B32.
+def chains(groups: Groups, terms: Terms, market: str) -> list[tuple[int, tuple[Transfer, ...]]]:
+    """Transfers with the time at which they are written, s since 1970, in that order.
 
     First the bonds of a group, each member's by itself; at its end one chain: what is slashed, who
-    gets it, and what is paid back to the fund.
+    gets it, and what is paid back to the fund. What is in dispute then has a chain of its own once
+    the dispute has ended.
     """
-    ids = {name: Account(name, terms.currency).id for name in accounts(groups, terms)}
+    made = []
     for at, (start, end) in enumerate(
         zip(groups.start_s.tolist(), groups.end_s.tolist(), strict=True)
     ):
-        rows = zip(
-            groups.members, groups.bond[at].tolist(), groups.lent[at].tolist(),
-            groups.slashed[at].tolist(), strict=True,
-        )  # fmt: skip
-        ended: list[Transfer] = []
-        for name, bond, lent, slashed in rows:
-            pledged = []
-            left = slashed
-            for source, amount in ((name, bond - lent), (GUARANTEE, lent)):
-                if not amount:
-                    continue
-                pending = _id(market, start, "pending", name, source)
-                pledged.append(
-                    Transfer(
-                        pending, ids[source], ids[ESCROW], amount, Kind.PENDING,
-                        code=BondCode.BOND, for_s=start,
-                    )
-                )  # fmt: skip
-                taken = min(left, amount)
+        book = _Book(groups, terms, market, at)
+        later = [row for row in groups.frozen if row.group == at and row.until_s > end]
+        made_good = groups.made_good[at] - sum(row.made_good for row in later)
+        apart = {row.member for row in later}
+        others = [who for who in range(len(groups.members)) if who not in apart]
+        made += [(start, chain) for chain in book.pledged()]
+        made += [(end, book.ended(others, made_good, ""))]
+        made += [
+            (row.until_s, book.ended([row.member], row.made_good, groups.members[row.member]))
+            for row in later
+        ]
+    return sorted(((at, chain) for at, chain in made if chain), key=lambda row: row[0])
+
+
+class _Book:
+    """The transfers of one group."""
+
+    def __init__(self, groups: Groups, terms: Terms, market: str, at: int) -> None:
+        self.groups, self.terms, self.market, self.at = groups, terms, market, at
+        self.start_s = int(groups.start_s[at])
+        self.ids = {name: account.id for name, account in accounts(groups, terms).items()}
+
+    def parts(self, who: int) -> list[tuple[str, int]]:
+        """What a bond is made of: the member's own part, and the fund's."""
+        bond, lent = int(self.groups.bond[self.at, who]), int(self.groups.lent[self.at, who])
+        return [
+            (source, nano)
+            for source, nano in ((self.groups.members[who], bond - lent), (GUARANTEE, lent))
+            if nano
+        ]
+
+    def pledged(self) -> Iterator[tuple[Transfer, ...]]:
+        """The bonds, each member's a chain."""
+        for who, name in enumerate(self.groups.members):
+            yield _chain(
+                Transfer(
+                    self.id("pending", name, source), self.ids[source], self.ids[ESCROW], nano,
+                    Kind.PENDING, code=BondCode.BOND, for_s=self.start_s,
+                )
+                for source, nano in self.parts(who)
+            )  # fmt: skip
+
+    def ended(self, whose: Sequence[int], made_good: Ints, word: str) -> tuple[Transfer, ...]:
+        """The end of some bonds: slashed or returned, paid out, paid back; one chain.
+
+        Parameters
+        ----------
+        made_good
+            What each member gets from them, (P,).
+        word
+            Tells the payments of several such chains apart.
+        """
+        made: list[Transfer] = []
+        groups, at = self.groups, self.at
+        for who in whose:
+            name, left = groups.members[who], int(groups.slashed[at, who])
+            for source, nano in self.parts(who):
+                taken = min(left, nano)
                 left -= taken
-                ended.append(
+                made.append(
                     Transfer(
-                        _id(market, start, "end", name, source), 0, 0, taken,
-                        Kind.POST if taken else Kind.VOID, pending,
-                        code=BondCode.SLASH, for_s=start,
+                        self.id("end", name, source), 0, 0, taken,
+                        Kind.POST if taken else Kind.VOID, self.id("pending", name, source),
+                        code=BondCode.SLASH, for_s=self.start_s,
                     )
                 )  # fmt: skip
             if left:
                 raise InvariantError(f"more is slashed of {name!r} than its bond")
-            if pledged:
-                yield start, _chain(pledged)
-        ended += _paid(groups, terms, market, at, ids)
-        if ended:
-            yield end, _chain(ended)
+        rows: list[tuple[IntEnum, str, str, int]] = [
+            (BondCode.HARM, ESCROW, name, nano)
+            for name, nano in zip(groups.members, made_good.tolist(), strict=True)
+        ]
+        fines = sum(int(groups.fine[at, who]) for who in whose)
+        rows.append((BondCode.FINE, ESCROW, self.terms.fines_to, fines))
+        repaid = groups.repaid[at].tolist()
+        rows += [(Code.REPAID, groups.members[who], GUARANTEE, repaid[who]) for who in whose]
+        made += [
+            Transfer(
+                self.id(code.name, debit, credit, word), self.ids[debit], self.ids[credit], nano,
+                code=code, for_s=self.start_s,
+            )
+            for code, debit, credit, nano in rows
+            if nano
+        ]  # fmt: skip
+        return _chain(made)
+
+    def id(self, *words: str) -> int:
+        """The id of a transfer of this group."""
+        return stable_id("isojoule.bonds.1", self.market, self.start_s, *words)
 
 
 def accounts(groups: Groups, terms: Terms) -> dict[str, Account]:
@@ -165,28 +257,18 @@ def accounts(groups: Groups, terms: Terms) -> dict[str, Account]:
     return {name: Account(name, terms.currency) for name in dict.fromkeys(names)}
 
 
-def _paid(
-    groups: Groups, terms: Terms, market: str, at: int, ids: dict[str, int]
-) -> Iterator[Transfer]:
-    """What escrow pays out, and what is paid back to the fund."""
-    start = int(groups.start_s[at])
-    rows = [
-        (BondCode.HARM, ESCROW, name, nano)
-        for name, nano in zip(groups.members, groups.made_good[at].tolist(), strict=True)
-    ]
-    rows.append((BondCode.FINE, ESCROW, terms.fines_to, int(groups.fine[at].sum())))
-    for code, debit, credit, nano in rows:
-        if nano:
-            yield Transfer(
-                _id(market, start, code.name, credit, debit), ids[debit], ids[credit], nano,
-                code=code, for_s=start,
-            )  # fmt: skip
-    for name, nano in zip(groups.members, groups.repaid[at].tolist(), strict=True):
-        if nano:
-            yield Transfer(
-                _id(market, start, "repaid", name, GUARANTEE), ids[name], ids[GUARANTEE], nano,
-                code=Code.REPAID, for_s=start,
-            )  # fmt: skip
+def _frozen(
+    stretch: Stretch, slashed: Slashed, claims: Sequence[Claim], first: Ints
+) -> Iterator[Frozen]:
+    """The bonds that claims freeze, group by group."""
+    for number, claim in enumerate(claims):
+        cells = frozen_cells(stretch, claim)
+        made = slashed.disputed[number] if number < len(slashed.disputed) else None
+        sums = np.add.reduceat(np.zeros_like(slashed.bond) if made is None else made, first)
+        groups = np.flatnonzero(np.add.reduceat(cells.any(1).astype(np.int64), first))
+        for group in groups.tolist():
+            who = stretch.members.index(claim.member)
+            yield Frozen(group, who, claim.decided_s, sums[group])
 
 
 def _lent(start_s: Ints, bond: Ints, promised_uj: Ints, short_uj: Ints, terms: Terms) -> Ints:
@@ -209,9 +291,6 @@ def _lent(start_s: Ints, bond: Ints, promised_uj: Ints, short_uj: Ints, terms: T
     return lent
 
 
-def _chain(transfers: list[Transfer]) -> tuple[Transfer, ...]:
-    return (*(t._replace(linked=True) for t in transfers[:-1]), transfers[-1])
-
-
-def _id(market: str, start_s: int, what: str, who: str, source: str) -> int:
-    return stable_id("isojoule.bonds.1", market, start_s, what, who, source)
+def _chain(transfers: Iterable[Transfer]) -> tuple[Transfer, ...]:
+    made = list(transfers)
+    return (*(t._replace(linked=True) for t in made[:-1]), *made[-1:])

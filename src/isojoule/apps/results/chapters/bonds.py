@@ -9,13 +9,20 @@ from typing import Any
 
 import numpy as np
 
+from isojoule.apps.files.places import nearest
 from isojoule.apps.results.chapters.held_back import held_back, stretches_at_rest
 from isojoule.apps.results.chapters.nouns import Chapter, Clock, Settling, Told
 from isojoule.apps.results.chapters.written import write_chains
 from isojoule.core.errors import InputError
 from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
 from isojoule.microworld.scenario import Scenario
-from isojoule.settlement.collateral.columns import MOST_PRICE, on_grain, promises_of, slash
+from isojoule.settlement.collateral.columns import (
+    MOST_PRICE,
+    kept_by_claims,
+    on_grain,
+    promises_of,
+    slash,
+)
 from isojoule.settlement.collateral.folded import Groups, Part, accounts, chains, fold
 from isojoule.settlement.collateral.nouns import Terms
 from isojoule.settlement.collateral.sizes import check_terms
@@ -31,12 +38,13 @@ def write(settling: Settling, ledger: Ledger, clock: Clock) -> Told:
     terms = terms_of(settling)
     groups = fold_run(settling, terms)
     start_s = settling.scenario.periods[0].start_s
-    made = list(chains(groups, terms, settling.run))
+    made = chains(groups, terms, settling.run)
     write_chains(ledger, accounts(groups, terms).values(), made, clock, start_s)
     summary = {
         **summary_of(settling, groups),
         "highest_per_j": terms.highest_per_j,
         "lowest_per_j": terms.lowest_per_j,
+        "disputed": len(groups.frozen),
         "transfers": sum(len(chain) for _, chain in made),
     }
     return Told(summary, paid_by(settling, groups, terms))
@@ -69,14 +77,18 @@ def terms_of(settling: Settling) -> Terms:
 
 def fold_run(settling: Settling, terms: Terms) -> Groups:
     """The bonds of a run."""
-    kept, rule, first = held_back(settling), settling.rules.imbalance, 0
-    parts = []
+    asked, rule = settling.rules.collateral, settling.rules.imbalance
+    assert asked is not None
+    kept, claims, first, parts = held_back(settling), asked.claims, 0, []
     for period, stretch in zip(settling.periods, stretches_at_rest(settling), strict=True):
         rows = slice(first, first + stretch.time_s.size)
-        promises = promises_of(stretch, period.settled, kept.giving_uj[rows], kept.taking_uj[rows])
-        parts.append(Part(stretch, promises, slash(stretch, period.settled, promises, terms, rule)))
         first = rows.stop
-    return fold(parts, terms)
+        held = (kept.giving_uj[rows], kept.taking_uj[rows])
+        promises = promises_of(stretch, period.settled, *held)
+        promises = kept_by_claims(stretch, promises, claims)
+        slashed = slash(stretch, period.settled, promises, terms, rule, claims)
+        parts.append(Part(stretch, promises, slashed))
+    return fold(parts, terms, claims)
 
 
 def paid_by(settling: Settling, groups: Groups, terms: Terms) -> dict[str, dict[str, int]]:
@@ -111,6 +123,13 @@ def check(scenario: Scenario, rules: Rules) -> None:
             place="settlement rules: collateral",
             remedy="write highest and lowest, or imbalance: {price: fixed, short: ..., long: ...}",
         )
+    for at, claim in enumerate(asked.claims):
+        if claim.member not in scenario.participants:
+            raise InputError(
+                f"there is no member {claim.member!r}",
+                place=f"settlement rules: collateral.claims[{at}]",
+                remedy=nearest(claim.member, scenario.participants),
+            )
     prices = np.concatenate([scenario.sells_at_per_j, scenario.buys_at_per_j])
     if np.any(np.abs(np.nan_to_num(prices)) >= MOST_PRICE):
         raise InputError(
