@@ -23,7 +23,7 @@ from isojoule.apps.results.verify import verify_run
 from isojoule.apps.statements import write_statements
 from isojoule.core.errors import InputError, VerificationError
 from isojoule.core.units import NANO_PER_UNIT
-from isojoule.settlement.collateral.asked import BondRules
+from isojoule.settlement.collateral.asked import BondRules, Claim
 from isojoule.settlement.day_ahead.rules import DayAhead
 from isojoule.settlement.rules import Rules
 
@@ -32,7 +32,11 @@ isojoule: 1
 currency: EUR
 imbalance: {price: dual, short_factor: 1.2, long_factor: 0.9, payer: members}
 day_ahead: {move: 2 ct/kWh, least_days: 1, level: 50 %, bearable: 20 %, least: 0.5 kWh, cash: 1 EUR}
-collateral: {fine: 2 ct/kWh, credit: 1 EUR, least_share: 50 %}
+collateral:
+  fine: 2 ct/kWh
+  credit: 1 EUR
+  least_share: 50 %
+  claims: [{member: h001, from: 2016-07-11T08:00, to: 2016-07-12T00:00, decided: 2016-07-20T00:00}]
 """
 
 
@@ -78,6 +82,7 @@ def test_bonds_are_told_as_they_were_slashed_and_returned(agreed: tuple[Run, Pat
     told, settled = run.summary["settlement"]["bonds"], again(run)
     assert told["put_up"] == pytest.approx(told["slashed"] + told["returned"])
     assert told["slashed"] == pytest.approx(told["made_good"] + told["fines"])
+    assert told["disputed"] == 1
     assert told["bonds"] > 200 and told["made_good"] > 1 and told["lent"] > told["repaid"] > 0
     assert told["highest_per_j"] == pytest.approx(
         1.2 * float(settled.settling.scenario.sells_at_per_j.max())
@@ -188,6 +193,13 @@ def test_what_does_not_fit_is_refused_before_any_work() -> None:
         check_rules(scenario, Rules(day_ahead=DayAhead(0.0, block_s=600)))
 
 
+def test_a_claim_is_a_members() -> None:
+    scenario = read_asked(Path("src/isojoule/scenarios/rural"), {}).scenario
+    with pytest.raises(InputError, match="no member 'h01'") as caught:
+        check_rules(scenario, Rules(collateral=BondRules(claims=(Claim("h01", 0, 1, 2),))))
+    assert caught.value.remedy.startswith("did you mean 'h0")
+
+
 def test_off_the_grid_missing_energy_needs_a_price(tmp_path: Path) -> None:
     scenario = read_asked(Path("src/isojoule/scenarios/village"), {}).scenario
     with pytest.raises(InputError, match="off the grid"):
@@ -195,7 +207,8 @@ def test_off_the_grid_missing_energy_needs_a_price(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="off the grid"):
         check_rules(scenario, Rules(collateral=BondRules()))
     check_rules(scenario, Rules(collateral=BondRules(highest_per_j=1e-7, lowest_per_j=0.0)))
-    (tmp_path / "settlement.yaml").write_text(RULES.replace("price: dual", "price: fixed").replace(
+    here = RULES.replace("h001", "home-01")
+    (tmp_path / "settlement.yaml").write_text(here.replace("price: dual", "price: fixed").replace(
         "short_factor: 1.2, long_factor: 0.9", "short: 1 EUR/kWh, long: 0 EUR/kWh"
     ))  # fmt: skip
     check_rules(scenario, read_rules(tmp_path, currency="EUR", tz=zone("Europe/Berlin")))
