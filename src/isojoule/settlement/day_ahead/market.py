@@ -154,7 +154,7 @@ class _Work:
         sell, buy = (largest_lots(self.lots[side][cases], self.rules) for side in Side)
         sell, buy = np.where(sell >= buy, sell, 0), np.where(buy > sell, buy, 0)
         self.could[Side.SELL][number], self.could[Side.BUY][number] = sell, buy
-        block = f"{self.desk.market} {int(self.blocks.start_s[number])}"
+        block = str(int(self.blocks.start_s[number]))
         least = -(-self.rules.least_uj // LOT_UJ)
         for pair in matched(sell, buy, self.members, block, self.desk.seed):
             if pair.lots >= least:
