@@ -95,7 +95,7 @@ def settlement_summary(settled: SettledRun) -> dict[str, Any]:
         "ledger": {
             "entries": settled.head.size,
             "root": settled.head.root.hex(),
-            "transfers": sum(part.count for _, part in settled.booked()),
+            "transfers": settled.head.size - sum(1 for _ in settled.ledger.accounts()),
         },
         "periods": [_period_summary(period) for period in settled.periods],
         **{name: told.summary for name, told in settled.told.items()},
