@@ -25,6 +25,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from enum import IntEnum, IntFlag
+from functools import lru_cache
 from typing import NamedTuple
 
 from isojoule.core.errors import InputError
@@ -138,8 +139,9 @@ TRANSFER_BYTES = _TRANSFER.size
 _ID_BYTES = 16
 
 
+@lru_cache(maxsize=2**14)
 def account_id(name: str, unit: str) -> int:
-    """The id of an account.
+    """The id of an account; those that were asked for last are remembered.
 
     >>> hex(account_id("member/ada", "EUR"))
     '0xea2e4ee4d2494c8b1b964c584a6ce040'

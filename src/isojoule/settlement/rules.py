@@ -15,6 +15,8 @@ from isojoule.core.errors import InputError
 from isojoule.core.pause import Pause
 from isojoule.core.transfer import Account, check_account
 from isojoule.settlement.certificates.asked import CertificateRules
+from isojoule.settlement.collateral.asked import BondRules
+from isojoule.settlement.day_ahead.rules import DayAhead
 
 Base = Literal["bought", "sold", "local", "imported", "exported", "days", "bill"]
 BASES: tuple[Base, ...] = get_args(Base)
@@ -146,6 +148,10 @@ class Rules:
         In the order of time, disjoint (Y9).
     certificates
         How a run's certificates live; None: it carries none.
+    day_ahead
+        The market of contracts about tomorrow's energy; None: there is none.
+    collateral
+        Bonds behind what is cleared; None: there are none.
     """
 
     imbalance: Imbalance = field(default_factory=Imbalance)
@@ -156,6 +162,8 @@ class Rules:
     netting: Literal["interval", "day"] = "day"
     pauses: tuple[Pause, ...] = ()
     certificates: CertificateRules | None = None
+    day_ahead: DayAhead | None = None
+    collateral: BondRules | None = None
 
     def __post_init__(self) -> None:
         names = [fee.name for fee in self.fees]

@@ -25,8 +25,18 @@ from typing import NamedTuple
 
 from isojoule.core.errors import InputError
 from isojoule.core.transfer import ENERGY, Account, Kind, Transfer
+from isojoule.settlement.collateral.folded import Code as FundCode
+from isojoule.settlement.collateral.nouns import Code as BondCode
+from isojoule.settlement.commitments.nouns import Code as CommitmentCode
+from isojoule.settlement.day_ahead.nouns import Code as DayAheadCode
 from isojoule.settlement.settle import Code
 
+CODES: dict[int, IntEnum] = {
+    int(code): code
+    for kind in (Code, BondCode, CommitmentCode, DayAheadCode, FundCode)
+    for code in kind
+}
+"""What transfers are for, by the number in their `code`."""
 _EFFECTIVE = (Kind.POSTED, Kind.POST)
 
 
@@ -65,7 +75,7 @@ class BillLine(NamedTuple):
         Received; negative: given.
     """
 
-    code: Code
+    code: IntEnum
     way: Way
     name: str
     payee: str
@@ -113,7 +123,7 @@ class Statement:
         return sum(line.energy_uj for line in self.lines)
 
 
-NAMES: dict[Code, tuple[str, str, str]] = {
+NAMES: dict[IntEnum, tuple[str, str, str]] = {
     Code.TRADE: ("Energy bought", "Energy sold", "Market payments without energy"),
     Code.LINK: ("Use of lines", "Use of lines", "Use of lines"),
     Code.COMPUTE: ("Computing", "Computing", "Computing"),
@@ -131,11 +141,20 @@ NAMES: dict[Code, tuple[str, str, str]] = {
     Code.BALANCING_REST: ("What balancing left over",) * 3,
     Code.FEE: ("Fee",) * 3,
     Code.DIVIDEND: ("Share of what the market left over",) * 3,
+    BondCode.BOND: ("Bonds put up",) * 3,
+    BondCode.SLASH: ("Bonds slashed for what was promised and not kept",) * 3,
+    BondCode.HARM: ("What others' broken promises cost, made good",) * 3,
+    BondCode.FINE: ("Fines for broken promises",) * 3,
+    CommitmentCode.MARGIN: ("Margins put up",) * 3,
+    CommitmentCode.MARGIN_END: ("Day-ahead contracts: differences paid from margins",) * 3,
+    CommitmentCode.DIFFERENCE: ("Day-ahead contracts: differences received",) * 3,
+    FundCode.REPAID: ("Paid back to the guarantee fund",) * 3,
+    DayAheadCode.REST: ("Day-ahead contracts: differences beyond margins",) * 3,
 }
 """What lines are called: with energy received, given, and without."""
 
 
-def line_name(code: Code, other: str, way: Way = Way.NONE) -> str:
+def line_name(code: IntEnum, other: str, way: Way = Way.NONE) -> str:
     """What a line is called: a fee by its own name.
 
     >>> line_name(Code.FEE, "fee/grid/network fee"), line_name(Code.TRADE, "market", Way.GIVEN)
@@ -255,7 +274,7 @@ class _Draft(NamedTuple):
     def lines(self) -> tuple[BillLine, ...]:
         return tuple(
             BillLine(
-                Code(code), Way(way), line_name(Code(code), other, Way(way)), payee_of(other),
+                CODES[code], Way(way), line_name(CODES[code], other, Way(way)), payee_of(other),
                 money, energy,
             )
             for (code, way, other), (money, energy, _) in sorted(self.sums.items())

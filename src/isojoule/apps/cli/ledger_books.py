@@ -29,13 +29,13 @@ def export(
     from isojoule.apps.ledger import read_ledger
     from isojoule.core.errors import InputError
     from isojoule.settlement.beancount import beancount_lines
-    from isojoule.settlement.settle import Code
+    from isojoule.settlement.statements import CODES
 
     if str(file) != "-" and file.suffix not in (".beancount", ".bean"):
         raise InputError(
             "is no beancount file", place=str(file), remedy="give a name that ends with .beancount"
         )
-    meanings = {int(code): code.name.lower().replace("_", " ") for code in Code}
+    meanings = {number: code.name.lower().replace("_", " ") for number, code in CODES.items()}
     with read_ledger(url) as ledger:
         lines = beancount_lines(ledger, timezone=timezone, meanings=meanings)
         if str(file) == "-":

@@ -50,8 +50,8 @@ class ScenarioDoc(Strict):
     interval: Quantity = Field(description="length of an interval, as '15 min'")
     network: Literal["copperplate", "transport", "dc", "lindistflow"] = Field(
         default="transport",
-        description="what the market sees of the grid: nothing, the links, the law by which flows split in "
-        "a mesh, or voltages, too",
+        description="what the market sees of the grid: nothing, the links, the law by which flows "
+        "split in a mesh, or voltages, too",
     )
     mechanism: str = Field(default="equilibrium", description="the market mechanism")
     utility: str | None = Field(

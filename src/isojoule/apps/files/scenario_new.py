@@ -133,6 +133,8 @@ surplus: equal                          # how what is left is shared; or keep, s
 netting: day                            # one transfer adds up a day; or interval
 # pauses: [{from: 2026-06-21T12:00, to: 2026-06-21T13:00, reason: meters are replaced}]
 # certificates: {expires_after: 730 d}  # whose sun was it, and when: docs/certificates.md
+# day_ahead: {move: 0.05 EUR/kWh}       # contracts about tomorrow, with margins behind them
+# collateral: {fine: 0.02 EUR/kWh}      # bonds behind what is cleared
 """
 
 _READ_ME = ("nodes", _NODES), ("links", _LINKS), ("participants", _PARTICIPANTS)

@@ -16,6 +16,13 @@ from isojoule.apps.files.certificate_rules import (
     WithdrawalDoc,
     certificate_rules,
 )
+from isojoule.apps.files.day_ahead_rules import (
+    BondsDoc,
+    ClaimDoc,
+    DayAheadDoc,
+    bonds_of,
+    day_ahead_of,
+)
 from isojoule.apps.files.places import located
 from isojoule.apps.files.quantities import parse_quantity
 from isojoule.apps.files.strict_doc import Quantity, Strict, doc_schema, read_doc
@@ -140,6 +147,14 @@ class RulesDoc(Strict):
         description="issue granular certificates of the market in the run; `{}` asks for them as "
         "they are by default; absent: none",
     )
+    day_ahead: DayAheadDoc | None = Field(
+        default=None,
+        description="contracts about tomorrow's energy, with margins behind them; absent: none",
+    )
+    collateral: BondsDoc | None = Field(
+        default=None,
+        description="bonds behind what is cleared; `{}` takes all as it stands; absent: none",
+    )
 
 
 INNER = {
@@ -149,6 +164,9 @@ INNER = {
     "pauses": RulePauseDoc,
     "certificates": CertificatesDoc,
     "withdraw": WithdrawalDoc,
+    "day_ahead": DayAheadDoc,
+    "collateral": BondsDoc,
+    "claims": ClaimDoc,
 }
 """Keys that hold mappings of their own."""
 
@@ -184,6 +202,8 @@ def read_rules(path: Path, *, currency: str, tz: ZoneInfo) -> Rules:
     imbalance = _imbalance(doc.imbalance, lines, currency)
     fees = [_fee(given, at, lines, currency) for at, given in enumerate(doc.fees)]
     pauses = [_pause(given, at, lines, tz) for at, given in enumerate(doc.pauses)]
+    day_ahead = None if doc.day_ahead is None else day_ahead_of(doc.day_ahead, lines, currency)
+    bonds = None if doc.collateral is None else bonds_of(doc.collateral, lines, currency, tz)
     if doc.surplus.permutations is not None and doc.surplus.rule != "shapley-sampled":
         raise InputError(
             f"{doc.surplus.rule} has no 'permutations'",
@@ -202,6 +222,8 @@ def read_rules(path: Path, *, currency: str, tz: ZoneInfo) -> Rules:
             netting=doc.netting,
             pauses=tuple(pauses),
             certificates=certificate_rules(doc.certificates, lines, tz),
+            day_ahead=day_ahead,
+            collateral=bonds,
         )
 
 
@@ -221,6 +243,10 @@ _REMEDIES = {
     "imbalance": "write it as {price: tie, payer: cause}",
     "certificates": "write it as {expires_after: 730 d}, or {} for what is usual",
     "withdraw": "list withdrawals, each as {device: roof-3, from: 2026-07-12, to: 2026-07-13}",
+    "day_ahead": "write it as {move: 0.05 EUR/kWh}, with other keys as needed",
+    "collateral": "write it as {fine: 0.02 EUR/kWh}, or {}",
+    "hour": "give an hour from 0 to 23",
+    "least_days": "give 1 to 366 days",
 }
 _KEYS = {"short_factor": "short_factor", "long_factor": "long_factor",
          "short": "short_per_j", "long": "long_per_j"}  # fmt: skip

@@ -8,7 +8,17 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from isojoule.apps.report import certificates, machines, offgrid, saving, sections, settled, stuck
+from isojoule.apps.report import (
+    bonds,
+    certificates,
+    day_ahead,
+    machines,
+    offgrid,
+    saving,
+    sections,
+    settled,
+    stuck,
+)
 from isojoule.apps.report.payload import payload
 from isojoule.apps.report.people import people
 from isojoule.apps.report.powerflow import network
@@ -49,6 +59,7 @@ def page(run: RunFiles) -> str:
         + stuck.section(run),
         settled=settled.section(run),
         certificates=certificates.section(run),
+        promised=day_ahead.section(run) + bonds.section(run),
         people=people(run),
         network=network(run),
         reproduce=sections.reproduce(run),

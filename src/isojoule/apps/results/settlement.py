@@ -109,7 +109,7 @@ def settlement_summary(settled: SettledRun) -> dict[str, Any]:
         "ledger": {
             "entries": settled.head.size,
             "root": settled.head.root.hex(),
-            "transfers": sum(part.count for _, part in settled.booked()),
+            "transfers": settled.head.size - sum(1 for _ in settled.ledger.accounts()),
         },
         "periods": [_period_summary(period) for period in settled.periods],
         **{name: told.summary for name, told in settled.told.items()},
@@ -188,10 +188,11 @@ def find_ledger(url: str) -> None:
         pass
 
 
-def keep(settled: SettledRun, url: str) -> int:
+def keep(settled: SettledRun, url: str, folder: Path | None = None) -> int:
     """Write the transfers of a run into a ledger that is kept; returns how many it has of them.
 
-    What stands there already, just so, is not written twice.
+    What stands there already, just so, is not written twice. `folder` is where the run is now, if
+    it was moved since it was settled.
 
     Raises
     ------
@@ -210,7 +211,8 @@ def keep(settled: SettledRun, url: str) -> int:
                     remedy="use another ledger, or a run with the same inputs and rules",
                 )
             count += part.count
-        write_chapters(settled.settling, ledger, lambda _: time.time_ns())
+        settling = replace(settled.settling, folder=folder or settled.settling.folder)
+        write_chapters(settling, ledger, lambda _: time.time_ns())
     return count
 
 

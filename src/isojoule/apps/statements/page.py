@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from isojoule.apps.report.words import A_CENT, energy, money, number, price, text
+from isojoule.apps.statements.agreed import agreed
+from isojoule.apps.statements.bonds import bonds
 from isojoule.apps.statements.price_section import price_section
 from isojoule.apps.statements.score_section import score_section
 from isojoule.apps.statements.sheet import Sheet, asset, exact, kwh, table
@@ -26,6 +28,8 @@ WHO = {
     "balancing": "balancing",
     "operator": "the operator",
     "utility": "the utility",
+    "collateral": "other members",
+    "guarantee": "the guarantee fund",
 }
 SIGNS = "Energy that you gave and money that you get have a minus sign."
 BALANCED_AT = {
@@ -52,6 +56,7 @@ def page(sheet: Sheet) -> str:
         style=asset("statement.css"),
         head=_head(sheet),
         bill=_bill(sheet),
+        promised=agreed(sheet) + bonds(sheet),
         price=price_section(sheet),
         score=score_section(sheet),
         alone=_alone(sheet),

@@ -10,6 +10,7 @@ Chapters are written in the order of `CHAPTERS`; each finds in the ledger what w
 
 from __future__ import annotations
 
+from isojoule.apps.results.chapters import bonds, day_ahead
 from isojoule.apps.results.chapters.certificates import CERTIFICATES
 from isojoule.apps.results.chapters.nouns import Chapter, Clock, Settling, Told
 from isojoule.microworld.scenario import Scenario
@@ -18,7 +19,7 @@ from isojoule.settlement.rules import Rules
 
 __all__ = ["CHAPTERS", "Chapter", "Settling", "Told", "check_chapters", "write_chapters"]
 
-CHAPTERS: tuple[Chapter, ...] = (CERTIFICATES,)
+CHAPTERS: tuple[Chapter, ...] = (CERTIFICATES, day_ahead.CHAPTER, bonds.CHAPTER)
 
 
 def write_chapters(settling: Settling, ledger: Ledger, clock: Clock) -> dict[str, Told]:

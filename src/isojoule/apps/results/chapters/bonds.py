@@ -1,0 +1,189 @@
+"""The chapter of bonds behind what was cleared: put up, slashed, returned, and told.
+
+Spec: docs/spec/collateral.md, B27 to B32.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from isojoule.apps.files.places import nearest
+from isojoule.apps.results.chapters.held_back import held_back, stretches_at_rest
+from isojoule.apps.results.chapters.nouns import Chapter, Clock, Settling, Told
+from isojoule.apps.results.chapters.written import write_chains
+from isojoule.core.errors import InputError
+from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
+from isojoule.microworld.scenario import Scenario
+from isojoule.settlement.collateral.columns import (
+    MOST_PRICE,
+    kept_by_claims,
+    on_grain,
+    promises_of,
+    slash,
+)
+from isojoule.settlement.collateral.folded import Groups, Part, accounts, chains, fold
+from isojoule.settlement.collateral.nouns import Terms
+from isojoule.settlement.collateral.sizes import check_terms
+from isojoule.settlement.ledger.port import Ledger
+from isojoule.settlement.prices import highest_price, lowest_price
+from isojoule.settlement.rules import Rules
+
+NAME = "bonds"
+
+
+def write(settling: Settling, ledger: Ledger, clock: Clock) -> Told:
+    """Put up the bonds of a run, settle them on the meters, and tell."""
+    terms = terms_of(settling)
+    groups = fold_run(settling, terms)
+    start_s = settling.scenario.periods[0].start_s
+    made = chains(groups, terms, settling.run)
+    write_chains(ledger, accounts(groups, terms).values(), made, clock, start_s)
+    summary = {
+        **summary_of(settling, groups),
+        "highest_per_j": terms.highest_per_j,
+        "lowest_per_j": terms.lowest_per_j,
+        "disputed": len(groups.frozen),
+        "transfers": sum(len(chain) for _, chain in made),
+    }
+    return Told(summary, paid_by(settling, groups, terms))
+
+
+def terms_of(settling: Settling) -> Terms:
+    """The terms of bonds, by the rules and the utility's tariff."""
+    asked, rule = settling.rules.collateral, settling.rules.imbalance
+    assert asked is not None  # it was asked for
+    stretches = stretches_at_rest(settling)
+    highest, lowest = asked.highest_per_j, asked.lowest_per_j
+    if highest is None:
+        highest = max(highest_price(s, rule) for s in stretches)
+    if lowest is None:
+        lowest = min(lowest_price(s, rule) for s in stretches)
+    most, least, fine = on_grain(np.array([max(highest, lowest), lowest, asked.fine_per_j]))
+    terms = Terms(
+        currency=settling.scenario.currency,
+        highest_per_j=float(most),
+        lowest_per_j=float(least),
+        fine_per_j=float(fine),
+        fines_to=asked.fines_to,
+        most_credit_nano=asked.credit_nano,
+        least_share=asked.least_share,
+        prior_uj=asked.prior_uj,
+    )
+    check_terms(terms)
+    return terms
+
+
+def fold_run(settling: Settling, terms: Terms) -> Groups:
+    """The bonds of a run."""
+    asked, rule = settling.rules.collateral, settling.rules.imbalance
+    assert asked is not None
+    kept, claims, first, parts = held_back(settling), asked.claims, 0, []
+    for period, stretch in zip(settling.periods, stretches_at_rest(settling), strict=True):
+        rows = slice(first, first + stretch.time_s.size)
+        first = rows.stop
+        held = (kept.giving_uj[rows], kept.taking_uj[rows])
+        promises = promises_of(stretch, period.settled, *held)
+        promises = kept_by_claims(stretch, promises, claims)
+        slashed = slash(stretch, period.settled, promises, terms, rule, claims)
+        parts.append(Part(stretch, promises, slashed))
+    return fold(parts, terms, claims)
+
+
+def paid_by(settling: Settling, groups: Groups, terms: Terms) -> dict[str, dict[str, int]]:
+    """What accounts paid by their bonds, by period; the fund is paid back what it lent."""
+    out = {}
+    for p in settling.periods:
+        rows = groups.between(int(p.stretch.time_s[0]), p.end_s)
+        net = (groups.slashed[rows] - groups.made_good[rows]).sum(0).tolist()
+        sums = {name: nano for name, nano in zip(groups.members, net, strict=True) if nano}
+        fines = int(groups.fine[rows].sum())
+        if fines:
+            sums[terms.fines_to] = sums.get(terms.fines_to, 0) - fines
+        out[p.name] = sums
+    return out
+
+
+def check(scenario: Scenario, rules: Rules) -> None:
+    """Refuse bonds that do not fit the scenario.
+
+    Raises
+    ------
+    InputError
+        Says why.
+    """
+    asked = rules.collateral
+    assert asked is not None
+    if not scenario.has_utility and rules.imbalance.price != "fixed" and (
+        asked.highest_per_j is None or asked.lowest_per_j is None
+    ):  # fmt: skip
+        raise InputError(
+            "off the grid there is no tariff that says what a missing Joule costs",
+            place="settlement rules: collateral",
+            remedy="write highest and lowest, or imbalance: {price: fixed, short: ..., long: ...}",
+        )
+    for at, claim in enumerate(asked.claims):
+        if claim.member not in scenario.participants:
+            raise InputError(
+                f"there is no member {claim.member!r}",
+                place=f"settlement rules: collateral.claims[{at}]",
+                remedy=nearest(claim.member, scenario.participants),
+            )
+    prices = np.concatenate([scenario.sells_at_per_j, scenario.buys_at_per_j])
+    if np.any(np.abs(np.nan_to_num(prices)) >= MOST_PRICE):
+        raise InputError(
+            "the utility's prices are too high for bonds",
+            place="settlement rules: collateral",
+            remedy="count in a currency of larger units",
+        )
+
+
+def summary_of(settling: Settling, groups: Groups) -> dict[str, Any]:
+    """What `summary.json` says: all of it, by period, and by member and period."""
+    periods, members = [], []
+    for p in settling.periods:
+        rows = groups.between(int(p.stretch.time_s[0]), p.end_s)
+        periods.append({"name": p.name, **_part(groups, rows)})
+        bond, slashed = groups.bond[rows].max(0), groups.slashed[rows].sum(0)
+        for at, name in enumerate(settling.scenario.participants):
+            if groups.bond[rows, at].any() or groups.made_good[rows, at].any():
+                members.append(
+                    {
+                        "period": p.name,
+                        "name": name,
+                        "most": int(bond[at]) / NANO_PER_UNIT,
+                        "lent_most": int(groups.lent[rows, at].max()) / NANO_PER_UNIT,
+                        "slashed": int(slashed[at]) / NANO_PER_UNIT,
+                        "made_good": int(groups.made_good[rows, at].sum()) / NANO_PER_UNIT,
+                        "promised_j": int(groups.promised_uj[rows, at].sum()) / UJ_PER_J,
+                        "short_j": int(groups.short_uj[rows, at].sum()) / UJ_PER_J,
+                        "excused_j": int(groups.excused_uj[rows, at].sum()) / UJ_PER_J,
+                    }
+                )
+    return {**_part(groups, slice(None)), "periods": periods, "members": members}
+
+
+def _part(groups: Groups, rows: slice) -> dict[str, Any]:
+    """Sums over some groups."""
+
+    def money(column: Any) -> float:
+        return int(column[rows].sum()) / NANO_PER_UNIT
+
+    return {
+        "bonds": int((groups.bond[rows] > 0).sum()),
+        "put_up": money(groups.bond),
+        "lent": money(groups.lent),
+        "most": int(groups.bond[rows].sum(1).max(initial=0)) / NANO_PER_UNIT,
+        "slashed": money(groups.slashed),
+        "made_good": money(groups.made_good),
+        "fines": money(groups.fine),
+        "returned": money(groups.bond) - money(groups.slashed),
+        "repaid": money(groups.repaid),
+        "promised_j": int(groups.promised_uj[rows].sum()) / UJ_PER_J,
+        "short_j": int(groups.short_uj[rows].sum()) / UJ_PER_J,
+        "excused_j": int(groups.excused_uj[rows].sum()) / UJ_PER_J,
+    }
+
+
+CHAPTER = Chapter(NAME, lambda rules: rules.collateral is not None, write, check)
