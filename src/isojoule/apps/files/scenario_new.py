@@ -127,8 +127,8 @@ imbalance: {price: tie, payer: cause}   # what a kWh not cleared costs; or dual,
 losses: operator                        # who pays for losses beyond those cleared; or members
 fees:                                   # in the order of the bill; on: what they are charged on
   - {name: network fee, on: local, rate: 0.05 EUR/kWh, to: network operator}
-  - {name: membership, on: days, rate: 0.10 EUR/d, to: community}
-  - {name: VAT, on: bill, rate: 19 %, to: state}
+  - {name: membership, on: days, rate: 0.05 EUR/d, to: community}
+# - {name: VAT, on: bill, rate: 19 %, to: state}   # if the prices in prices.csv are without it
 surplus: equal                          # how what is left is shared; or keep, shapley, ...
 netting: day                            # one transfer adds up a day; or interval
 # pauses: [{from: 2026-06-21T12:00, to: 2026-06-21T13:00, reason: meters are replaced}]
