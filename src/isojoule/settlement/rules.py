@@ -14,6 +14,7 @@ from typing import Literal, get_args
 from isojoule.core.errors import InputError
 from isojoule.core.pause import Pause
 from isojoule.core.transfer import Account, check_account
+from isojoule.settlement.payments.rules import Payment
 
 Base = Literal["bought", "sold", "local", "imported", "exported", "days", "bill"]
 BASES: tuple[Base, ...] = get_args(Base)
@@ -142,6 +143,8 @@ class Rules:
         Whether the ledger has transfers for each `interval` or `day` (Y8).
     pauses
         In the order of time, disjoint (Y9).
+    payment
+        How bills are paid; None: no bills are made (O15).
     """
 
     imbalance: Imbalance = field(default_factory=Imbalance)
@@ -151,6 +154,7 @@ class Rules:
     permutations: int = 1000
     netting: Literal["interval", "day"] = "day"
     pauses: tuple[Pause, ...] = ()
+    payment: Payment | None = None
 
     def __post_init__(self) -> None:
         names = [fee.name for fee in self.fees]

@@ -7,12 +7,14 @@ The rules:
 
 - A statement is read from transfers alone. Its lines sum to what the account changed by, to the
   nano-unit and to the microjoule; the statements of all accounts sum to 0.
+- What only says how a bill is paid is no cost and no line: where bills are made, the lines sum to
+  what account, claims, obligations, mutual credit and cash of a party together changed by (O23).
 - Money paid and energy received are positive, as everywhere.
 - Transfers are told apart by what they are for (their code), by the other account, and by whether
   energy came in, went out, or did not move. An exchange is an energy transfer linked to the money
   transfer after it. Only what is posted counts.
 - A transfer belongs to the period in which `for_s` lies, the start of what it settles; a dividend
-  to the period that ends then.
+  to the period that ends then. Interest belongs to the period of its bill.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from typing import NamedTuple
 
 from isojoule.core.errors import InputError
 from isojoule.core.transfer import ENERGY, Account, Kind, Transfer
+from isojoule.settlement.payments.posting import NO_COST
+from isojoule.settlement.payments.posting import Code as Pay
 from isojoule.settlement.settle import Code
 
 _EFFECTIVE = (Kind.POSTED, Kind.POST)
@@ -65,7 +69,7 @@ class BillLine(NamedTuple):
         Received; negative: given.
     """
 
-    code: Code
+    code: Code | Pay
     way: Way
     name: str
     payee: str
@@ -113,7 +117,7 @@ class Statement:
         return sum(line.energy_uj for line in self.lines)
 
 
-NAMES: dict[Code, tuple[str, str, str]] = {
+NAMES: dict[Code | Pay, tuple[str, str, str]] = {
     Code.TRADE: ("Energy bought", "Energy sold", "Market payments without energy"),
     Code.LINK: ("Use of lines", "Use of lines", "Use of lines"),
     Code.COMPUTE: ("Computing", "Computing", "Computing"),
@@ -131,11 +135,12 @@ NAMES: dict[Code, tuple[str, str, str]] = {
     Code.BALANCING_REST: ("What balancing left over",) * 3,
     Code.FEE: ("Fee",) * 3,
     Code.DIVIDEND: ("Share of what the market left over",) * 3,
+    Pay.INTEREST: ("Interest on bills paid late",) * 3,
 }
 """What lines are called: with energy received, given, and without."""
 
 
-def line_name(code: Code, other: str, way: Way = Way.NONE) -> str:
+def line_name(code: Code | Pay, other: str, way: Way = Way.NONE) -> str:
     """What a line is called: a fee by its own name.
 
     >>> line_name(Code.FEE, "fee/grid/network fee"), line_name(Code.TRADE, "market", Way.GIVEN)
@@ -205,7 +210,7 @@ def statements_of(
     drafts: dict[tuple[str, str], _Draft] = {}
     exchange: Transfer | None = None
     for t in transfers:
-        if t.kind not in _EFFECTIVE or t.debit not in names:
+        if t.kind not in _EFFECTIVE or t.debit not in names or t.code in NO_COST:
             exchange = None
             continue
         is_energy = t.debit in units
@@ -255,11 +260,15 @@ class _Draft(NamedTuple):
     def lines(self) -> tuple[BillLine, ...]:
         return tuple(
             BillLine(
-                Code(code), Way(way), line_name(Code(code), other, Way(way)), payee_of(other),
+                _code(code), Way(way), line_name(_code(code), other, Way(way)), payee_of(other),
                 money, energy,
             )
             for (code, way, other), (money, energy, _) in sorted(self.sums.items())
         )  # fmt: skip
+
+
+def _code(code: int) -> Code | Pay:
+    return Pay.INTEREST if code == Pay.INTEREST else Code(code)
 
 
 def _span_of(t: Transfer, spans: Sequence[Span]) -> Span | None:

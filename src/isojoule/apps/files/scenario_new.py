@@ -131,6 +131,11 @@ fees:                                   # in the order of the bill; on: what the
   - {name: VAT, on: bill, rate: 19 %, to: state}
 surplus: equal                          # how what is left is shared; or keep, shapley, ...
 netting: day                            # one transfer adds up a day; or interval
+# payment:                              # bills, who pays late, what is cleared without cash
+#   every: day                          # or week, month, period
+#   due: 7 d
+#   late: [{share: 30 %, by: 30 d}]     # drawn; or members: [ada]
+#   credit: [{limit: 5 EUR}]            # mutual credit of each member
 # pauses: [{from: 2026-06-21T12:00, to: 2026-06-21T13:00, reason: meters are replaced}]
 """
 

@@ -5,12 +5,16 @@ The format is described in docs/settlement.md. Spec: docs/spec/settlement.md, Y1
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field
 
+from isojoule.apps.files.payment_rules import INNER as INNER_PAYMENT
+from isojoule.apps.files.payment_rules import REMEDIES as PAYMENT_REMEDIES
+from isojoule.apps.files.payment_rules import PaymentDoc, payment_of
 from isojoule.apps.files.places import located
 from isojoule.apps.files.quantities import parse_quantity
 from isojoule.apps.files.strict_doc import Quantity, Strict, doc_schema, read_doc
@@ -129,6 +133,10 @@ class RulesDoc(Strict):
         default=[],
         description="times without a market, settled by the utility's tariff; absent: none",
     )
+    payment: PaymentDoc | None = Field(
+        default=None,
+        description="how bills are paid, late ones and mutual credit; absent: no bills are made",
+    )
 
 
 INNER = {
@@ -136,6 +144,7 @@ INNER = {
     "fees": FeeDoc,
     "surplus": SurplusDoc,
     "pauses": RulePauseDoc,
+    **INNER_PAYMENT,
 }
 """Keys that hold mappings of their own."""
 
@@ -145,7 +154,9 @@ def rules_schema() -> dict[str, Any]:
     return doc_schema(RulesDoc)
 
 
-def read_rules(path: Path, *, currency: str, tz: ZoneInfo) -> Rules:
+def read_rules(
+    path: Path, *, currency: str, tz: ZoneInfo, members: Sequence[str] | None = None
+) -> Rules:
     """Read and check the rules of settlement.
 
     Parameters
@@ -154,6 +165,8 @@ def read_rules(path: Path, *, currency: str, tz: ZoneInfo) -> Rules:
         The file, or the folder in which it is called `settlement.yaml`.
     currency, tz
         Those of the scenario: of all money, and of times without an offset.
+    members
+        Those of the scenario, which rules may name; None: names are not checked.
 
     Raises
     ------
@@ -177,6 +190,9 @@ def read_rules(path: Path, *, currency: str, tz: ZoneInfo) -> Rules:
             place=lines.place("surplus", "permutations"),
             remedy="remove it, or use shapley-sampled",
         )
+    payment = None
+    if doc.payment is not None:
+        payment = payment_of(doc.payment, lines, currency, members)
     places = {f"fees[{at}]": lines.place("fees", at, "name") for at in range(len(fees))}
     places |= {f"pauses[{at}]": lines.place("pauses", at, "from") for at in range(len(pauses))}
     with located(places.get):
@@ -188,6 +204,7 @@ def read_rules(path: Path, *, currency: str, tz: ZoneInfo) -> Rules:
             permutations=doc.surplus.permutations or PERMUTATIONS,
             netting=doc.netting,
             pauses=tuple(pauses),
+            payment=payment,
         )
 
 
@@ -205,6 +222,7 @@ _REMEDIES = {
     "pauses": "list pauses, each as {from: 2026-07-12T00:00, to: 2026-07-13T00:00}",
     "surplus": "write the name of a rule, as surplus: equal",
     "imbalance": "write it as {price: tie, payer: cause}",
+    **PAYMENT_REMEDIES,
 }
 _KEYS = {"short_factor": "short_factor", "long_factor": "long_factor",
          "short": "short_per_j", "long": "long_per_j"}  # fmt: skip

@@ -30,6 +30,8 @@ class Settling:
         Name of the run, from which ids follow; and what chance follows from.
     periods
         As settled, in the order of time.
+    told
+        What the chapters before tell, by name.
     """
 
     folder: Path
@@ -38,6 +40,7 @@ class Settling:
     run: str
     seed: int
     periods: tuple[SettledPeriod, ...]
+    told: Mapping[str, Told] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
