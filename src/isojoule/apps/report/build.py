@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import Any
 
-from isojoule.apps.report import machines, offgrid, saving, sections, settled, stuck
+from isojoule.apps.report import machines, offgrid, payments, saving, sections, settled, stuck
+from isojoule.apps.report.markup import asset
 from isojoule.apps.report.payload import payload
 from isojoule.apps.report.people import people
 from isojoule.apps.report.powerflow import network
@@ -48,6 +48,7 @@ def page(run: RunFiles) -> str:
         + (machines.section(run) if run.has_machines else "")
         + stuck.section(run),
         settled=settled.section(run),
+        payments=payments.section(run),
         people=people(run),
         network=network(run),
         reproduce=sections.reproduce(run),
@@ -74,8 +75,3 @@ def script_json(value: Any) -> str:
     for mark in "<>&\u2028\u2029":
         body = body.replace(mark, f"\\u{ord(mark):04x}")
     return body
-
-
-def asset(name: str) -> str:
-    """A file of the page."""
-    return (files(__package__) / "assets" / name).read_text(encoding="utf-8")

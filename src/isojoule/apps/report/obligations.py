@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from isojoule.apps.report.build import asset
+from isojoule.apps.report.markup import asset
 from isojoule.apps.report.svg import at, bar, dot, picture, stroke, words
 from isojoule.apps.report.words import SPACE, count, number, percent, text
 from isojoule.core.units import NANO_PER_UNIT, money_text
@@ -122,7 +122,7 @@ def _circles(found: Rings, currency: str) -> str:
     told = "The one circle" if shown == 1 else f"All {shown} circles"
     if found.rest_nano:
         told = f"The {shown} largest circles; all others clear {_money(found.rest_nano, currency)}"
-    figures = "".join(_figure(ring, currency) for ring in found.largest)
+    figures = "".join(ring_figure(ring, currency) for ring in found.largest)
     cash = (
         " Where a dotted arrow closes it, cash goes from the first party to the last."
         if any(ring.paid for ring in found.largest)
@@ -136,8 +136,16 @@ def _circles(found: Rings, currency: str) -> str:
     )
 
 
-def _figure(ring: Ring, currency: str) -> str:
-    """A circle: parties around it, arrows between them, the amount in the middle."""
+def ring_figure(ring: Ring, currency: str, *, note: str = "", cash_word: str = "in cash") -> str:
+    """A circle: parties around it, arrows between them, the amount in the middle.
+
+    Parameters
+    ----------
+    note
+        Stands before the caption.
+    cash_word
+        What closes a chain that is no circle.
+    """
     size, middle, radius = 300.0, 150.0, 92.0
     many = len(ring.parties)
     numbered = many > NAMED
@@ -178,8 +186,8 @@ def _figure(ring: Ring, currency: str) -> str:
         names = [*names[: LISTED - 1], f"... {many - LISTED} more ...", names[-1]]
     names += [] if ring.paid else [names[0]]
     way = " → ".join(names)
-    cash = f"; {_plain(ring.amount_nano, currency)} in cash" if ring.paid else ""
-    caption = f"{_plain(ring.cleared_nano, currency)} cleared{cash}: {way}"
+    cash = f"; {_plain(ring.amount_nano, currency)} {cash_word}" if ring.paid else ""
+    caption = f"{note}{_plain(ring.cleared_nano, currency)} cleared{cash}: {way}"
     drawn = picture(size, size, body, caption)
     return f"<figure>{drawn}<figcaption>{text(caption)}</figcaption></figure>"
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from isojoule.apps.report.words import A_CENT, energy, money, number, price, text
+from isojoule.apps.statements.payment_section import payment_section
 from isojoule.apps.statements.price_section import price_section
 from isojoule.apps.statements.sheet import Sheet, asset, exact, kwh, table
 from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, UJ_PER_J
@@ -43,6 +44,7 @@ def page(sheet: Sheet) -> str:
         style=asset("statement.css"),
         head=_head(sheet),
         bill=_bill(sheet),
+        payment=payment_section(sheet),
         price=price_section(sheet),
         alone=_alone(sheet),
         check=_check(sheet),

@@ -9,6 +9,7 @@ from isojoule.apps.report.words import SPACE, number
 from isojoule.apps.statements.facts import PeriodFacts
 from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, UJ_PER_J
 from isojoule.settlement.ledger.port import Head
+from isojoule.settlement.payments.state import BillState
 from isojoule.settlement.statements import Statement
 
 
@@ -28,6 +29,8 @@ class Sheet:
         Of the ledger, if it is to be named.
     sheets
         Names of the CSV files beside the page.
+    bills
+        How far its bills of the period are paid; none where no bills are made.
     """
 
     facts: PeriodFacts
@@ -36,6 +39,7 @@ class Sheet:
     why: str = ""
     head: Head | None = None
     sheets: tuple[str, ...] = ()
+    bills: tuple[BillState, ...] = ()
 
     @property
     def currency(self) -> str:
