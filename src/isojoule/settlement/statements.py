@@ -234,7 +234,7 @@ def statements_of(
             way = Way.NONE
             if swapped and before is not None:
                 way = Way.RECEIVED if names[before.credit] == mine else Way.GIVEN
-            draft.add(t.code, way, other, -sign * t.amount, 0)
+            draft.add(t.code, way, _told(t.code, other, sign), -sign * t.amount, 0)
     return {
         key: Statement(key[0], currency, draft.span, draft.lines(), draft.transfers)
         for key, draft in drafts.items()
@@ -265,6 +265,16 @@ class _Draft(NamedTuple):
             )
             for (code, way, other), (money, energy, _) in sorted(self.sums.items())
         )  # fmt: skip
+
+
+def _told(code: int, other: str, sign: int) -> str:
+    """Who is told as the other side. Of interest all are one: who paid late is not told to others.
+
+    `sign` is below 0 for who pays.
+    """
+    if code != Pay.INTEREST:
+        return other
+    return "late payers" if sign > 0 else "creditors"
 
 
 def _code(code: int) -> Code | Pay:

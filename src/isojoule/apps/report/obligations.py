@@ -162,7 +162,9 @@ def ring_figure(ring: Ring, currency: str, *, note: str = "", cash_word: str = "
         last = i == many - 1
         dotted = ring.paid and last
         one, other = (spots[0], spots[-1]) if dotted else (spots[i], spots[(i + 1) % many])
-        body += _arrow(one, other, "sun" if dotted else "good", "3 3" if dotted else "", many)
+        # between two, the two ways bend apart
+        bend = 0.0 if many > 2 else -0.6 if dotted else 0.6
+        body += _arrow(one, other, "sun" if dotted else "good", "3 3" if dotted else "", bend)
     for i, (x, y) in enumerate(spots):
         name = ring.parties[i]
         label = str(i + 1) if numbered else _short(name)
@@ -193,14 +195,14 @@ def ring_figure(ring: Ring, currency: str, *, note: str = "", cash_word: str = "
 
 
 def _arrow(
-    one: tuple[float, float], other: tuple[float, float], colour: str, dash: str, many: int
+    one: tuple[float, float], other: tuple[float, float], colour: str, dash: str, bent: float
 ) -> str:
-    """A line with a head, bent where two parties owe each other."""
+    """A line with a head, bent by a share of its length."""
     (x1, y1), (x2, y2) = one, other
     length = math.hypot(x2 - x1, y2 - y1) or 1.0
     ux, uy = (x2 - x1) / length, (y2 - y1) / length
     gap = min(8.0, length / 4)
-    bend = 0.6 * length if many == 2 else 0.0
+    bend = bent * length
     cx, cy = (x1 + x2) / 2 - uy * bend, (y1 + y2) / 2 + ux * bend
     ax, ay = x1 + ux * gap, y1 + uy * gap
     bx, by = x2 - ux * gap, y2 - uy * gap

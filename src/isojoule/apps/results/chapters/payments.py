@@ -39,7 +39,9 @@ from isojoule.settlement.settle import member
 
 NAME = "payment"
 CIRCLES = 9
-"""Circles that the summary keeps."""
+"""Circles that the summary keeps: those that set off most."""
+LOOKED_AT = 24
+"""Circles of each clearing that are looked at."""
 LEVELS = 400
 """Moments that it keeps of what is open."""
 
@@ -212,14 +214,14 @@ def _cleared(step: Cleared) -> dict[str, Any]:
 
 
 def _circles(plan: Plan) -> dict[str, Any]:
-    """The largest circles of all clearings, and what all others set off."""
+    """The circles that set off most in all clearings, and what all others do."""
     found = [
         (ring, step.time_s)
         for step in plan.steps
         if isinstance(step, Cleared) and step.netted.cleared_nano
-        for ring in rings(step.obligations, step.netted, CIRCLES).largest
+        for ring in rings(step.obligations, step.netted, LOOKED_AT).largest
     ]
-    found.sort(key=lambda one: (-one[0].amount_nano, one[1], one[0].parties))
+    found.sort(key=lambda one: (-one[0].cleared_nano, one[1], one[0].parties))
     largest = found[:CIRCLES]
     all_ = sum(s.netted.cleared_nano for s in plan.steps if isinstance(s, Cleared))
     rest = all_ - sum(ring.cleared_nano for ring, _ in largest)
