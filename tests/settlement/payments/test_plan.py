@@ -1,4 +1,4 @@
-"""Bills paid late and cleared: known answers by hand. Spec: docs/spec/obligations.md, O17 to O22."""
+"""Bills paid late and cleared, by hand. Spec: docs/spec/obligations.md, O17 to O22."""
 
 from __future__ import annotations
 

@@ -227,9 +227,9 @@ def _circles(run: RunFiles, told: dict[str, Any]) -> str:
         else ""
     )
     return (
-        f"<h3>Who was in which circle</h3><p>The {number(len(found))} that set off most. An arrow leads from "
-        "who owes to whom it is owed; each obligation in a circle falls by its amount, and nobody "
-        "pays."
+        f"<h3>Who was in which circle</h3><p>The {number(len(found))} that set off most. An arrow "
+        "leads from who owes to whom it is owed; each obligation in a circle falls by its amount, "
+        "and nobody pays."
         f'{credit}{others}</p><div class="rings">{figures}</div>'
     )
 
