@@ -104,8 +104,11 @@ def test_notices_go_into_a_ledger_once(tmp_path: Path, tables: tuple[str, str]) 
         net = {account.name: balance.net for account, balance in ledger.accounts()}
         assert [t.linked for t in ledger.transfers()] == [True] * 5 + [False]
     assert net == {
-        "obligation/A/B": -60, "claims/B": 60, "obligation/B/C": -60, "claims/C": 60,
-        "cash/A": -40, "clearing/cash": 0, "cash/C": 40,
+        name: eur * 10**9
+        for name, eur in {
+            "obligation/A/B": -60, "claims/B": 60, "obligation/B/C": -60, "claims/C": 60,
+            "cash/A": -40, "clearing/cash": 0, "cash/C": 40,
+        }.items()
     }  # fmt: skip
     # others under the same name are refused, all of them
     Path(tables[0]).write_text(CHAIN.replace("100", "50"), encoding="utf-8")

@@ -241,8 +241,8 @@ class _Work:
         self.open[rows] -= netted.set_off_nano
         self.credit[there] += netted.received_nano - netted.spent_nano
         self.steps.append(Cleared(now_s, bill, rows, o, netted, alone))
-        for row, amount in zip(rows.tolist(), netted.set_off_nano.tolist(), strict=True):
-            self.charge(now_s, row, amount)
+        for at in np.flatnonzero((self.due_s[rows] < now_s) & (netted.set_off_nano > 0)).tolist():
+            self.charge(now_s, int(rows[at]), int(netted.set_off_nano[at]))
 
     def charge(self, now_s: int, row: int, amount_nano: int) -> None:
         """Interest on a part that ends now. Spec: O20."""
