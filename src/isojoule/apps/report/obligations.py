@@ -175,7 +175,7 @@ def ring_figure(ring: Ring, currency: str, *, note: str = "", cash_word: str = "
         far = (radius + 10) / radius
         # long names beside the circle run out of the picture: they stand above or below their dot
         if anchor != "middle" and len(label) > 5:
-            anchor, drop = "middle", drop + (14 if y > middle else -8)
+            anchor, drop = "middle", drop + (14 if y > middle + 1 else -14)
         body += f"<g><title>{text(name)}</title>{dot(x, y, 5, 'grid')}"
         body += words(
             middle + (x - middle) * far, middle + (y - middle) * far + drop, label, anchor=anchor
