@@ -164,6 +164,7 @@ def _more(about: dict[str, Any], rules: str) -> str:
     lines = [f"- Networks: {networks}", f"- Tags: {tags(about)}"]
     lines += [f"- {rules}"] if rules else []
     lines += [f"- Source: {source}" for source in about["sources"]]
+    lines += [f"- Checked: {about['checked']}"] if about["checked"] else []
     lines.append(f"- Beside the others: [mechanisms.md](../mechanisms.md#{about['name']})")
     return "\n".join(lines)
 

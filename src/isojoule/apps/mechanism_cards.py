@@ -65,6 +65,7 @@ def card(name: str) -> Document:
         "not_for": t.not_for,
         "other_names": list(t.other_names),
         "sources": list(t.sources),
+        "checked": t.checked,
         "networks": list(t.networks),
         "kind": t.kind,
         "agency": t.agency,

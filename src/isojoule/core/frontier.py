@@ -84,13 +84,23 @@ class Frontier:
         InvariantError
             The hash does not have 32 bytes.
         """
-        roots = list(self.roots)
-        bits = self.size
-        _assert_hashes((leaf,))
+        if len(leaf) != HASH_SIZE:
+            _assert_hashes((leaf,))
+        roots, size = list(self.roots), self.size
+        bits = size
         while bits & 1:
             leaf = node_hash(roots.pop(), leaf)
             bits >>= 1
-        return Frontier(self.size + 1, (*roots, leaf))
+        roots.append(leaf)
+        return self._grown(size + 1, tuple(roots))
+
+    @staticmethod
+    def _grown(size: int, roots: tuple[bytes, ...]) -> Frontier:
+        """Without checks, for what follows from a frontier that was checked."""
+        made = object.__new__(Frontier)
+        object.__setattr__(made, "size", size)
+        object.__setattr__(made, "roots", roots)
+        return made
 
     def extend(self, leaf_hashes: Iterable[bytes]) -> Frontier:
         """The log with more leaves, given by their hashes in order.

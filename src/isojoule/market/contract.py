@@ -99,6 +99,8 @@ class Traits:
         When to use it, and when not.
     other_names, sources
         As the literature has them.
+    checked
+        Against which of the sources the rule was checked, and which were not read.
     """
 
     summary: str
@@ -120,6 +122,7 @@ class Traits:
     not_for: str = ""
     other_names: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    checked: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,10 @@ def traded(rule: BondingCurve, *offers: Offer, state: Any = None) -> dict[str, A
 
 
 def test_deposit() -> None:
-    """Q30, `deposit`: Zargham, Shorish, Paruch 2020: R = S = 1, kappa 2, a deposit of 4."""
+    """Q30, `deposit`: R = S = 1, kappa 2, a deposit of 4, as in the Commons Stack's test_deposit.
+
+    github.com/commons-stack/commons-simulator, abcurve.py and abcurve_test.py.
+    """
     mints = 1.2360679774997898
     assert mints == pytest.approx(sqrt(5) - 1, abs=1e-15)
     law = Invariant(Fraction(1), 2)  # V0 = S**2 / R
@@ -74,13 +77,27 @@ def test_deposit() -> None:
 
 
 def test_burn() -> None:
-    """Q32, `burn`: from S = 1 half a Joule is brought, and 0.75 comes back."""
+    """Q32, `burn`: from S = 1 half a Joule is brought, and 0.75 comes back: test_burn of the same.
+
+    The curve gives what it gives before an exit tribute.
+    """
     half = at(2, "ada", sell((0.5, 0)))
     assert traded(ONE, half) == {"ada": (-0.5, -0.75)}
     c = clear(replace(ONE, exit_tax=0.25), [POOL, half])
     assert c.payment_nano.min() == -562_500_000
     assert c.state == {"supply_j": "0.5", "reserve": "0.25", "tax": "0.1875"}
     assert (c.price_per_j[0], c.certificate.lowest[0]) == (1.0, 0.75)
+
+
+@pytest.mark.parametrize(
+    ("reserve", "supply", "price"),
+    [(1.0, 1.0, 2.0), (2.0, 1.4142135623730951, 2.8284271247461903), (9.0, 3.0, 6.0)],
+)
+def test_supply_and_price_of_the_authors(reserve: float, supply: float, price: float) -> None:
+    """Q30: test_get_token_supply, test_get_token_price of the Commons Stack; the last by hand."""
+    curve, tiny = ONE.curve(), uj(supply)
+    assert float(curve.reserve_nano(tiny)) / 1e9 == pytest.approx(reserve, rel=2e-6)
+    assert float(curve.price_nano(tiny)) / 1e3 == pytest.approx(price, rel=1e-6)
 
 
 def test_a_day_by_hand() -> None:

@@ -88,6 +88,33 @@ def test_known_prices(rule: str, nets: tuple[float, ...], buyers: float, sellers
     assert prices(rule, *nets) == pytest.approx((buyers, sellers), rel=1e-12)
 
 
+@pytest.mark.parametrize(("wanted", "pence"), [(2, 5.03), (4, 8.15)])
+def test_prices_of_zhou(wanted: int, pence: float) -> None:
+    """N8; Zhou, Wu, Long 2018 (Applied Energy 222:993), appendix B: 3 kW of sun for one neighbour.
+
+    Retail 14.57 and export 5.03 pence per kWh; the paper gives two digits.
+    """
+    rule = get("supply-demand-ratio")
+    found = rule.prices(uj(3), uj(wanted), Tariff(0, 5.03, 14.57))  # type: ignore[attr-defined]
+    assert round(float(found.buyers), 2) == pence
+
+
+@pytest.mark.parametrize(("supply", "demand"), [(3, 4), (4, 4), (9, 4), (0, 4)])
+def test_ratio_of_liu(supply: int, demand: int) -> None:
+    """N8; Liu et al. 2017, appendix I: 1 / (a r + b) through both ends, and the balance (31)."""
+    sells, buys = Fraction("0.30"), Fraction("0.10")
+    a, b = (sells - buys) / (sells * buys), 1 / sells
+    ratio = Fraction(supply, demand)
+    to_sellers = 1 / (a * ratio + b) if ratio <= 1 else buys
+    to_buyers = (supply * to_sellers + (demand - supply) * sells) / demand if ratio <= 1 else buys
+    found = get("supply-demand-ratio").prices(  # type: ignore[attr-defined]
+        uj(supply), uj(demand), Tariff(0, 0.10, 0.30)
+    )
+    assert (found.buyers, found.sellers) == pytest.approx(
+        (float(to_buyers), float(to_sellers)), rel=1e-12
+    )
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     st.sampled_from(RULES), st.integers(0, 2**62), st.integers(0, 2**62),

@@ -22,7 +22,7 @@ from isojoule.market.mechanisms.huang import Huang, cut
 from isojoule.market.reasons import Reader
 from isojoule.market.verify import check_clearing
 from isojoule.testing import MechanismConformance
-from tests.market.books import offer, sell
+from tests.market.books import buy, offer, sell
 from tests.market.mechanisms.blocks_at_one_place import Side, blocks, book_of_sides, gain, sides
 from tests.market.mechanisms.places import HERE, at_one_place, buyers_and_sellers, cleared, refused
 
@@ -81,6 +81,52 @@ def test_the_cut_of_the_paper(sizes: list[int], over: int) -> None:
     assert found.sum() == sum(sizes) - over
     assert all(abs(Fraction(int(n)) - part[i]) < 1 for i, n in enumerate(found))
     assert np.all(found >= 0)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "over", "left"),
+    [
+        ([1_000_000, 2_000_000, 3_000_000], 600_000, [800_000, 1_800_000, 2_800_000]),
+        ([1_000_000, 500_000, 2_000_000], 1_800_000, [350_000, 0, 1_350_000]),
+    ],
+)
+def test_the_cut_of_pymarket(sizes: list[int], over: int, left: list[int]) -> None:
+    """U26: the examples of update_quantity, github.com/gus0k/pymarket, huang_auction.py."""
+    found = cut(np.array(sizes, np.int64), sum(sizes) - over, np.arange(3, dtype=np.uint64))
+    assert found.tolist() == left
+
+
+@pytest.mark.parametrize(
+    ("bids", "asks", "bought", "sold"),
+    [
+        # bids and asks as (J, price); None: nobody trades; else who trades how much, and the price
+        ([(1, 3), (2, 1)], [(2, 2)], None, None),
+        ([(1, 3), (2, 1), (0.2, 3.3)], [(2, 2), (0.3, 1)], (2, 0.2, 3), (1, 0.2, 2)),
+        ([(1, 3), (2, 4), (5, 1)], [(4, 2), (1, 1), (5, 6)], (1, 1, 3), (1, 1, 2)),
+    ],
+)
+def test_auctions_of_pymarket(
+    bids: list[tuple[float, float]],
+    asks: list[tuple[float, float]],
+    bought: tuple[int, float, float] | None,
+    sold: tuple[int, float, float] | None,
+) -> None:
+    """U25: the examples of huang_auction, and its test with dataset 0."""
+    rows = [offer(f"b{i}", "here", buy(step)) for i, step in enumerate(bids)]
+    rows += [offer(f"s{i}", "here", sell(step)) for i, step in enumerate(asks)]
+    book = at_one_place(rows)
+    c = cleared(NAME, book)
+    got = {
+        name: (energy / 1e6, paid / energy / 1e3)
+        for name, energy, paid in zip(
+            book.offer_ids, c.energy_uj.tolist(), c.payment_nano.tolist(), strict=True
+        )
+        if energy
+    }
+    if bought is None or sold is None:
+        assert got == {}
+    else:
+        assert got == {f"b{bought[0]}": bought[1:], f"s{sold[0]}": (-sold[1], sold[2])}
 
 
 @given(

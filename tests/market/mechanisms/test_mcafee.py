@@ -1,4 +1,4 @@
-"""McAfee's double auction: the rule as the paper tells it, truth against every lie on a grid.
+"""McAfee's double auction: the rule on sorted lists, truth against every lie on a grid.
 
 Spec: docs/spec/auctions.md, U9 to U13. Prices per J, units of 1 J.
 """
@@ -47,6 +47,41 @@ class TestMcAfee(MechanismConformance):
     @pytest.fixture
     def mechanism(self) -> McAfee:
         return McAfee()
+
+
+@pytest.mark.parametrize(
+    ("bids", "asks", "pairs_trade", "pay", "get", "plainly"),
+    [
+        ([9], [4], 0, None, None, (0, None, None)),
+        ([9, 8], [4], 0, None, None, (0, None, None)),
+        ([9], [4, 3], 0, None, None, (0, None, None)),
+        ([9, 8], [4, 3], 1, 8, 4, (1, 8, 4)),
+        ([9, 4], [8, 3], 1, 6, 6, (0, None, None)),
+        ([17, 14, 13, 9, 6], [1, 4, 5, 8, 11], 4, 8.5, 8.5, (3, 9, 8)),
+        ([17, 14, 13, 9, 6], [1, 4, 5, 8, 13], 3, 9, 8, (3, 9, 8)),
+    ],
+)
+def test_examples_of_others(
+    bids: list[float],
+    asks: list[float],
+    pairs_trade: int,
+    pay: float | None,
+    get: float | None,
+    plainly: tuple[int, float | None, float | None],
+) -> None:
+    """U10, U14: E. Segal-Halevi's code, github.com/erelsgl/auctions, mcafee_protocol.py and demo.
+
+    `plainly` is what that code gives without the first proposal: `trade-reduction`.
+    """
+    book = buyers_and_sellers(bids, asks)
+    for name, (trade, buyers, sellers) in (
+        (NAME, (pairs_trade, pay, get)), ("trade-reduction", plainly)
+    ):  # fmt: skip
+        c = cleared(name, book)
+        energy, paid = c.energy_uj, c.payment_nano
+        assert (energy > 0).sum() == (energy < 0).sum() == trade
+        assert set(paid[energy > 0] / 1e9) == ({buyers} if trade else set())
+        assert set(-paid[energy < 0] / 1e9) == ({sellers} if trade else set())
 
 
 def check_by_the_paper(bids: list[float], asks: list[float], size_j: float = 1.0) -> None:

@@ -105,6 +105,52 @@ def test_displacement_by_hand() -> None:
     assert len(lots) > 3
 
 
+AUTHORS: list[Side] = [
+    (True, [(5, 250.0)]), (True, [(3, 350.0), (4, 150.0)]),
+    (False, [(5, 200.0)]), (False, [(4, 100.0), (3, 300.0)]),
+]  # fmt: skip
+"""The traders of the examples in E. Segal-Halevi's code of MUDA."""
+
+
+@pytest.mark.parametrize(
+    ("price", "units", "by_lot", "traders_gain", "fees"),
+    [
+        (51, 0, {0}, 0, 0),
+        (101, 4, {600, 800}, 404, 496),
+        (151, 4, {600, 900}, 603, 297),
+        (201, 8, {1000, 1100}, 1099, 1),
+    ],
+)
+def test_examples_of_the_author(
+    price: int, units: int, by_lot: set[int], traders_gain: int, fees: int
+) -> None:
+    """U22, U23: github.com/erelsgl/double-auction, doubleauction.py.
+
+    Its functions trade a half at a given price; here two traders of the other half make the price,
+    and one is only there to fill that half. By lot it tells one gain, the greatest of `by_lot`.
+    """
+    others: list[Side] = [(True, [(1, float(price))]), (False, [(1, float(price))])]
+    rows = [AUTHORS[0], others[0], AUTHORS[1], AUTHORS[2], others[1], (True, [(1, 0.0)]),
+            AUTHORS[3]]  # fmt: skip
+    assert half_of(7) == [1, 0, 1, 1, 0, 0, 1]
+    book = book_of_sides(rows)
+    c = cleared(NAME, book, long_side="displacement")
+    assert c.notes["prices_per_j"][1] == price
+    assert c.energy_uj.clip(0).sum() == units * 1_000_000
+    assert not c.energy_uj[[1, 4, 5]].any()
+    assert c.operator == {"displacement": fees * 10**9, "rounding": 0}
+    assert c.welfare - fees == pytest.approx(traders_gain, abs=1e-9)
+    found = set()
+    for n in range(400):
+        seed = n.to_bytes(2, "big")
+        parts = half_of(7, seed)
+        if parts in ([1, 0, 1, 1, 0, 0, 1], [0, 1, 0, 0, 1, 1, 0]):
+            lots = cleared(NAME, book, seed=seed)
+            assert lots.energy_uj.clip(0).sum() == units * 1_000_000
+            found.add(round(lots.welfare))
+    assert found == by_lot
+
+
 @st.composite
 def books(draw: st.DrawFn) -> list[Side]:
     return sides(draw, 2)

@@ -84,6 +84,39 @@ def test_the_paper_continuous() -> None:
     assert c.payment_nano.max() == pytest.approx(true * 1e9, rel=1e-9)
 
 
+@pytest.mark.parametrize(("sold", "after_s", "units"), [(1, 10, 9), (2, 10, 9), (4, 10, 9)])
+def test_discrete_cases_of_the_authors(sold: int, after_s: int, units: int) -> None:
+    """Q26: DiscreteGDA.t.sol, github.com/FrankieIsLost/gradual-dutch-auction, by its closed form.
+
+    Start 1000, growth 1.1, decay 0.5. Its fourth case, 20 sold after 100 s, costs 1e-18.
+    """
+    s = DiscreteGda(1000.0, 1.1, 0.5, False)
+    prices = [s.price_per_j(sold + i, after_s * S) for i in range(units)]
+    whole = 1000 * 1.1**sold * (1.1**units - 1) / (0.1 * math.exp(0.5 * after_s))
+    assert sum(p for p in prices if p is not None) == pytest.approx(whole, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("age_s", "units", "cost"),
+    [
+        (10, 9, 1199.585425427096), (20, 8, 4.866704493807747),
+        (30, 15, 1.1055569356546635), (40, 35, 164.16999312549035),
+    ],
+)  # fmt: skip
+def test_continuous_cases_of_the_authors(age_s: int, units: int, cost: float) -> None:
+    """Q27: ContinuousGDA.t.sol, the same: start 1000, decay 0.5, one unit a second.
+
+    The costs are those of its analysis/gda.py. At another rate its start price is money a second.
+    """
+    s = ContinuousGda(1000.0, 0.5, 1.0, False)
+    assert s.cost_nano(0, uj(units), age_s * S) == pytest.approx(cost * 1e9, rel=1e-12, abs=1)
+    fast = ContinuousGda(1000.0, 0.5, 4.0, False)
+    theirs = 1000 / 0.5 * (math.exp(0.5 * units / 4) - 1) / math.exp(0.5 * age_s)
+    assert fast.cost_nano(0, uj(units), age_s * S) == pytest.approx(
+        4 * theirs * 1e9, rel=1e-12, abs=1
+    )
+
+
 def test_the_clock_by_hand() -> None:
     """Q23 and Q24."""
     stock = at(1, "pat", sell((3, 2)))

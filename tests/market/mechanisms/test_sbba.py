@@ -57,6 +57,34 @@ def test_the_rule_of_the_paper(bids: list[float], asks: list[float], seed: bytes
         assert np.isnan(c.price_per_j[0])
 
 
+@pytest.mark.parametrize(
+    ("bids", "asks", "price", "buying", "may_sell"),
+    [
+        ([9], [4], None, 0, 0),
+        ([9, 8], [4], None, 0, 0),
+        ([9], [4, 3], 4, 1, 1),
+        ([9, 8], [4, 3], 8, 1, 2),
+    ],
+)
+def test_examples_of_the_author(
+    bids: list[float], asks: list[float], price: float | None, buying: int, may_sell: int
+) -> None:
+    """U15: one buyer and one seller, in the order buyers, sellers, of E. Segal-Halevi's code.
+
+    github.com/erelsgl/auctions, trade_reduction_protocol.py: the best `buying` buyers trade at the
+    price with as many of the cheapest `may_sell` sellers, by lot.
+    """
+    sold: set[float] = set()
+    for n in range(20):
+        c = cleared(NAME, buyers_and_sellers(bids, asks), seed=bytes([n]))
+        prices, energy = np.array([*bids, *asks]), c.energy_uj
+        assert sorted(prices[energy > 0]) == sorted(sorted(bids, reverse=True)[:buying])
+        assert (energy < 0).sum() == buying
+        sold |= set(prices[energy < 0].tolist())
+        assert np.isnan(c.price_per_j[0]) if price is None else c.price_per_j[0] == price
+    assert sold == set(sorted(asks)[:may_sell])
+
+
 @pytest.mark.parametrize("seed", [b"", b"a", b"b"])
 @given(
     st.lists(st.integers(0, 6), min_size=1, max_size=4),

@@ -49,11 +49,33 @@ def sold(rule: Vrgda, offers: list[Offer], state: Any = None, start_s: int = 0) 
     ],
 )
 def test_the_paper(most: int, rate: float, units: int, days: int, price: float) -> None:
-    """docs/spec/sequential.md, Q15; Variable Rate GDAs, Paradigm, 2022, p0 69.42 and decay 0.31."""
+    """Q15: LinearNFT.t.sol, LinearVRGDA.t.sol and LogisticNFT.t.sol, p0 69.42 and decay 0.31.
+
+    github.com/transmissions11/VRGDAs.
+    """
     s = Schedule(69.42, 0.31, DAY_S, rate / DAY_S, most, False)
     since = days * 86_400 * S
     for found in (s.price_per_j(units, since), posted_price(s, units, since)):
         assert found == pytest.approx(price, rel=1e-12, abs=0)
+
+
+def test_cases_of_the_authors() -> None:
+    """Q15: the tests of github.com/transmissions11/VRGDAs; time in days."""
+    linear = Schedule(69.42, 0.31, DAY_S, 2 / DAY_S, 0, False)
+    # test/correctness: 25 sold after 10 days, and its formula in Python
+    ahead = linear.price_per_j(25, int(10 * DAY_S) * S)
+    assert ahead == pytest.approx(69.42 * 0.69 ** (10 - 26 / 2), rel=1e-12)
+    # LogisticVRGDA.t.sol: 876 of 6392 sold after 120 days, within 2 percent of the target
+    logistic = Schedule(69.42, 0.31, DAY_S, 0.0023 / DAY_S, 6392, False)
+    on_time = logistic.price_per_j(876, int(120 * DAY_S) * S)
+    assert on_time is not None and abs(on_time / 69.42 - 1) < 0.02
+    # testAlwaysTargetPriceInRightConditions: at its due time every unit has the target price
+    for sold in (0, 1, 100, 6391):
+        limit = 6393
+        due_days = -math.log(2 * limit / (sold + 1 + limit) - 1) / 0.0023
+        price = logistic.price_per_j(sold, round(due_days * DAY_S * S))
+        assert price == pytest.approx(69.42, rel=1e-9)
+    assert logistic.price_per_j(6392, 0) is None
 
 
 def test_the_price_in_a_market() -> None:

@@ -95,6 +95,8 @@ def show_card(
     for key, head in (("other_names", "Other names"), ("sources", "Sources")):
         if card[key]:
             console.print(escape(f"{head}: {'; '.join(card[key])}"))
+    if card["checked"]:
+        console.print(escape(f"Checked: {card['checked']}"))
     console.print(escape(f"Networks: {', '.join(card['networks'])}"))
     console.print(escape(f"Tags: {tags(card)}"))
 

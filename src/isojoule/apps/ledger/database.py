@@ -114,11 +114,14 @@ def begin_statement(engine: Engine) -> str:
     return "BEGIN IMMEDIATE" if engine.name == "sqlite" else ""
 
 
+_ALONE = contextlib.nullcontext()
+
+
 def pipelined(connection: Any) -> contextlib.AbstractContextManager[Any]:
     """Statements within go out together, if the driver can do that."""
     if hasattr(connection, "pipeline"):
         return connection.pipeline()  # type: ignore[no-any-return]
-    return contextlib.nullcontext()
+    return _ALONE
 
 
 def is_conflict(error: Exception) -> bool:

@@ -17,7 +17,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import NamedTuple, Protocol
 
-from isojoule.apps.ledger.rows import Row, account_entry, account_row, id_bytes, transfer_rows
+from isojoule.apps.ledger.rows import (
+    Row,
+    account_entry,
+    account_row,
+    id_bytes,
+    transfer_row,
+    transfer_rows,
+)
 from isojoule.core.frontier import Frontier
 from isojoule.core.transfer import Account, Kind, Transfer, transfer_bytes
 from isojoule.settlement.ledger.answers import Answer, Status
@@ -26,6 +33,7 @@ from isojoule.settlement.ledger.rules import (
     Balance,
     Effects,
     apply_accounts,
+    apply_plain,
     apply_transfers,
     ledger_time,
 )
@@ -100,6 +108,12 @@ class State:
 class Draft:
     """One group of requests; implements `isojoule.settlement.ledger.rules.View`."""
 
+    __slots__ = (
+        "_begun", "_due_ns", "_ended", "_exact", "_lookups", "_new", "_read", "_state",
+        "_taken_for_new", "account_rows", "clock_ns", "end_rows", "leaves", "opened",
+        "pending_rows", "repeated", "signing", "size", "touched", "transfer_rows", "written_ns",
+    )  # fmt: skip
+
     def __init__(self, state: State, lookups: Lookups, *, exact: bool) -> None:
         self._state = state
         self._lookups = lookups
@@ -146,6 +160,10 @@ class Draft:
     def post(self, transfers: Sequence[Transfer], now_ns: int) -> list[Answer]:
         """Decide on transfers, and take up what is written."""
         if not self._exact:
+            if len(transfers) == 1:
+                answer = self._post_plain(transfers[0], now_ns)
+                if answer is not None:
+                    return [answer]
             self._taken_for_new = {t.id for t in transfers}
             try:
                 effects = apply_transfers(self, transfers, now_ns)
@@ -158,6 +176,36 @@ class Draft:
         self._take(effects)
         self.repeated |= any(answer.status in _REPEATED for answer in effects.answers)
         return effects.answers
+
+    def _post_plain(self, t: Transfer, now_ns: int) -> Answer | None:
+        """Decide on one transfer as plain as most, and take it up; None: it needs all the rules.
+
+        It does what `apply_transfers` and `_take` do. Where a commit is cheap, the time that they
+        take for one transfer would be a third of all.
+        """
+        state, touched = self._state, self.touched
+        if self._due_ns is None or t.id in self._new:
+            return None
+        debit = state.accounts.get(t.debit) or self.opened.get(t.debit)
+        credit = state.accounts.get(t.credit) or self.opened.get(t.credit)
+        gives = touched.get(t.debit) or state.balances.get(t.debit)
+        gets = touched.get(t.credit) or state.balances.get(t.credit)
+        if debit is None or credit is None or gives is None or gets is None:
+            return None
+        clock = ledger_time(now_ns, self.clock_ns)
+        if clock >= self._due_ns:
+            return None
+        done = apply_plain(t, debit[1], credit[1], gives, gets, clock)
+        if done is None:
+            return None
+        written, touched[t.debit], touched[t.credit] = done
+        data = transfer_bytes(written)
+        self.transfer_rows.append(transfer_row(self.size, written, data, debit[0], credit[0]))
+        self.leaves.append(sha256(_LEAF + data).digest())
+        self._new[t.id] = written
+        self.size += 1
+        self.clock_ns = self.written_ns = clock
+        return Answer(Status.CREATED, clock)
 
     def expire(self, now_ns: int) -> int:
         """End what has run out. Returns how many."""

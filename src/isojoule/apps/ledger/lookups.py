@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
@@ -55,9 +55,13 @@ class Accounts:
 class DatabaseLookups:
     """Answers the questions of a draft; implements `isojoule.apps.ledger.draft.Lookups`."""
 
-    def __init__(self, connection: Connection, known: Accounts) -> None:
-        self._connection = connection
+    def __init__(self, connected: Callable[[], Connection], known: Accounts) -> None:
+        self._connected = connected
         self._known = known
+
+    @property
+    def _connection(self) -> Connection:
+        return self._connected()
 
     def accounts(self, ids: Collection[int]) -> Mapping[int, tuple[int, Account]]:
         """See `Lookups.accounts`."""
@@ -132,7 +136,9 @@ def read_accounts(connection: Connection) -> Iterator[tuple[Account, Balance]]:
 
 def read_transfer(connection: Connection, known: Accounts, transfer_id: int) -> Transfer | None:
     """A transfer."""
-    found = DatabaseLookups(connection, known).transfers([transfer_id] * (0 < transfer_id < 2**128))
+    found = DatabaseLookups(lambda: connection, known).transfers(
+        [transfer_id] * (0 < transfer_id < 2**128)
+    )
     return found[transfer_id].transfer if found else None
 
 

@@ -104,6 +104,27 @@ def transfer_rows(
     return out
 
 
+def transfer_row(seq: int, t: Transfer, data: bytes, debit: int, credit: int) -> Row:
+    """One transfer as `transfer_rows` makes it.
+
+    Parameters
+    ----------
+    seq
+        Its place in the log.
+    t, data
+        Itself, and its bytes.
+    debit, credit
+        `seq` of its accounts.
+    """
+    pending = t.pending_id
+    return (
+        seq, data[:16], debit, credit, t.amount, int(t.kind),
+        id_bytes(pending) if pending else None,
+        int(t.linked), t.timeout_s, t.code, t.for_s, None if t.ref == NO_REF else t.ref, t.at_ns,
+        crc32(data, crc32(seq.to_bytes(8, "big") + TRANSFER_ENTRY)),
+    )  # fmt: skip
+
+
 def transfer_of(row: Row, account_id: Mapping[int, int]) -> Transfer:
     """The transfer of a row of `transfers`.
 

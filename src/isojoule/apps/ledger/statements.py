@@ -68,7 +68,8 @@ class Statements:
 
 def send(cursor: Any, statement: str, rows: Sequence[Row]) -> None:
     """Send a statement once for each row."""
-    if len(rows) == 1:
-        cursor.execute(statement, rows[0])
-    elif rows:
+    if len(rows) > 2:
         cursor.executemany(statement, rows)
+        return
+    for row in rows:
+        cursor.execute(statement, row)

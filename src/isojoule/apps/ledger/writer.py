@@ -52,6 +52,8 @@ _OF_THE_REQUEST = (IsojouleError, TypeError, ValueError, AttributeError, Arithme
 class Request(Generic[T]):
     """What is asked of a ledger, and the answer."""
 
+    __slots__ = ("answer", "decide")
+
     def __init__(self, decide: Callable[[Draft], T]) -> None:
         self.decide = decide
         self.answer: T | None = None
@@ -70,6 +72,7 @@ class Writer:
         self._begin = begin_statement(self._engine)
         self._known = Accounts()
         self._connection: Connection | None = None
+        self._lookups = DatabaseLookups(self._connected, self._known)
         self._raw: Any = None
         self._state: State | None = None
         self._origin = ""
@@ -144,8 +147,10 @@ class Writer:
 
     def _try(self, group: Sequence[Waiting[Request[Any]]], *, exact: bool) -> bool:
         """Write a group. Returns whether something was asked for that was written before."""
-        state = self._ready()
-        draft = Draft(state, DatabaseLookups(self._connected(), self._known), exact=exact)
+        state = self._state if self._connection is not None else None
+        if state is None:
+            state = self._ready()
+        draft = Draft(state, self._lookups, exact=exact)
         for waiting in group:
             request = waiting.what
             waiting.error = None
@@ -164,33 +169,28 @@ class Writer:
 
     def _keep(self, draft: Draft, state: State, *, sign: bool) -> None:
         """Send and commit all of it, then remember it."""
-        frontier = state.frontier.extend(draft.leaves)
+        if len(draft.leaves) == 1:
+            frontier = state.frontier.append(draft.leaves[0])
+        else:
+            frontier = state.frontier.extend(draft.leaves)
         signed: Row = ()
         if sign:
             signed = checkpoint_row(state.checkpoints + 1, frontier, self._origin, self._signer)
         count = state.checkpoints + bool(signed)
-        total, sql = self._statements.total, self._statements
-        opened = {number: seq for number, (seq, _) in draft.opened.items()}
-        fresh = [
-            (seq, *map(total, draft.touched.get(number, Balance())))
-            for number, seq in opened.items()
-        ]
-        moved = [
-            (*map(total, balance), self._seq_of(state, number))
-            for number, balance in draft.touched.items()
-            if number not in opened
-        ]
         head = (state.frontier.size, frontier.size, frontier.to_bytes(), draft.written_ns, count)
-        raw = self._raw
+        fresh, moved = self._balance_rows(draft, state)
+        sql, raw = self._statements, self._raw
         with pipelined(raw):
             cursor = raw.cursor()
             if self._begin:
                 cursor.execute(self._begin)
-            send(cursor, sql.insert_account, draft.account_rows)
-            send(cursor, sql.insert_balance, fresh)
+            if draft.account_rows:
+                send(cursor, sql.insert_account, draft.account_rows)
+                send(cursor, sql.insert_balance, fresh)
             send(cursor, sql.insert_transfer, draft.transfer_rows)
-            send(cursor, sql.insert_pending, draft.pending_rows)
-            send(cursor, sql.end_pending, draft.end_rows)
+            if draft.pending_rows or draft.end_rows:
+                send(cursor, sql.insert_pending, draft.pending_rows)
+                send(cursor, sql.end_pending, draft.end_rows)
             send(cursor, sql.update_balance, moved)
             if signed:
                 cursor.execute(sql.insert_checkpoint, signed)
@@ -200,6 +200,18 @@ class Writer:
         if signed:
             state.checkpoints, state.checkpointed = count, frontier.size
 
+    def _balance_rows(self, draft: Draft, state: State) -> tuple[list[Row], list[Row]]:
+        """Balances of accounts that are new, and of those that are there."""
+        total, known, opened = self._statements.total, state.accounts, draft.opened
+        fresh: list[Row] = []
+        moved: list[Row] = []
+        for number, balance in draft.touched.items():
+            if number not in opened:
+                moved.append((*map(total, balance), known[number][0]))
+        for number, (seq, _) in opened.items():
+            fresh.append((seq, *map(total, draft.touched.get(number, Balance()))))
+        return fresh, moved
+
     def _remember(self, draft: Draft, state: State, frontier: Frontier) -> None:
         state.frontier = frontier
         state.clock_ns, state.written_ns = draft.clock_ns, draft.written_ns
@@ -207,10 +219,6 @@ class Writer:
         state.balances.update(draft.touched)
         state.next_due_ns = draft.due_ns
         state.shrink()
-
-    @staticmethod
-    def _seq_of(state: State, account_id: int) -> int:
-        return state.accounts[account_id][0]
 
     # --- the connection ---------------------------------------------------------------------
 

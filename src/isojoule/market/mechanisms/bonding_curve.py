@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from math import ceil, isfinite
@@ -18,32 +19,20 @@ from isojoule.market.matched import (
     check_told,
     check_uniform,
     clearing_of,
-    refuse_network,
 )
 from isojoule.market.mechanisms.bonding_curve_naive import replay
 from isojoule.market.mechanisms.bonding_curve_pool import NANO_PER_UJ, Curve, Pool, Terms
 from isojoule.market.mechanisms.bonding_curve_words import reasons
 from isojoule.market.mechanisms.posted import need, need_above_zero
-from isojoule.market.messages import Event, Message
-from isojoule.market.sequential import Session, cancelled_rows, fold
+from isojoule.market.one_machine import OneMachine, Running
 
 OWN_KEYS = {"supply_j", "reserve", "tax"}
 STEEPEST = 8
 LARGEST_SUPPLY_UJ = 2**60
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class PoolState:
-    """Where a session stands; `came` is what came in from the interval before."""
-
-    grid: Grid
-    seed: bytes
-    came: State
-    session: Session[Pool]
-
-
 @dataclass(frozen=True)
-class BondingCurve:
+class BondingCurve(OneMachine[Pool]):
     """A common store sells and buys at a price that rises with every Joule drawn from it.
 
     The pool is one participant's offer, a battery say; of it only what it can give and take counts.
@@ -70,7 +59,9 @@ class BondingCurve:
         Share that is kept of what somebody gets who brings energy, 0 or more and below 1.
 
     Other names: ABC, automated market maker. Source: Zargham, Shorish, Paruch 2020 (From
-    curved bonding to configuration spaces, IEEE ICBC). Spec: docs/spec/sequential.md, Q30 to Q36.
+    curved bonding to configuration spaces, IEEE ICBC). Checked against the Commons Stack's code
+    (github.com/commons-stack/commons-simulator, abcurve.py); the paper itself was not read.
+    Spec: docs/spec/sequential.md, Q30 to Q36.
     """
 
     pool: str = "pool"
@@ -80,7 +71,6 @@ class BondingCurve:
     exit_tax: float = 0.05
 
     name: ClassVar[str] = "bonding-curve"
-    tells: ClassVar[bool] = True
     traits: ClassVar[Traits] = Traits(
         summary="A common store: each Joule drawn makes the next dearer, each brought cheaper.",
         efficient=Claim(
@@ -120,6 +110,10 @@ class BondingCurve:
         "from rising prices: it is no investment.",
         other_names=("augmented bonding curve", "ABC"),
         sources=("Zargham, Shorish, Paruch 2020, IEEE ICBC, doi 10.1109/ICBC48266.2020.9169474",),
+        checked="the curve, what is minted and what is returned against the Commons Stack's code "
+        "and tests (github.com/commons-stack/commons-simulator, abcurve.py and abcurve_test.py) "
+        "and BlockScience's (github.com/BlockScience/Risk-Adjusted-Bonding-Curves). They agree. "
+        "The exit tax is taken off outside of that curve, as here. The paper itself was not read.",
     )
 
     def __post_init__(self) -> None:
@@ -181,33 +175,17 @@ class BondingCurve:
             raise wrong
         return Terms(curve, self.pool, supply, reserve, tax, lasts)
 
-    def first(
-        self, frame: Book, grid: Grid, *, state: State | None = None, seed: bytes = b""
-    ) -> PoolState | Refusal:
-        """The pool as the interval before left it. See `isojoule.market.contract`."""
-        refusal = refuse_network(self.name, frame)
-        if refusal is not None:
-            return refusal
-        came = {key: value for key, value in (state or {}).items() if key != "cancelled"}
-        try:
-            terms = self.terms(frame, came)
-        except InputError as error:
-            return Refusal(self.name, error.message, error.remedy)
-        return PoolState(grid, seed, came, Session.of(Pool(terms)))
+    def begun(self, frame: Book, came: State) -> Pool:
+        """The pool as the interval before left it."""
+        return Pool(self.terms(frame, came))
 
-    def step(
-        self, state: PoolState, message: Message, now_ns: int
-    ) -> tuple[PoolState, tuple[Event, ...]]:
-        """The pool after a message, and what happened."""
-        session, events = state.session.after(message, now_ns)
-        return PoolState(state.grid, state.seed, state.came, session), events
+    def known(self, machine: Pool) -> Container[str]:
+        """Who came."""
+        return machine.met
 
-    def close(self, state: PoolState, book: Book) -> Clearing | Refusal:
+    def closed(self, state: Running[Pool], book: Book) -> Clearing | Refusal:
         """The clearing of all that was drawn and brought."""
-        pool = state.session.machine
-        for name in book.offer_ids:
-            if name not in pool.met:
-                return Refusal(self.name, f"offer {name!r} did not come in", "hand it in")
+        pool = state.machine
         position = {name: i for i, name in enumerate(book.offer_ids)}
         matches: tuple[Match, ...] = ()
         if pool.offer is not None:
@@ -217,14 +195,8 @@ class BondingCurve:
         return clearing_of(
             self.name, asdict(self), state.seed, book, state.grid, matches,
             **self._prices(pool.supply_uj), notes={**told, "met": dict(pool.met)}, state=told,
-            before={**state.came, **cancelled_rows(pool.cancelled)},
+            before=state.before(pool.cancelled),
         )  # fmt: skip
-
-    def clear(
-        self, book: Book, grid: Grid, *, state: State | None = None, seed: bytes = b""
-    ) -> Clearing | Refusal:
-        """Clear the book. See `isojoule.market.contract`."""
-        return refuse_network(self.name, book) or fold(self, book, grid, state=state, seed=seed)
 
     def audit(self, book: Book, grid: Grid, clearing: Clearing) -> None:
         """Check against a second, naive implementation. Raises VerificationError."""

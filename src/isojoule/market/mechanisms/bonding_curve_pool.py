@@ -8,7 +8,8 @@ them. Who draws q Joules pays R(S + q) - R(S), who brings q gets R(S) - R(S - q)
 Kappa is a whole number, so all of this are fractions; payments are rounded once, in favour of the
 reserve, which therefore never falls short of R(S).
 
-Source: the augmented bonding curve of Zargham, Shorish, Paruch 2020 (IEEE ICBC).
+Source: the augmented bonding curve of Zargham, Shorish, Paruch 2020 (IEEE ICBC), as the Commons
+Stack's abcurve.py has it.
 Spec: docs/spec/sequential.md, Q30 to Q36.
 """
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Container, Sequence
+from dataclasses import asdict, dataclass, replace
 from math import inf, nan
 from typing import Any, ClassVar
 
@@ -17,28 +17,19 @@ from isojoule.market.matched import (
     check_told,
     check_uniform,
     clearing_of,
-    refuse_network,
 )
 from isojoule.market.mechanisms.cda_book import Fill, OrderBook
 from isojoule.market.mechanisms.cda_naive import replay
 from isojoule.market.mechanisms.cda_words import reasons
-from isojoule.market.messages import Cancel, Event, Message
+from isojoule.market.messages import Cancel
+from isojoule.market.one_machine import OneMachine, Running, no_state
 from isojoule.market.quotes import BUY, SELL
-from isojoule.market.sequential import Session, cancelled_rows, fold
+from isojoule.market.sequential import Session
 from isojoule.valuation import Offer
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class CdaState:
-    """Where a session stands."""
-
-    grid: Grid
-    seed: bytes
-    session: Session[OrderBook]
-
-
 @dataclass(frozen=True)
-class Cda:
+class Cda(OneMachine[OrderBook]):
     """Offers trade as they come; what rests waits for the next one.
 
     An offer that comes in trades with the best that rest on the other side, as far as its price
@@ -55,7 +46,6 @@ class Cda:
     """
 
     name: ClassVar[str] = "cda"
-    tells: ClassVar[bool] = True
     traits: ClassVar[Traits] = Traits(
         summary="Continuous double auction: an order book with price-time priority.",
         efficient=Claim(False, "who comes first trades first, even if a later one wanted it more"),
@@ -90,28 +80,18 @@ class Cda:
         ),
     )
 
-    def first(
-        self, frame: Book, grid: Grid, *, state: State | None = None, seed: bytes = b""
-    ) -> CdaState | Refusal:
-        """The empty order book. See `isojoule.market.contract`."""
-        odd = set(state or {}) - {"cancelled"}
-        if odd:
-            return Refusal(
-                self.name, f"the state has {sorted(odd)[0]!r}", "an order book starts empty"
-            )
-        refusal = refuse_network(self.name, frame)
-        return refusal or CdaState(grid, seed, Session.of(OrderBook()))
+    def begun(self, frame: Book, came: State) -> OrderBook:
+        """The empty order book."""
+        no_state(came, "an order book starts empty")
+        return OrderBook()
 
-    def step(
-        self, state: CdaState, message: Message, now_ns: int
-    ) -> tuple[CdaState, tuple[Event, ...]]:
-        """The order book after a message, and what happened."""
-        session, events = state.session.after(message, now_ns)
-        return CdaState(state.grid, state.seed, session), events
+    def known(self, machine: OrderBook) -> Container[str]:
+        """Who came."""
+        return machine.orders
 
     def swift(
-        self, state: CdaState, offers: list[Offer], cancelled: list[tuple[Cancel, int]]
-    ) -> CdaState | Refusal:
+        self, state: Running[OrderBook], offers: list[Offer], cancelled: list[tuple[Cancel, int]]
+    ) -> Running[OrderBook] | Refusal:
         """The order book after all of them. See `isojoule.market.sequential.Swift`."""
         machine = OrderBook()
         gone = sorted(cancelled, key=lambda row: row[1])[::-1]  # stable
@@ -125,28 +105,19 @@ class Cda:
                 return Refusal(self.name, text, unfit.remedy)
         while gone:
             machine.cancel(*gone.pop())
-        return CdaState(state.grid, state.seed, Session.of(machine))
+        return replace(state, session=Session.of(machine))
 
-    def close(self, state: CdaState, book: Book) -> Clearing | Refusal:
+    def closed(self, state: Running[OrderBook], book: Book) -> Clearing | Refusal:
         """The clearing of all that was traded."""
-        machine = state.session.machine
-        for name in book.offer_ids:
-            if name not in machine.orders:
-                return Refusal(self.name, f"offer {name!r} did not come in", "hand it in")
+        machine = state.machine
         told = notes(
             machine.energy_uj, machine.payment_nano, machine.traded_per_j, machine.best(BUY),
             machine.best(SELL),
         )  # fmt: skip
         return clearing_of(
             self.name, asdict(self), state.seed, book, state.grid, matches_of(book, machine),
-            **bounds(told), notes=told, state={}, before=cancelled_rows(machine.cancelled),
+            **bounds(told), notes=told, state={}, before=state.before(machine.cancelled),
         )  # fmt: skip
-
-    def clear(
-        self, book: Book, grid: Grid, *, state: State | None = None, seed: bytes = b""
-    ) -> Clearing | Refusal:
-        """Clear the book. See `isojoule.market.contract`."""
-        return refuse_network(self.name, book) or fold(self, book, grid, state=state, seed=seed)
 
     def audit(self, book: Book, grid: Grid, clearing: Clearing) -> None:
         """Check against a second, naive implementation. Raises VerificationError."""

@@ -5,7 +5,8 @@ Spec: docs/spec/sequential.md, Q37 to Q43.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Container
+from dataclasses import asdict
 from fractions import Fraction
 from math import inf, isfinite, nan
 from typing import Any, ClassVar
@@ -13,37 +14,23 @@ from typing import Any, ClassVar
 from isojoule.grid import Grid
 from isojoule.kernels.money import payment_of
 from isojoule.market.book import Book
-from isojoule.market.contract import Clearing, Match, Refusal, State, Traits
+from isojoule.market.contract import Clearing, Match, Refusal, State
 from isojoule.market.matched import (
     check_matched,
     check_told,
     check_uniform,
     clearing_of,
-    refuse_network,
 )
 from isojoule.market.mechanisms.clock import S_NS, Clock, Ended, Terms, clinched, run
 from isojoule.market.mechanisms.clock_naive import replay
 from isojoule.market.mechanisms.clock_words import reasons
 from isojoule.market.mechanisms.posted import need, need_above_zero
-from isojoule.market.messages import Event, Message
-from isojoule.market.sequential import Session, cancelled_rows, fold
+from isojoule.market.one_machine import OneMachine, Running, no_state
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class ClockState:
-    """Where a session stands."""
-
-    grid: Grid
-    seed: bytes
-    session: Session[Clock]
-
-
-class ClockAuction:
+class ClockAuction(OneMachine[Clock]):
     """A clock auction as a mechanism; subclasses are frozen dataclasses."""
 
-    name: ClassVar[str]
-    traits: ClassVar[Traits]
-    tells: ClassVar[bool] = True
     sells: ClassVar[bool]
     start_price_per_j: float
     step_per_j: float
@@ -81,30 +68,18 @@ class ClockAuction:
             opens_ns + round(self.opens_s * S_NS), round(self.round_s * S_NS), opens_ns,
         )  # fmt: skip
 
-    def first(
-        self, frame: Book, grid: Grid, *, state: State | None = None, seed: bytes = b""
-    ) -> ClockState | Refusal:
-        """Before the first call. See `isojoule.market.contract`."""
-        refusal = refuse_network(self.name, frame)
-        if refusal is not None:
-            return refusal
-        if set(state or {}) - {"cancelled"}:
-            return Refusal(self.name, "the state is none that it leaves", "hand in none")
-        return ClockState(grid, seed, Session.of(Clock(self.terms(frame))))
+    def begun(self, frame: Book, came: State) -> Clock:
+        """Before the first call."""
+        no_state(came, "hand in none")
+        return Clock(self.terms(frame))
 
-    def step(
-        self, state: ClockState, message: Message, now_ns: int
-    ) -> tuple[ClockState, tuple[Event, ...]]:
-        """Who is there after a message, and what happened."""
-        session, events = state.session.after(message, now_ns)
-        return ClockState(state.grid, state.seed, session), events
+    def known(self, machine: Clock) -> Container[str]:
+        """Who came."""
+        return machine.quotes
 
-    def close(self, state: ClockState, book: Book) -> Clearing | Refusal:
+    def closed(self, state: Running[Clock], book: Book) -> Clearing | Refusal:
         """The calls are made, one after the other; what was traded."""
-        clock = state.session.machine
-        for name in book.offer_ids:
-            if name not in clock.quotes:
-                return Refusal(self.name, f"offer {name!r} did not come in", "hand it in")
+        clock = state.machine
         bids, asks = clock.bids(), clock.asks()
         ended = run(bids, asks, state.seed)
         paid = self._paid(clock, ended)
@@ -118,7 +93,7 @@ class ClockAuction:
         told = notes(clock.terms, ended.call, ended.price_call, bool(matches))
         return clearing_of(
             self.name, _parameters(self), state.seed, book, state.grid, matches, **bounds(told),
-            notes=told, state={}, before=cancelled_rows(clock.cancelled),
+            notes=told, state={}, before=state.before(clock.cancelled),
         )  # fmt: skip
 
     def _paid(self, clock: Clock, ended: Ended) -> dict[str, int]:
@@ -155,12 +130,6 @@ class ClockAuction:
     ) -> Match:
         pair = (book.offer_ids.index(auctioneer), book.offer_ids.index(other))
         return Match(*(pair if self.sells else pair[::-1]), energy, paid, at_ns)
-
-    def clear(
-        self, book: Book, grid: Grid, *, state: State | None = None, seed: bytes = b""
-    ) -> Clearing | Refusal:
-        """Clear the book. See `isojoule.market.contract`."""
-        return refuse_network(self.name, book) or fold(self, book, grid, state=state, seed=seed)
 
     def audit(self, book: Book, grid: Grid, clearing: Clearing) -> None:
         """Check against a second, naive implementation. Raises VerificationError."""

@@ -56,8 +56,9 @@ class DeferredRevelation:
     Other names: DRA.
 
     Sources: Ferreira, Weinberg 2020 (EC '20, doi 10.1145/3391403.3399495); Essaidi, Ferreira,
-    Weinberg (arXiv 2205.14758); Chitra, Ferreira, Kulkarni (IACR eprint 2023/114). The size of the
-    collateral is taken from these at second hand. Myerson 1981 (doi 10.1287/moor.6.1.58).
+    Weinberg (arXiv 2205.14758); Chitra, Ferreira, Kulkarni (IACR eprint 2023/114). None of them was
+    read: the collateral is that of theorem 21 of the last as others have coded it
+    (github.com/ziruiryanwang/broadcast-dra, collateral.rs). Myerson 1981 (doi 10.1287/moor.6.1.58).
     Spec: docs/spec/session.md, S18 to S22.
     """
 
@@ -108,6 +109,12 @@ class DeferredRevelation:
             "Chitra, Ferreira, Kulkarni, IACR eprint 2023/114",
             "Ganesh, Zhang, arXiv 2507.04592",
         ),
+        checked="at second hand only: reserve, collateral and one auction against another "
+        "implementation of Chitra, Ferreira, Kulkarni (github.com/ziruiryanwang/broadcast-dra), "
+        "which calls the collateral that paper's theorem 21; it takes the formula at alpha itself, "
+        "and not the least up to alpha. By calculation, on a grid: no ladder of planted bids pays "
+        "against the collateral, and one does against the reserve alone where the hazard rate "
+        "falls. The papers themselves were not read.",
     )  # fmt: skip
 
     def __post_init__(self) -> None:

@@ -46,7 +46,8 @@ class Gda(Posted):
     rate_w
         Continuous only: energy that is released, J a second.
 
-    Other names: GDA. Source: Frankie, Robinson, White, "Gradual Dutch Auctions", Paradigm, 2022.
+    Other names: GDA. Source: Frankie, Robinson, White, Andy8052, "Gradual Dutch Auctions",
+    Paradigm, 2022; checked against its code (github.com/FrankieIsLost/gradual-dutch-auction).
     Spec: docs/spec/sequential.md, Q17 to Q21 and Q26 to Q29.
     """
 
@@ -96,7 +97,12 @@ class Gda(Posted):
         not_for="Sales that should keep to a rate (`vrgda` does), many sellers against each other, "
         "or takers who can wait.",
         other_names=("GDA", "gradual Dutch auction"),
-        sources=("Frankie, Robinson, White 2022, Gradual Dutch Auctions, Paradigm",),
+        sources=("Frankie, Robinson, White, Andy8052 2022, Gradual Dutch Auctions, Paradigm",),
+        checked="both forms against the authors' code and the cases of its tests "
+        "(github.com/FrankieIsLost/gradual-dutch-auction, DiscreteGDA.sol, ContinuousGDA.sol and "
+        "analysis/gda.py). The discrete form agrees. The continuous one does where one unit is "
+        "released a second, as in all those tests; else its starting price is money a second, and "
+        "not money for a unit: here it is the price of a Joule, times the rate.",
     )
 
     def __post_init__(self) -> None:

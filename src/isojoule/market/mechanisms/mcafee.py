@@ -40,7 +40,8 @@ class McAfee:
 
     Ties: by price, then by a hash of (seed, offer), so never by the order of the input.
 
-    Sources: McAfee 1992 (J. Econ. Theory 56:434, doi 10.1016/0022-0531(92)90091-U).
+    Sources: McAfee 1992 (J. Econ. Theory 56:434, doi 10.1016/0022-0531(92)90091-U). The paper was
+    not read: checked against E. Segal-Halevi's code (github.com/erelsgl/auctions).
     """
 
     name: ClassVar[str] = "mcafee"
@@ -66,6 +67,11 @@ class McAfee:
         game="competition",
         other_names=("trade reduction",),
         sources=("McAfee 1992, J. Econ. Theory 56:434, doi 10.1016/0022-0531(92)90091-U",),
+        checked=(
+            "at second hand only: rule and examples against E. Segal-Halevi's code "
+            "(github.com/erelsgl/auctions, mcafee_protocol.py and mcafee_demo.py), and on 300 "
+            "random books. They agree. The paper itself was not read."
+        ),
         how=(
             "Everybody wants to buy or to sell one unit. Bids are sorted from dear to cheap, asks "
             "from cheap to dear, and paired. The first pair that cannot trade proposes a price: "

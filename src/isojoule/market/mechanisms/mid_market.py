@@ -33,7 +33,9 @@ class MidMarket:
 
     Sources: Long, Wu, Zhang, Thomas, Cheng, Jenkins 2017 (IEEE PES General Meeting,
     doi 10.1109/PESGM.2017.8274546); Tushar et al. 2018 (IEEE Access
-    6:62932, doi 10.1109/ACCESS.2018.2875405).
+    6:62932, doi 10.1109/ACCESS.2018.2875405). Not read: the formulas were checked against Zhou, Wu,
+    Long 2018 (Applied Energy 222:993), appendix A, equations 25 to 27, who count all that is
+    produced and used, and not what meters net.
     """
 
     name: ClassVar[str] = "mid-market"
@@ -83,6 +85,11 @@ class MidMarket:
                 "doi 10.1109/ACCESS.2018.2875405"
             ),
         ),
+        checked="at second hand: the three cases against Zhou, Wu, Long 2018 (Applied Energy "
+        "222:993, doi 10.1016/j.apenergy.2018.02.089, appendix A, equations 25 to 27; Long is an "
+        "author of both). The formulas agree, the sums do not: there S is all that homes produce "
+        "and D all that they use, here they are what meters export and import. Where no home does "
+        "both it is the same. Long et al. 2017 and Tushar et al. 2018 themselves were not read.",
     )
 
     def prices(self, supply_uj: int, demand_uj: int, tariff: Tariff) -> Prices:

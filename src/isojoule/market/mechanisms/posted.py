@@ -8,7 +8,8 @@ Spec: docs/spec/sequential.md, Q15 to Q28.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Container
+from dataclasses import asdict
 from math import inf, isfinite, nan
 from typing import Any, ClassVar
 
@@ -16,41 +17,26 @@ from isojoule.core.errors import InputError
 from isojoule.core.units import UJ_PER_J, joules_text, parse_exact
 from isojoule.grid import Grid
 from isojoule.market.book import Book
-from isojoule.market.contract import Clearing, Match, Refusal, State, Traits
+from isojoule.market.contract import Clearing, Match, Refusal, State
 from isojoule.market.matched import (
     check_matched,
     check_told,
     check_uniform,
     clearing_of,
-    refuse_network,
 )
 from isojoule.market.mechanisms.posted_naive import replay
 from isojoule.market.mechanisms.posted_price import PriceSchedule
 from isojoule.market.mechanisms.posted_sale import Sale, Terms, state_of
 from isojoule.market.mechanisms.posted_words import reasons
-from isojoule.market.messages import Event, Message
-from isojoule.market.sequential import Session, cancelled_rows, fold
+from isojoule.market.one_machine import OneMachine, Running
 
 OWN_KEYS = {"sold_j", "start_ns"}
 LARGEST_UNIT_UJ = 2**52
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class PostedState:
-    """Where a session stands; `came` is what came in from the interval before."""
-
-    grid: Grid
-    seed: bytes
-    came: State
-    session: Session[Sale]
-
-
-class Posted:
+class Posted(OneMachine[Sale]):
     """A posted price as a mechanism; subclasses are frozen dataclasses."""
 
-    name: ClassVar[str]
-    traits: ClassVar[Traits]
-    tells: ClassVar[bool] = True
     runs_on: ClassVar[bool] = True
     side: str
 
@@ -100,33 +86,17 @@ class Posted:
         """What the next interval needs."""
         return state_of(sold_uj, terms.start_ns) if self.runs_on else {}
 
-    def first(
-        self, frame: Book, grid: Grid, *, state: State | None = None, seed: bytes = b""
-    ) -> PostedState | Refusal:
-        """The sale as the interval before left it. See `isojoule.market.contract`."""
-        refusal = refuse_network(self.name, frame)
-        if refusal is not None:
-            return refusal
-        came = {key: value for key, value in (state or {}).items() if key != "cancelled"}
-        try:
-            terms = self.terms(frame, came)
-        except InputError as error:
-            return Refusal(self.name, error.message, error.remedy)
-        return PostedState(grid, seed, came, Session.of(Sale(terms)))
+    def begun(self, frame: Book, came: State) -> Sale:
+        """The sale as the interval before left it."""
+        return Sale(self.terms(frame, came))
 
-    def step(
-        self, state: PostedState, message: Message, now_ns: int
-    ) -> tuple[PostedState, tuple[Event, ...]]:
-        """The sale after a message, and what happened."""
-        session, events = state.session.after(message, now_ns)
-        return PostedState(state.grid, state.seed, state.came, session), events
+    def known(self, machine: Sale) -> Container[str]:
+        """Who came."""
+        return machine.posted
 
-    def close(self, state: PostedState, book: Book) -> Clearing | Refusal:
+    def closed(self, state: Running[Sale], book: Book) -> Clearing | Refusal:
         """The clearing of all that was sold."""
-        sale = state.session.machine
-        for name in book.offer_ids:
-            if name not in sale.posted:
-                return Refusal(self.name, f"offer {name!r} did not come in", "hand it in")
+        sale = state.machine
         position = {name: i for i, name in enumerate(book.offer_ids)}
         matches: tuple[Match, ...] = ()
         if sale.poster is not None:
@@ -136,18 +106,12 @@ class Posted:
         return clearing_of(
             self.name, _parameters(self), state.seed, book, state.grid, matches, **bounds(told),
             notes=told, state=self.carried(sale.sold_uj, sale.terms),
-            before={**state.came, **cancelled_rows(sale.cancelled)},
+            before=state.before(sale.cancelled),
         )  # fmt: skip
 
     def _match(self, poster: int, taker: int, energy_uj: int, paid: int, at_ns: int) -> Match:
         pair = (poster, taker) if self.side == "sell" else (taker, poster)
         return Match(*pair, energy_uj, paid, at_ns)
-
-    def clear(
-        self, book: Book, grid: Grid, *, state: State | None = None, seed: bytes = b""
-    ) -> Clearing | Refusal:
-        """Clear the book. See `isojoule.market.contract`."""
-        return refuse_network(self.name, book) or fold(self, book, grid, state=state, seed=seed)
 
     def audit(self, book: Book, grid: Grid, clearing: Clearing) -> None:
         """Check against a second, naive implementation. Raises VerificationError."""

@@ -10,8 +10,8 @@ time since the start, s. Where a schedule is for a poster who buys, time works t
 price rises. Computed in fractions, or in decimals of 40 digits, whose exp and ln are correctly
 rounded (Python's `decimal`), and rounded once to a double, so it is the same on every machine.
 
-Sources: Frankie, Robinson, White, Dave, "Variable Rate GDAs", Paradigm, 2022; Frankie, Robinson,
-White, "Gradual Dutch Auctions", Paradigm, 2022.
+Sources: transmissions11, Frankie, White, "Variable Rate GDAs", Paradigm, 2022; Frankie, Robinson,
+White, Andy8052, "Gradual Dutch Auctions", Paradigm, 2022; checked against the code of both.
 Spec: docs/spec/sequential.md, Q15, Q16, Q23, Q25 and Q26.
 """
 

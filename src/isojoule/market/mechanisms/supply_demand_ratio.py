@@ -33,7 +33,8 @@ class SupplyDemandRatio:
     Other names: SDR.
 
     Source: Liu, Yu, Wang, Li, Ma, Lei 2017 (IEEE Trans. Power Systems 32:3569,
-    doi 10.1109/TPWRS.2017.2649558).
+    doi 10.1109/TPWRS.2017.2649558), equations 7, 9 and 10 and appendix I, read in the authors'
+    manuscript. There the homes shift load as prices change; here they do not.
     """
 
     name: ClassVar[str] = "supply-demand-ratio"
@@ -78,6 +79,10 @@ class SupplyDemandRatio:
                 "doi 10.1109/TPWRS.2017.2649558"
             ),
         ),
+        checked="against the authors' manuscript of the paper, equations 7, 9 and 10 and appendix "
+        "I: the same ratio and prices. There the homes then shift load, and prices are found "
+        "again until they stay; here the meters are read once. Figures against appendix B of "
+        "Zhou, Wu, Long 2018 (Applied Energy 222:993, doi 10.1016/j.apenergy.2018.02.089).",
     )
 
     def prices(self, supply_uj: int, demand_uj: int, tariff: Tariff) -> Prices:

@@ -38,7 +38,8 @@ class TradeReduction:
     Ties: by price, then by a hash of (seed, offer), so never by the order of the input.
 
     Sources: McAfee 1992 (J. Econ. Theory 56:434, doi 10.1016/0022-0531(92)90091-U); Babaioff,
-    Nisan 2004 (J. Artif. Intell. Res. 21:595, doi 10.1613/jair.1316).
+    Nisan 2004 (J. Artif. Intell. Res. 21:595, doi 10.1613/jair.1316). The papers were not read:
+    checked against E. Segal-Halevi's code (github.com/erelsgl/auctions).
     """
 
     name: ClassVar[str] = "trade-reduction"
@@ -65,6 +66,11 @@ class TradeReduction:
         sources=(
             "McAfee 1992, J. Econ. Theory 56:434, doi 10.1016/0022-0531(92)90091-U",
             "Babaioff, Nisan 2004, J. Artif. Intell. Res. 21:595, doi 10.1613/jair.1316",
+        ),
+        checked=(
+            "at second hand only: against E. Segal-Halevi's code of McAfee's rule without its "
+            "first proposal (github.com/erelsgl/auctions, mcafee_protocol.py), also on 300 "
+            "random books. It agrees. The papers themselves were not read."
         ),
         how=(
             "Everybody wants to buy or to sell one unit. Bids are sorted from dear to cheap, asks "

@@ -46,8 +46,9 @@ class Vrgda(Posted):
     unit_j
         Energy of a unit, J.
 
-    Other names: VRGDA. Source: Frankie, Robinson, White, Dave, "Variable Rate GDAs", Paradigm,
-    2022. Spec: docs/spec/sequential.md, Q15 to Q22.
+    Other names: VRGDA. Source: transmissions11, Frankie, White, "Variable Rate GDAs", Paradigm,
+    2022; checked against its code (github.com/transmissions11/VRGDAs). Spec:
+    docs/spec/sequential.md, Q15 to Q22.
     """
 
     side: str = "sell"
@@ -97,9 +98,12 @@ class Vrgda(Posted):
         "wait for the price to fall.",
         other_names=("VRGDA", "variable rate GDA"),
         sources=(
-            "Frankie, Robinson, White, Dave 2022, Variable Rate GDAs, Paradigm",
-            "Frankie, Robinson, White 2022, Gradual Dutch Auctions, Paradigm",
+            "transmissions11, Frankie, White 2022, Variable Rate GDAs, Paradigm",
+            "Frankie, Robinson, White, Andy8052 2022, Gradual Dutch Auctions, Paradigm",
         ),
+        checked="price and both schedules against the authors' code and the cases of its tests "
+        "(github.com/transmissions11/VRGDAs, VRGDA.sol, LinearVRGDA.sol and LogisticVRGDA.sol). "
+        "They agree. Its third schedule, logistic and then linear, is not here.",
     )
 
     def __post_init__(self) -> None:
