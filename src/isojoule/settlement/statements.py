@@ -32,6 +32,8 @@ from isojoule.settlement.payments.posting import Code as Pay
 from isojoule.settlement.settle import Code
 
 _EFFECTIVE = (Kind.POSTED, Kind.POST)
+CODES: dict[int, IntEnum] = {int(code): code for kind in (Code, Pay) for code in kind}
+"""What transfers are for, by the number in their `code`."""
 
 
 class Way(IntEnum):
@@ -69,7 +71,7 @@ class BillLine(NamedTuple):
         Received; negative: given.
     """
 
-    code: Code | Pay
+    code: IntEnum
     way: Way
     name: str
     payee: str
@@ -117,7 +119,7 @@ class Statement:
         return sum(line.energy_uj for line in self.lines)
 
 
-NAMES: dict[Code | Pay, tuple[str, str, str]] = {
+NAMES: dict[IntEnum, tuple[str, str, str]] = {
     Code.TRADE: ("Energy bought", "Energy sold", "Market payments without energy"),
     Code.LINK: ("Use of lines", "Use of lines", "Use of lines"),
     Code.COMPUTE: ("Computing", "Computing", "Computing"),
@@ -140,7 +142,7 @@ NAMES: dict[Code | Pay, tuple[str, str, str]] = {
 """What lines are called: with energy received, given, and without."""
 
 
-def line_name(code: Code | Pay, other: str, way: Way = Way.NONE) -> str:
+def line_name(code: IntEnum, other: str, way: Way = Way.NONE) -> str:
     """What a line is called: a fee by its own name.
 
     >>> line_name(Code.FEE, "fee/grid/network fee"), line_name(Code.TRADE, "market", Way.GIVEN)
@@ -260,7 +262,7 @@ class _Draft(NamedTuple):
     def lines(self) -> tuple[BillLine, ...]:
         return tuple(
             BillLine(
-                _code(code), Way(way), line_name(_code(code), other, Way(way)), payee_of(other),
+                CODES[code], Way(way), line_name(CODES[code], other, Way(way)), payee_of(other),
                 money, energy,
             )
             for (code, way, other), (money, energy, _) in sorted(self.sums.items())
@@ -275,10 +277,6 @@ def _told(code: int, other: str, sign: int) -> str:
     if code != Pay.INTEREST:
         return other
     return "late payers" if sign > 0 else "creditors"
-
-
-def _code(code: int) -> Code | Pay:
-    return Pay.INTEREST if code == Pay.INTEREST else Code(code)
 
 
 def _span_of(t: Transfer, spans: Sequence[Span]) -> Span | None:

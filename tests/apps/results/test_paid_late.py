@@ -219,3 +219,23 @@ def test_a_stranger_is_refused_before_the_work(tmp_path: Path) -> None:
         run_scenario(folder, out=tmp_path / "run")
     assert caught.value.place == f"{folder / 'settlement.yaml'}:10"
     assert not (tmp_path / "run").exists()
+
+
+def test_four_seasons_of_a_feeder_end_with_everything_resolved(tmp_path: Path) -> None:
+    """O21: a third of 118 homes pay months late, so that bills of all seasons meet."""
+    rules = Path(__file__).parents[3] / "examples" / "rules" / "late.yaml"
+    url = tmp_path / "ledger.db"
+    run = run_scenario(
+        "rural", days=0.5, forecast="noise", rules=rules, ledger=str(url), out=tmp_path / "run"
+    )
+    verify_ledger(str(url))
+    assert {name for name, nano in money(url).items() if nano and not name.startswith("cash/")} == (
+        set()
+    )
+    told = run.summary["settlement"]["payment"]
+    assert len(told["bills"]) == 4 and len(told["late"]) == 36
+    ways = told["ways"]
+    assert ways["credit"]["cleared"] > ways["clearing"]["cleared"] > 0
+    assert ways["credit"]["cash_moved"] < ways["clearing"]["cash_moved"]
+    assert ways["clearing"]["cash_moved"] < ways["none"]["cash_moved"]
+    assert any(len(circle["parties"]) > 2 for circle in told["circles"])

@@ -67,7 +67,8 @@ class Sheet:
 def table(heads: list[str], rows: list[str]) -> str:
     """A table; its first column heads the rows."""
     head = "".join(
-        f'<th scope="col"{" class=word" if h in ("With whom", "On") else ""}>{h}</th>' for h in heads
+        f'<th scope="col"{" class=word" if h in ("With whom", "On") else ""}>{h}</th>'
+        for h in heads
     )
     return (
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
