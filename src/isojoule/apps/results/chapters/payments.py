@@ -20,6 +20,7 @@ from isojoule.apps.results.stretch import day_starts
 from isojoule.core.errors import InputError, InvariantError
 from isojoule.core.units import NANO_PER_UNIT
 from isojoule.microworld.scenario import Scenario
+from isojoule.settlement.ledger import MemoryLedger
 from isojoule.settlement.ledger.port import Ledger
 from isojoule.settlement.netting.rings import rings
 from isojoule.settlement.obligations import Ints, Obligations
@@ -130,7 +131,12 @@ def _write(settling: Settling, ledger: Ledger, clock: Clock) -> Told:
     plans = plans_of_run(settling, (*ways, "credit") if payment.credit else ways)
     plan = plans[payment.way]
     currency = settling.scenario.currency
-    post(ledger, plan, currency, run=settling.run, clock=clock)
+    try:
+        post(ledger, plan, currency, run=settling.run, clock=clock)
+    except InputError as error:
+        if isinstance(ledger, MemoryLedger):  # nobody but the run writes there
+            raise InvariantError(f"the ledger of a run {error.message}") from error
+        raise
     paid: dict[str, dict[str, int]] = {}
     for bill, nano in interest_nano(plan).items():
         into = paid.setdefault(plan.bills[bill].stretch.period, {})
