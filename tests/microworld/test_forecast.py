@@ -153,23 +153,24 @@ def test_parameters_out_of_their_bounds_are_refused(wrong: dict[str, float]) -> 
         Noise(**wrong)
 
 
-def test_who_cannot_be_balanced_is_refused() -> None:
-    """R17: off the grid, on a dc network, and where no link leads to the utility."""
+def test_off_the_grid_and_where_no_link_leads_to_the_utility_a_forecast_is_taken() -> None:
+    """R17, R23: those who are there make up for it."""
     rows: list[dict[str, object]] = [
         {"id": "a", "participant": 0, "node": 1, "kind": LOAD, "power_w": 400.0},
         {"id": "b", "participant": 1, "node": 2, "kind": LOAD, "power_w": 400.0},
     ]
-    with pytest.raises(InputError, match="without a utility") as error:
-        replace(off_grid(rows), forecast=Noise())
-    assert "name the utility's node" in error.value.remedy
+    world = World.of(replace(off_grid(rows), forecast=Noise()))
+    assert world.islands is not None
+    assert [part.names for part in world.islands.parts] == [("a", "b")]
     s = street(rows)
-    with pytest.raises(InputError, match="dc network"):
-        replace(s, network="dc", forecast=Noise())
+    assert World.of(replace(s, forecast=Noise())).islands is None
     cut = replace(s.grid, capacity_w=np.array([1e5, 0.0]))
-    with pytest.raises(InputError, match="not connected with the utility") as error:
-        replace(s, grid=cut, forecast=Noise())
-    assert error.value.place == "device 'b'"
-    assert replace(s, grid=cut, network="copperplate", forecast=Noise()).forecast == Noise()
+    world = World.of(replace(s, grid=cut, forecast=Noise()))
+    assert world.islands is not None
+    assert [part.names for part in world.islands.parts] == [("b",)]
+    assert World.of(replace(s, grid=cut)).islands is None  # all is known
+    flat = replace(s, grid=cut, network="copperplate", forecast=Noise())
+    assert World.of(flat).islands is None  # nothing is apart there
 
 
 def test_a_world_without_a_market_sees_what_comes() -> None:

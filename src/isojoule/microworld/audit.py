@@ -161,11 +161,17 @@ def imbalance(table: Columns, overloaded: int) -> dict[str, float | int]:
     if "imbalance_uj" not in table:
         return {}
     more = np.asarray(table["imbalance_uj"], np.int64)
+    packs = {
+        f"battery_{name}_j": int(np.asarray(table[f"{name}_uj"], np.int64).sum()) / UJ_PER_J
+        for name in ("made_up", "taken_up")
+        if f"{name}_uj" in table
+    }
     return {
         "imbalance_drawn_j": int(more.clip(0).sum()) / UJ_PER_J,
         "imbalance_fed_j": int(-more.clip(None, 0).sum()) / UJ_PER_J,
         "imbalance_cash": int(imbalance_nano(table).sum()) / NANO_PER_UNIT,
         "overloaded_link_intervals": overloaded,
+        **packs,
     }
 
 

@@ -8,7 +8,8 @@ The market clears on what was expected. Then comes what comes:
 - Batteries keep to what was cleared.
 - The utility makes up for the difference at its node, losses included: the imbalance.
 
-Where everything comes as forecast, meters show what was cleared, to the last microjoule.
+Where everything comes as forecast, meters show what was cleared, to the last microjoule. What
+happens where no utility makes up for it stands in `isojoule.microworld.balancing`.
 Spec: docs/spec/run.md, R18 and R19.
 """
 
@@ -23,9 +24,12 @@ from numpy.typing import NDArray
 from isojoule.core.errors import InputError
 from isojoule.core.interval import Interval
 from isojoule.core.units import NO_LIMIT_UJ, UJ_PER_J
+from isojoule.grid.dc import NotLinear, linear_flow_of
 from isojoule.grid.formulation import network_of
 from isojoule.kernels.deliver import deliver, tree_from
+from isojoule.kernels.incidence import incidence
 from isojoule.kernels.money import payments
+from isojoule.kernels.round_flow import round_flow
 from isojoule.microworld.offers import OfferMaker
 from isojoule.microworld.scenario import DeviceKind
 
@@ -90,8 +94,8 @@ def metered_uj(wanted_uj: Ints, offered_uj: Ints, energy_uj: Ints) -> Ints:
 
 
 def delivered(maker: OfferMaker, wanted_uj: Ints, offered_uj: Ints, cleared: Cleared,
-              times_s: Ints) -> Delivery:  # fmt: skip
-    """Meters and links of R intervals.
+              times_s: Ints, *, apart: NDArray[np.bool_] | None = None) -> Delivery:  # fmt: skip
+    """Meters and links of R intervals, as far as the utility makes up for what comes.
 
     Parameters
     ----------
@@ -101,6 +105,8 @@ def delivered(maker: OfferMaker, wanted_uj: Ints, offered_uj: Ints, cleared: Cle
         What the market made of the forecast.
     times_s
         Starts of the intervals, (R,), for the words of a refusal.
+    apart
+        Devices that the utility does not reach, (devices,): as cleared here. None: none.
 
     Raises
     ------
@@ -111,8 +117,13 @@ def delivered(maker: OfferMaker, wanted_uj: Ints, offered_uj: Ints, cleared: Cle
     network = network_of(s.grid, maker.template.network, float(s.interval_s))
     energy, links = cleared.energy_uj, network.tail.size
     metered = energy.copy()
-    plain = np.flatnonzero(s.devices.kind != DeviceKind.BATTERY)
+    here = s.devices.kind != DeviceKind.BATTERY
+    plain = np.flatnonzero(here if apart is None else here & ~apart)
     metered[:, plain] = metered_uj(wanted_uj[:, plain], offered_uj[:, plain], energy[:, plain])
+    if maker.template.network == "dc":
+        metered[:, s.devices.count] -= (metered - energy).sum(1)  # nothing is lost
+        flow = _by_law(maker, metered, energy, cleared.flow_uj)
+        return Delivery(offered_uj, metered, flow, cleared.loss_uj.copy())
     root = int(network.node_of[s.utility_node])
     order, link = tree_from(
         root, network.tail, network.head, network.start, network.incident, network.capacity_j > 0
@@ -140,6 +151,29 @@ def delivered(maker: OfferMaker, wanted_uj: Ints, offered_uj: Ints, cleared: Cle
     flow[:, :links], loss[:, :links] = own_flow, own_loss
     metered[:, s.devices.count] += extra
     return Delivery(offered_uj, metered, flow, loss)
+
+
+def _by_law(maker: OfferMaker, metered_uj: Ints, energy_uj: Ints, flow_uj: Ints) -> Ints:
+    """Flows of a mesh when meters show this: those of the linear power flow, (R, links).
+
+    They are rounded down or up so that every node balances (spec grid.md, G12); limits do not hold.
+    Intervals in which all came as cleared keep their flows.
+    """
+    s = maker.scenario
+    linear = linear_flow_of(s.grid, float(s.interval_s))
+    assert not isinstance(linear, NotLinear)  # it was cleared
+    out = flow_uj.copy()
+    rows = np.flatnonzero((metered_uj != energy_uj).any(1))
+    fed_in = np.zeros((linear.nodes, rows.size), np.int64)
+    np.subtract.at(fed_in, maker.template.offer_node, metered_uj[rows].T)
+    angles = linear.angles(fed_in.astype(np.float64))
+    start, incident = incidence(linear.nodes, linear.tail, linear.head)
+    for at, row in enumerate(rows.tolist()):
+        out[row, linear.live] = round_flow(
+            linear.tail, linear.head, linear.flows(angles[:, at]), fed_in[:, at].copy(),
+            linear.up, linear.link, linear.order, start, incident,
+        )  # fmt: skip
+    return out
 
 
 def imbalance_uj(energy_uj: Ints, metered_uj: Ints, devices: int) -> Ints:

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from isojoule.core.errors import InputError
 from isojoule.core.streams import words
-from isojoule.grid.formulation import network_of
 from isojoule.microworld.devices import DeviceKind
 
 if TYPE_CHECKING:
@@ -173,41 +172,6 @@ class Noise:
                     if n >= max(begin + block, first):
                         out[at + n - first] = e
         return out
-
-
-def check_forecast(s: Scenario) -> None:
-    """Refuse a scenario in which nobody can make up for forecast errors.
-
-    Raises
-    ------
-    InputError
-        It has no utility, a network in which flows split by a law of their own, or a device that
-        the utility does not reach.
-    """
-    remedy = "leave the forecast out: everybody then knows what comes"
-    if not s.has_utility:
-        raise InputError(
-            "a forecast without a utility: nobody would make up for its errors",
-            place="forecast",
-            remedy=f"{remedy}; or name the utility's node",
-        )
-    if s.network == "dc":
-        raise InputError(
-            "a forecast on a dc network: what comes instead splits over the mesh by its own law, "
-            "which meters' deviations are not led by here",
-            place="forecast",
-            remedy=f"{remedy}; or use the network transport",
-        )
-    network = network_of(s.grid, s.network, float(s.interval_s))
-    part = network.part[network.node_of[s.devices.node]]
-    plain = s.devices.kind != DeviceKind.BATTERY
-    off = plain & (part != network.part[network.node_of[s.utility_node]])
-    if off.any():
-        raise InputError(
-            "is not connected with the utility, which would have to make up for its forecast error",
-            place=f"device {s.devices.ids[int(np.flatnonzero(off)[0])]!r}",
-            remedy=f"connect its node; or {remedy}",
-        )
 
 
 def describe(forecast: Forecast) -> dict[str, Any]:

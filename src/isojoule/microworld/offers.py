@@ -8,7 +8,7 @@ are filled in.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -171,6 +171,19 @@ class OfferMaker:
             short0=rest[2],
             short1=rest[3],
         )
+
+    def as_it_came(self, book: Book, wanted_uj: Ints) -> Book:
+        """A book of this maker with loads and PV as they came, not as they were forecast."""
+        table = np.stack(book.pieces)
+        rest = np.stack([book.spill0, book.spill1, book.short0, book.short1])
+        fixed = self._fixed
+        fill_homes(
+            wanted_uj, fixed.plain, fixed.worth_in, fixed.worth_out, self.first_piece, table, rest
+        )
+        return replace(
+            book, pieces=Pieces(*table),
+            spill0=rest[0], spill1=rest[1], short0=rest[2], short1=rest[3],
+        )  # fmt: skip
 
     @cached_property
     def _fixed(self) -> _Fixed:

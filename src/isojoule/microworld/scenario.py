@@ -15,7 +15,7 @@ Rules that always hold (checked when it is made):
 - The utility sells to the grid at `utility_node` and never buys dearer than it sells. Off the
   grid there is none: `utility_node` is -1 and its prices are nan.
 - Machines are fed by batteries, each by one of its own; Orders name known customers and nodes.
-- Who forecasts has a utility to make up for the errors. Pauses begin and end where intervals do.
+- Pauses begin and end where intervals do.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from isojoule.core.errors import InputError
 from isojoule.core.pause import Pause
 from isojoule.grid import Grid
 from isojoule.microworld.devices import DeviceKind, Devices, check_unique
-from isojoule.microworld.forecast import Forecast, check_forecast
+from isojoule.microworld.forecast import Forecast
 from isojoule.microworld.pauses import check_pauses
 
 MOST_J = 4e12
@@ -301,8 +301,6 @@ def check_scenario(scenario: Scenario) -> None:
     _check_machines(s)
     _check_times(s)
     check_pauses(s.pauses, s.times_s, s.interval_s)
-    if s.forecast is not None:
-        check_forecast(s)
     if s.beside_wires:
         _check_beside_wires(s)
 
@@ -311,13 +309,6 @@ def _check_beside_wires(s: Scenario) -> None:
     what = f"a market on {s.market_network!r}, beside the wires"
     if s.market_network != "copperplate":
         raise InputError(f"{what}, is not known", remedy="use copperplate")
-    if not s.has_utility:
-        raise InputError(
-            f"{what}, needs a utility to make up for what they lose",
-            remedy=f"use a mechanism that knows {s.network!r}",
-        )
-    if s.forecast is not None:
-        raise InputError(f"{what}, cannot be run on a forecast", remedy="use the forecast `none`")
 
 
 def _check_machines(s: Scenario) -> None:

@@ -16,7 +16,7 @@ machines drew.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,11 +29,11 @@ from isojoule.grid.formulation import network_of
 from isojoule.market import Book, Clearing, Mechanism, Refusal
 from isojoule.market.allocation import supporting_prices
 from isojoule.market.book import NETWORKS
-from isojoule.market.carry import Carried, carry
 from isojoule.market.contract import Warm
 from isojoule.market.mechanisms import get
 from isojoule.market.settle import capacity_uj
-from isojoule.microworld.delivery import Cleared, Delivery, delivered
+from isojoule.microworld.delivery import Delivery
+from isojoule.microworld.meters import begun, finished, read_meters
 from isojoule.microworld.offers import OfferMaker
 from isojoule.microworld.scenario import Scenario
 from isojoule.microworld.world import Opened, State, World
@@ -202,9 +202,7 @@ def simulate(
         closed=np.ones(count, bool),
         paused=paused,
     )
-    moved = empty_delivery(record) if world.beside_wires else None
-    if moved is not None:
-        record = replace(record, delivery=moved)
+    record = begun(world, record, offered)
     fallback = get(world.fallback) if paused is not None and paused.any() else None
     state = start
     follows = mechanism if isinstance(mechanism, Warm) else None
@@ -226,69 +224,24 @@ def simulate(
                 f"{_when(s, first + at)}: {clearing}", remedy="choose another mechanism"
             )
         carried = state.market if halted else clearing.state  # a pause leaves it as it was
-        received = clearing.energy_uj
-        if moved is not None:
-            c = clearing
-            sent = Carried(c.energy_uj, c.flow_uj, c.loss_uj, c.standing_uj)
-            try:
-                received = through_wires(opened.book, s.grid, sent, moved, at)
-            except InputError as error:
-                when = _when(s, first + at)
-                raise InputError(error.message, place=when, remedy=error.remedy) from None
+        _write(record, at, opened, clearing, proven_by_prices(opened.book, s.grid, clearing))
+        try:
+            received = read_meters(world, opened, record, at)
+        except InputError as error:
+            when = _when(s, first + at)
+            raise InputError(error.message, place=when, remedy=error.remedy) from None
         state = world.close(opened, received[maker.batteries], carried)
-        closed = proven_by_prices(opened.book, s.grid, clearing)
-        _write(record, at, opened, state, clearing, closed)
+        record.stored_uj[at] = state.stored_uj
         if progress is not None:
             progress(1)
     record.full[:] = np.abs(record.flow_uj) >= limits_uj(maker)
-    if world.forecasts:
-        record = with_delivery(maker, record, offered)
+    record = finished(world, record)
     check_record(maker, record)
     return record, state
 
 
 def _when(s: Scenario, row: int) -> str:
     return f"interval {Interval(int(s.times_s[row]), 1.0).start_text()}"
-
-
-def empty_delivery(record: Record) -> Delivery:
-    """Room for what comes through the wires; `through_wires` fills it, interval by interval."""
-    like = np.zeros_like
-    return Delivery(
-        offered_uj=record.wanted_uj,
-        metered_uj=like(record.energy_uj),
-        flow_uj=like(record.flow_uj),
-        loss_uj=like(record.loss_uj),
-        standing_uj=like(record.standing_uj),
-    )
-
-
-def through_wires(book: Book, grid: Grid, cleared: Carried, moved: Delivery, at: int) -> Ints:
-    """Write what wires make of a clearing into row `at`; returns what offers received.
-
-    In a pause the clearing was made by the wires already, and stands.
-
-    Raises
-    ------
-    InputError
-        They cannot carry any of it.
-    """
-    found: Carried | Refusal = cleared
-    if book.network == "copperplate":
-        found = carry(book, grid, cleared.energy_uj)
-    if isinstance(found, Refusal):
-        raise InputError(found.reason, place=found.mechanism, remedy=found.remedy)
-    assert moved.standing_uj is not None
-    moved.metered_uj[at], moved.flow_uj[at] = found.energy_uj, found.flow_uj
-    moved.loss_uj[at], moved.standing_uj[at] = found.loss_uj, found.standing_uj
-    return found.energy_uj
-
-
-def with_delivery(maker: OfferMaker, record: Record, offered_uj: Ints) -> Record:
-    """The record with what was metered, when its offers were made of `offered_uj`."""
-    cleared = Cleared(record.energy_uj, record.flow_uj, record.loss_uj)
-    made = delivered(maker, record.wanted_uj, offered_uj, cleared, record.time_s)
-    return replace(record, delivery=made)
 
 
 def proven_by_prices(book: Book, grid: Grid, clearing: Clearing) -> bool:
@@ -326,14 +279,12 @@ def _write(
     record: Record,
     at: int,
     opened: Opened,
-    state: State,
     clearing: Clearing,
     closed: bool,
 ) -> None:
     record.decay_uj[at] = opened.decay_uj
     record.committed_uj[at] = opened.committed_uj
     record.used_uj[at] = opened.used_uj
-    record.stored_uj[at] = state.stored_uj
     if opened.turn is not None:
         record.turns.append(opened.turn)
     record.notes.append(clearing.notes)

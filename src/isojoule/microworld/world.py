@@ -44,6 +44,7 @@ from isojoule.valuation.battery import freshness
 if TYPE_CHECKING:
     from isojoule.machine import Machine
     from isojoule.microworld.fleet import Fleet, FleetState, Turn
+    from isojoule.microworld.islands import Islands
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -244,6 +245,21 @@ class World:
     def beside_wires(self) -> bool:
         """Whether the market ignores the wires that there are."""
         return self.market and self.maker.scenario.beside_wires
+
+    @cached_property
+    def islands(self) -> Islands | None:
+        """Where batteries make up for what comes otherwise; None: nowhere, or nothing does."""
+        if not (self.forecasts or self.beside_wires):
+            return None
+        from isojoule.microworld.islands import Islands
+
+        found = Islands.of(self.maker.scenario)
+        return found if found.parts else None
+
+    @property
+    def follows_meters(self) -> bool:
+        """Whether batteries move by what meters show, and not by what was cleared."""
+        return self.beside_wires or self.islands is not None
 
     @cached_property
     def pauses(self) -> NDArray[np.bool_] | None:

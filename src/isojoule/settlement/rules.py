@@ -37,7 +37,8 @@ class Imbalance:
         `tie`: the utility's selling price while the meter at its node imports, its buying price
         while it exports, for too much and too little alike. `dual`: its selling price times
         `short_factor` for who took more or delivered less than cleared, its buying price times
-        `long_factor` for the others. `fixed`: `short_per_j` and `long_per_j`, money/J.
+        `long_factor` for the others. Where no utility reaches, the price of the clearing at the
+        member's home stands for all of these. `fixed`: `short_per_j` and `long_per_j`, money/J.
     payer
         `cause`: each for its own. `members`: all together, by the energy of their meters.
     """

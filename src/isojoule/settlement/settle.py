@@ -11,9 +11,9 @@ Theory of operation:
   `market`, losses take their energy from it, and what money is left in it is the operator's. After
   each interval `market` is empty.
 - What the meters show besides is an imbalance: members take it from `balancing` (or give it) at the
-  price that the rules set, the utility delivers it to `balancing` at its tariff, the change of
-  losses takes its energy, and what money is left is the operator's. After each interval `balancing`
-  is empty.
+  price that the rules set, the utility delivers it to `balancing` at its tariff (where none
+  reaches, members who made up for it gave it), the change of losses takes its energy, and what
+  money is left is the operator's. After each interval `balancing` is empty.
 - While the market is paused each member settles its own meter at the utility's tariff, as if it
   were alone: what the meter shows besides costs what the tariff makes of the difference.
 - Fees follow, in the order of the rules (`isojoule.settlement.fees`).
@@ -154,8 +154,9 @@ def settle(stretch: Stretch, rules: Rules) -> Settled:
 def tie_price(s: Stretch) -> Floats:
     """The utility's price at its metered node: selling while it imports, buying while it exports.
 
-    Where the meter stands still, the price on the side that the members' imbalance pushes to; 0 off
-    the grid. (T,), money/J.
+    Where the meter stands still, the price on the side that the members' imbalance pushes to; 0
+    without a utility, where members have prices of their own (`Stretch.local_per_j`). (T,),
+    money/J.
     """
     push = (s.metered_uj - s.cleared_uj).sum(1)
     imports = (s.tie_uj < 0) | ((s.tie_uj == 0) & (push > 0))
@@ -175,8 +176,7 @@ def _balance(
         charge[paused] = (_tariff(s, s.metered_uj) - _tariff(s, s.cleared_uj))[paused]
     loss_change = s.metered_loss_uj - s.loss_uj
     check_size("the change of losses", loss_change)
-    price = np.where(paused, np.nan_to_num(s.sells_at_per_j), tie_price(s))
-    lost_cost = money_for("losses", price, loss_change)
+    lost_cost = _lost_cost(s, imbalance, loss_change)
     utility_pays = _tariff_of_tie(s, s.tie_uj) - _tariff_of_tie(s, s.utility_uj)
     # each member stands alone with the utility then: what they are charged is the utility's
     utility_pays = np.where(paused, -charge.sum(1) - lost_cost, utility_pays)
@@ -198,18 +198,46 @@ def _balance(
     return lines, charge
 
 
+def _lost_cost(s: Stretch, imbalance: Ints, loss_change: Ints) -> Ints:
+    """What the change of losses costs, nano-units, (T,).
+
+    Where no utility reaches, a Joule of it costs the mean of the prices of the members there, by
+    the size of their imbalances.
+    """
+    price = np.where(s.paused, np.nan_to_num(s.sells_at_per_j), tie_price(s))
+    if s.local_per_j is None:
+        return money_for("losses", price, loss_change)
+    apart = ~np.isnan(s.local_per_j) & ~s.paused[:, None]
+    mine = np.where(apart, imbalance, 0)
+    size = np.abs(mine).astype(np.float64)
+    worth = (size * np.where(apart, s.local_per_j, 0.0)).sum(1)
+    mean = worth / np.where(size.any(1), size.sum(1), 1.0)
+    lost = -mine.sum(1)  # what members there delivered beyond what members there took
+    outside: Ints = money_for("losses", price, loss_change - lost)
+    return outside + money_for("losses", mean, lost)
+
+
 def _charges(s: Stretch, rule: Imbalance, imbalance: Ints) -> Ints:
     """What each member pays for its own imbalance, (T, P)."""
-    tie = tie_price(s)
-    sells, buys = np.nan_to_num(s.sells_at_per_j), np.nan_to_num(s.buys_at_per_j)
-    fixed = np.ones(s.time_s.size)
+    tie = _at_home(s, tie_price(s))
+    sells, buys = (
+        _at_home(s, np.nan_to_num(price)) for price in (s.sells_at_per_j, s.buys_at_per_j)
+    )
+    fixed = np.ones_like(tie)
     short, long = {
         "tie": (tie, tie),
         "dual": (sells * rule.short_factor, buys * rule.long_factor),
         "fixed": (fixed * rule.short_per_j, fixed * rule.long_per_j),
     }[rule.price]
-    price = np.where(imbalance > 0, short[:, None], long[:, None])
+    price = np.where(imbalance > 0, short, long)
     return money_for("the imbalance", price, imbalance)
+
+
+def _at_home(s: Stretch, price: Floats) -> Floats:
+    """The utility's price of each interval, or the own one where no utility reaches, (T, P)."""
+    if s.local_per_j is None:
+        return np.repeat(price[:, None], len(s.members), axis=1)
+    return np.where(np.isnan(s.local_per_j), price[:, None], s.local_per_j)
 
 
 def _tariff(s: Stretch, received_uj: Ints) -> Ints:

@@ -59,6 +59,10 @@ class Stretch:
         The utility's prices, money/J, (T,); nan off the grid.
     paused
         Intervals in which the market rested and the utility's tariff held, (T,).
+    local_per_j
+        For members that no utility reaches, what energy was worth at their homes when it was
+        cleared, money/J, (T, P); nan for those that it reaches. None: it reaches all, or nothing
+        is known.
 
     Raises
     ------
@@ -83,6 +87,7 @@ class Stretch:
     sells_at_per_j: Floats
     buys_at_per_j: Floats
     paused: NDArray[np.bool_]
+    local_per_j: Floats | None = None
 
     def __post_init__(self) -> None:
         intervals, members = self.time_s.size, len(self.members)
@@ -94,6 +99,11 @@ class Stretch:
         for name in ("time_s", "group_s", *_BY_INTERVAL, *_PRICES, "paused"):
             if getattr(self, name).shape != (intervals,):
                 raise InputError(f"{name} is not of {intervals} intervals")
+        if self.local_per_j is not None:
+            if self.local_per_j.shape != (intervals, members):
+                raise InputError(f"local_per_j is not of {intervals} intervals, {members} members")
+            if np.isinf(self.local_per_j).any():
+                raise InputError("local_per_j is infinite")
         for name in (*_BY_MEMBER, *_BY_INTERVAL):
             check_size(name, getattr(self, name))
         if np.any(np.diff(self.time_s) <= 0) or np.any(np.diff(self.group_s) < 0):
@@ -131,12 +141,15 @@ class Stretch:
         words += [getattr(self, name)[rows].astype(">i8") for name in _BY_MEMBER]
         words += [getattr(self, name)[rows].astype(">i8")[:, None] for name in _BY_INTERVAL]
         words += [getattr(self, name)[rows].astype(">f8")[:, None] for name in _PRICES]
+        if self.local_per_j is not None:
+            words.append(self.local_per_j[rows].astype(">f8"))
         parts = [np.ascontiguousarray(word).view(np.uint8).reshape(count, -1) for word in words]
         return np.hstack([*parts, self.paused[rows].view(np.uint8)[:, None]])
 
     @cached_property
     def _head(self) -> hashlib._Hash:
-        h = hashlib.sha256(b"isojoule.results.1")
+        version = b"1" if self.local_per_j is None else b"2"
+        h = hashlib.sha256(b"isojoule.results." + version)
         for word in (self.currency, repr(float(self.interval_s)), *self.members):
             data = word.encode()
             h.update(len(data).to_bytes(8, "big") + data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -18,6 +19,7 @@ from isojoule.apps.files.scenario_files import new_scenario, read_scenario
 from isojoule.apps.results.unfinished import locked
 from isojoule.apps.results.verify import verify_run
 from isojoule.core.errors import InputError, Interrupted
+from isojoule.microworld.forecast import Noise
 
 NAMES = ("equilibrium", "uniform-price", "utility-only", "mcafee", "vcg")
 
@@ -216,12 +218,14 @@ def test_the_page_holds_all_names_and_nothing_from_outside(
     assert not re.search(r"(src|href)=", page)
 
 
-def test_off_the_grid_nobody_may_ignore_the_wires(street: Path) -> None:
+def test_off_the_grid_and_on_a_forecast_rules_may_ignore_the_wires(street: Path) -> None:
+    """R21: batteries make up for them, or the utility."""
     from isojoule.apps.files.scenario_files import bundled
 
     village = read_scenario(bundled()["village"])
-    found = network_for(village, ("copperplate",))
-    assert isinstance(found, InputError) and "nobody makes up" in found.message
+    assert network_for(village, ("copperplate",)) == "copperplate"
+    errs = dataclasses.replace(read_scenario(street), forecast=Noise())
+    assert network_for(errs, ("copperplate",)) == "copperplate"
     assert network_for(village, ("copperplate", "transport")) == ""
     assert isinstance(network_for(read_scenario(street), ("dc",)), InputError)
 

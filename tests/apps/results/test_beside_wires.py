@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from isojoule.apps.files.scenario_files import new_scenario
+from isojoule.apps.importers.village import generate_village
 from isojoule.apps.results import Run, run_scenario
 from isojoule.apps.results.verify import verify_run
 from isojoule.core.errors import InputError, VerificationError
@@ -121,15 +122,57 @@ def test_what_does_not_go_together_is_refused(street: Path, tmp_path: Path) -> N
     out = tmp_path / "x"
     for wrong, said in (
         ({"network": "dc"}, "is not known"),
-        ({"network": "copperplate", "forecast": "noise"}, "forecast"),
         ({"utility": "gifts"}, "cannot be paid"),
         ({"utility": "tariff", "mechanism": "utility-only"}, "already"),
         ({"periods": "never"}, "no period"),
     ):
         with pytest.raises(InputError, match=said):
             run_scenario(street, out=out, **wrong)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="utility to make up"):
-        run_scenario("village", network="copperplate", days=0.1, out=out)
+
+
+def test_on_a_forecast_what_comes_goes_through_the_wires(street: Path, tmp_path: Path) -> None:
+    """R18, R21: needs are what came, batteries keep to what was cleared."""
+    run = run_scenario(
+        street, mechanism="uniform-price", network="copperplate", utility="tariff",
+        forecast="noise", days=0.5, seed=2, out=tmp_path / "run",
+    )  # fmt: skip
+    verify_run(run.folder)
+    devices, table = run.to_polars("devices"), run.to_polars("intervals")
+    assert (table["unserved_uj"] == 0).all() and (devices["offered_uj"] != 0).any()
+    packs = devices.filter(pl.col("stored_uj").is_not_null())
+    assert packs["metered_uj"].equals(packs["energy_uj"].alias("metered_uj"))
+    sums = devices.group_by("time_s", maintain_order=True).agg(pl.col("metered_uj").sum())
+    lost = table["loss_uj"] + table["standing_loss_uj"]
+    assert (sums["metered_uj"] + lost == 0).all() and lost.sum() > 0
+    loads = devices.filter(pl.col("offered_uj") > 0)
+    assert (loads["metered_uj"] != loads["energy_uj"]).any()
+
+
+@pytest.mark.parametrize("forecast", ["none", "noise"])
+def test_off_the_grid_batteries_make_up_for_the_wires(tmp_path: Path, forecast: str) -> None:
+    """R21, R25: limits hold, and all adds up."""
+    import shutil
+
+    village = generate_village(tmp_path / "village", homes=8, days=1, seed=4)
+    run = run_scenario(
+        village, mechanism="uniform-price", network="copperplate", forecast=forecast, days=0.75,
+        out=tmp_path / "run", workers=1,
+    )  # fmt: skip
+    verify_run(run.folder)
+    t, links = run.to_polars("intervals"), run.to_polars("links")
+    came = t["generated_uj"] + t["discharged_uj"] + t["unserved_uj"]
+    went = t["consumed_uj"] + t["charged_uj"] + t["loss_uj"] + t["spilled_uj"]
+    assert (came == went).all() and t["loss_uj"].sum() > 0
+    assert links["flow_uj"].abs().sum() == 0 < links["delivered_flow_uj"].abs().sum()
+    assert not links["overloaded"].any()
+    assert t["made_up_uj"].sum() > 0
+    forged = tmp_path / "forged"
+    shutil.copytree(run.folder, forged)
+    part = forged / "market" / "devices" / "part-00000.parquet"
+    pl.read_parquet(part).with_columns(pl.col("metered_uj") + 1).write_parquet(part)
+    repair(forged)
+    with pytest.raises(VerificationError, match="metered_uj does not follow"):
+        verify_run(forged)
 
 
 def test_periods_can_be_chosen(tmp_path: Path) -> None:

@@ -68,18 +68,25 @@ def _of_scenario(document: Row, rows: list[Row]) -> str:
             "",
         ]
     )  # fmt: skip
-    return table(heads, body, attributes='class="compare"') + _star(rows)
+    return table(heads, body, attributes='class="compare"') + _star(rows, base)
 
 
-def _star(rows: list[Row]) -> str:
+def _star(rows: list[Row], base: Row) -> str:
     if all(r["sees_wires"] for r in rows):
         return ""
+    who = (
+        "what they cannot carry is curtailed, deliveries first, as the operator of the network "
+        "would. The utility makes up for the difference at its tariff, and all members pay for it"
+    )
+    if base["physics"] is None:
+        who = (
+            "where they cannot carry it, or more is lost than there is, batteries make up for it, "
+            "then needs go without. Who makes up for it is paid, and all members pay for losses"
+        )
     return (
         "<p><b>*</b> This rule does not know the wires. It was given the homes as if all stood at "
         "one place (copperplate). What it cleared was then sent through the wires: they lose what "
-        "they lose, and what they cannot carry is curtailed, deliveries first, as the operator of "
-        "the network would. The utility makes up for the difference at its tariff, and all members "
-        "pay for it, so no rule wins by looking away.</p>"
+        f"they lose, and {who}, so no rule wins by looking away.</p>"
     )
 
 

@@ -6,7 +6,9 @@ mechanism that leaves its losses with the operator would look cheap to the membe
 collects rents dear.
 
 Where a market ignores the wires, what they lose and what they could not carry is nobody's fault, so
-all members pay the imbalance together.
+all members pay the imbalance together. Off the grid there is no utility to be paid, but neighbours
+whose batteries make up for it: there each is paid for what its own meter shows, and what is lost
+falls to the operator, whose line goes to all members.
 """
 
 from __future__ import annotations
@@ -15,20 +17,21 @@ from pathlib import Path
 from typing import Any
 
 from isojoule.apps.results.asked import RULES
+from isojoule.microworld.scenario import Scenario
 
 SHARED = "energy"
 BESIDE = "settlement-beside-wires.yaml"
 
 
 def settlement_rules(
-    folder: Path, currency: str, given: Path | None, out: Path
+    folder: Path, scenario: Scenario, given: Path | None, out: Path
 ) -> tuple[Path, Path]:
     """Write both files of rules; returns them: for markets that see the wires, and that do not.
 
     Parameters
     ----------
-    folder
-        Of the scenario.
+    folder, scenario
+        The scenario, and where it stands.
     given
         Rules instead of the scenario's.
     out
@@ -45,7 +48,7 @@ def settlement_rules(
 
     inside = folder / RULES
     file = given or (inside if inside.is_file() else None)
-    document: dict[str, Any] = {"isojoule": 1, "currency": currency}
+    document: dict[str, Any] = {"isojoule": 1, "currency": scenario.currency}
     if file is not None:
         document, _ = read_yaml(file)
     if document.get("surplus", "keep") in ("keep", {"rule": "keep"}):
@@ -53,7 +56,8 @@ def settlement_rules(
     out.mkdir(parents=True, exist_ok=True)
     given_rules = document.get("imbalance", {})
     own = given_rules if isinstance(given_rules, dict) else {}  # the first file says what is wrong
-    beside = {**document, "imbalance": {"price": "tie", **own, "payer": "members"}}
+    payer = {"payer": "members"} if scenario.has_utility else {}
+    beside = {**document, "imbalance": {"price": "tie", **own, **payer}}
     paths = out / RULES, out / BESIDE
     for path, content in zip(paths, (document, beside), strict=True):
         path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True))

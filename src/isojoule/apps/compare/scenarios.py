@@ -90,7 +90,7 @@ def compare_scenario(
         if value is not None
     }
     found = read_asked(path, options, rules).scenario
-    files = settlement_rules(folder, found.currency, rules, out)
+    files = settlement_rules(folder, found, rules, out)
     for file in files:
         read_asked(path, options, file)  # what is wrong with the rules is no mechanism's fault
     shared = {
@@ -156,15 +156,6 @@ def network_for(scenario: Scenario, networks: tuple[str, ...]) -> str | InputErr
         return InputError(
             f"it clears {' and '.join(networks)}, and not {scenario.network}",
             remedy="use a scenario with such a network",
-        )
-    if not scenario.has_utility:
-        return InputError(
-            "it ignores the wires, and off the grid nobody makes up for what they lose",
-            remedy=f"use a mechanism that knows {scenario.network}",
-        )
-    if scenario.forecast is not None:
-        return InputError(
-            "it ignores the wires, which cannot be done on a forecast", remedy="run without one"
         )
     return BESIDE
 

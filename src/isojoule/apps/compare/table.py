@@ -40,8 +40,8 @@ def show_comparison(document: dict[str, Any], console: Console | None = None) ->
         out.print(table)
     if any(not r.get("sees_wires", True) for r in rows):
         out.print(
-            "* ignores the wires: what it cleared was sent through them, and their losses and what "
-            "they could not carry are paid by all members."
+            "* ignores the wires: what it cleared was sent through them, and what they lost and "
+            "could not carry falls to all members."
         )
     for told, names in reasons(document).items():
         out.print(f"[bold]{escape(', '.join(names))}[/bold] {escape(told)}")

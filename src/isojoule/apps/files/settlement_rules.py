@@ -36,7 +36,8 @@ class ImbalanceDoc(Strict):
         default="tie",
         description="`tie`: the utility's price at its meter, the same for too much and too "
         "little; `dual`: its selling price times `short_factor`, its buying price times "
-        "`long_factor`; `fixed`: `short` and `long`",
+        "`long_factor`; where no utility reaches, both go by the price at each home; `fixed`: "
+        "`short` and `long`",
     )
     payer: Literal["cause", "members"] = Field(
         default="cause",

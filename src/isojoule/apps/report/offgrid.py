@@ -161,9 +161,10 @@ def hours_short(run: RunFiles, world: str) -> dict[str, float]:
     """Hours in which each participant lacked something, by name."""
     s = run.scenario
     loads = np.flatnonzero(s.devices.kind == DeviceKind.LOAD)
-    frame = run.table(world, "devices").select("time_s", "device", "energy_uj")
+    came = run.as_it_came("devices", "energy_uj", world)
+    frame = run.table(world, "devices").select("time_s", "device", came)
     times = np.sort(frame["time_s"].unique().to_numpy())
-    got = frame["energy_uj"].to_numpy().reshape(len(times), -1)
+    got = frame[came].to_numpy().reshape(len(times), -1)
     names = frame["device"].head(got.shape[1]).to_list()
     column = {name: i for i, name in enumerate(names)}
     got = got[:, [column[s.devices.ids[i]] for i in loads]]

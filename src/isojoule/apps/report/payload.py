@@ -44,6 +44,7 @@ def payload(run: RunFiles) -> tuple[dict[str, Any], dict[str, dict[str, Any]], b
     packs = [names[i] for i in batteries]
 
     def gather(table: str, ids: list[str] | tuple[str, ...], column: str) -> Floats:
+        column = run.as_it_came(table, column)
         parts = [run.matrix(table, ids, column, w.period, w.times_s) for w in windows]
         return np.concatenate(parts, axis=1)
 

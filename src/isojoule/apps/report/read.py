@@ -112,6 +112,13 @@ class RunFiles:
         """The table of intervals of "market" or "baseline", ordered as it was written."""
         return self.table(world, "intervals")
 
+    def as_it_came(self, table: str, column: str, world: str = "market") -> str:
+        """The column that holds as metered what this one holds as cleared; itself if none does."""
+        if not (self.folder / world / table).is_dir():
+            return column
+        name = {"energy_uj": "metered_uj"}.get(column, f"delivered_{column}")
+        return name if name in self._scan(world, table).collect_schema().names() else column
+
     def matrix(
         self,
         table: str,

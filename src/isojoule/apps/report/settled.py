@@ -17,6 +17,11 @@ PRICES = {
     "dual": "two prices made from the utility's two",
     "fixed": "fixed prices",
 }
+PRICES_OFF_GRID = {
+    "tie": "the price that energy had at each home in that moment",
+    "dual": "two prices made from the one that energy had at each home",
+    "fixed": "fixed prices",
+}
 
 
 def section(run: RunFiles) -> str:
@@ -44,7 +49,7 @@ def section(run: RunFiles) -> str:
     return (
         f"<p>{_rules(settlement['rules'])}</p>"
         + table(heads, rows, attributes='class="sums"')
-        + _imbalance(periods, settlement["rules"]["imbalance"], currency)
+        + _imbalance(run, periods, settlement["rules"]["imbalance"], currency)
         + "<p>Every amount is a balance of the run's ledger: "
         f"{count(ledger['transfers'], 'transfer')} between accounts, exact to a billionth of the "
         "currency. The hash "
@@ -72,7 +77,9 @@ def _are(many: int) -> str:
     return "is" if many == 1 else "are"
 
 
-def _imbalance(periods: list[dict[str, Any]], rule: dict[str, Any], currency: str) -> str:
+def _imbalance(
+    run: RunFiles, periods: list[dict[str, Any]], rule: dict[str, Any], currency: str
+) -> str:
     """What was metered and not cleared, where there was any."""
     short, long = (sum(p[key] for p in periods) for key in ("short_j", "long_j"))
     if short + long <= 0:
@@ -81,10 +88,11 @@ def _imbalance(periods: list[dict[str, Any]], rule: dict[str, Any], currency: st
     cleared = sum(p["cleared_j"] for p in periods)
     paid = sum(p["imbalance_paid"] for p in periods)
     share = percent(missed / cleared) if cleared else number(0)
+    prices = PRICES if run.scenario.has_utility else PRICES_OFF_GRID
     side = "paid" if paid >= 0 else "were paid"
     return (
         f"<p><b>What came otherwise than forecast.</b> Meters took {energy(short)} more and "
         f"{energy(long)} less than was cleared; of what was cleared {share} was not delivered or "
-        f"not taken. It is settled at {PRICES[rule['price']]}, {PAYERS[rule['payer']]}: members "
+        f"not taken. It is settled at {prices[rule['price']]}, {PAYERS[rule['payer']]}: members "
         f"{side} {money(abs(paid), currency)} for it.</p>"
     )

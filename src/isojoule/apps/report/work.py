@@ -118,7 +118,8 @@ def asked(run: RunFiles, world: str, work: Work) -> Floats:
         values: Index = frame[name].fill_null(0).to_numpy().reshape(size)[:, own]
         return values
 
-    stored, received, used = (column(n) for n in ("stored_uj", "energy_uj", "used_uj"))
+    came = run.as_it_came("devices", "energy_uj", world)
+    stored, received, used = (column(n) for n in ("stored_uj", came, "used_uj"))
     i = s.machine_device
     reserve = d.reserve_j[i] * UJ_PER_J
     f_max = d.capacity_j[i] * UJ_PER_J - reserve

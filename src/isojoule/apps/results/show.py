@@ -147,11 +147,14 @@ def print_run(run: Run, console: Console | None = None) -> None:
     row("prices from, ct/kWh", "market", "price_min_per_j", scale=100 * J_PER_KWH, digits=1)
     row("prices to, ct/kWh", "market", "price_max_per_j", scale=100 * J_PER_KWH, digits=1)
     row("links full (link-intervals)", "market", "saturated_link_intervals", digits=0)
-    if "imbalance_cash" in total["market"]:
+    if "imbalance_cash" in total["market"] and grid:
         row(f"imbalance drawn, {unit}", "market", "imbalance_drawn_j", scale=per, digits=1)
         row(f"imbalance fed in, {unit}", "market", "imbalance_fed_j", scale=per, digits=1)
         row(f"imbalance paid for, {currency}", "market", "imbalance_cash", digits=cents)
         row("links overloaded (link-intervals)", "market", "overloaded_link_intervals", digits=0)
+    if "battery_made_up_j" in total["market"]:
+        row(f"made up for by batteries, {unit}", "market", "battery_made_up_j", scale=per, digits=1)
+        row(f"taken up by batteries, {unit}", "market", "battery_taken_up_j", scale=per, digits=1)
     out.print(table)
     if s["ac"] is not None:
         ac, base = s["ac"]["market"], s["ac"]["baseline"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -17,9 +18,11 @@ from numpy.typing import NDArray
 
 from isojoule.apps.results.tables import by_member, utility_nano
 from isojoule.apps.results.worlds import part_rows, parts_of
+from isojoule.microworld.islands import Islands
 from isojoule.microworld.scenario import Period, Scenario
 from isojoule.settlement.stretch import Stretch
 
+Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
@@ -39,18 +42,60 @@ def stretches(
         `market` or `baseline`.
     """
     part = 0
+    home = home_nodes(scenario)
+    apart = _apart(scenario, home) if world == "market" else np.zeros(0, bool)
     for period in scenario.periods:
         count = parts_of(scenario, period)
         pieces = [
             _part(folder / world, scenario, part_rows(scenario, period, n), part + n)
             for n in range(count)
         ]
+        if apart.any():
+            for n, piece in enumerate(pieces):
+                piece["local_per_j"] = _local(folder / world, scenario, part + n, home, apart)
         part += count
         yield period, _joined(pieces, scenario, period, netting)
 
 
+def home_nodes(scenario: Scenario) -> Ints:
+    """Node of each member's home: where it has most devices, the first of several; -1. (P,)."""
+    d, nodes = scenario.devices, scenario.grid.node_count
+    home = np.full(len(scenario.participants), -1, np.int64)
+    for member in range(home.size):
+        mine = d.node[d.participant == member]
+        if mine.size:
+            home[member] = int(np.bincount(mine, minlength=nodes).argmax())
+    return home
+
+
+def _apart(scenario: Scenario, home: Ints) -> NDArray[np.bool_]:
+    """Members whose homes no utility reaches, (P,)."""
+    inside = np.zeros(scenario.grid.node_count, bool)
+    for island in Islands.of(scenario).parts:
+        inside[scenario.devices.node[island.devices]] = True
+    out: NDArray[np.bool_] = (home >= 0) & inside[home]
+    return out
+
+
+def _local(
+    world: Path, scenario: Scenario, number: int, home: Ints, apart: NDArray[np.bool_]
+) -> Floats:
+    """Price of the clearing at homes that no utility reaches, (intervals, members); else nan.
+
+    Where a home has none, the mean of those that have one; 0 where none has.
+    """
+    path = world / "nodes" / f"part-{number:05}.parquet"
+    column = pl.read_parquet(path, columns=["price_per_j"])["price_per_j"].fill_null(float("nan"))
+    price = column.to_numpy().reshape(-1, scenario.grid.node_count)[:, home[apart]]
+    known = np.isfinite(price)
+    mean = np.where(known, price, 0.0).sum(1) / np.maximum(known.sum(1), 1)
+    out = np.full((len(price), apart.size), np.nan)
+    out[:, apart] = np.where(known, price, mean[:, None])
+    return out
+
+
 def _joined(
-    pieces: list[dict[str, Ints]], scenario: Scenario, period: Period, netting: str
+    pieces: list[dict[str, Any]], scenario: Scenario, period: Period, netting: str
 ) -> Stretch:
     rows = scenario.rows(period)
     time_s = scenario.times_s[rows].astype(np.int64)
@@ -69,7 +114,7 @@ def _joined(
     )
 
 
-def _part(world: Path, scenario: Scenario, rows: slice, number: int) -> dict[str, Ints]:
+def _part(world: Path, scenario: Scenario, rows: slice, number: int) -> dict[str, Any]:
     """One part of the tables, summed by member."""
     d, out = scenario.devices, int(scenario.has_utility)
     count, people = rows.stop - rows.start, len(scenario.participants)

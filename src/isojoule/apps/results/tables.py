@@ -24,6 +24,7 @@ from isojoule.apps.results.checkpoint import HALF
 from isojoule.apps.results.machine_tables import machine_frames
 from isojoule.kernels.money import payments
 from isojoule.microworld.delivery import imbalance_cash_nano, imbalance_uj
+from isojoule.microworld.islands import Islands
 from isojoule.microworld.offers import OfferMaker
 from isojoule.microworld.scenario import DeviceKind, Scenario
 from isojoule.microworld.simulate import Record, limits_uj
@@ -273,6 +274,10 @@ def _intervals(maker: OfferMaker, record: Record, period: str) -> pl.DataFrame:
         devices, both = s.devices.count, (record.energy_uj, record.metered_uj)
         further["imbalance_uj"] = imbalance_uj(*both, devices)
         further["imbalance_cash_nano"] = imbalance_cash_nano(*both, devices, sells, buys)
+        if record.delivery.standing_uj is not None and Islands.of(s).parts:
+            more = record.energy_uj[:, maker.batteries] - record.metered_uj[:, maker.batteries]
+            further["made_up_uj"] = more.clip(0).sum(1)
+            further["taken_up_uj"] = -more.clip(None, 0).sum(1)
     if record.paused is not None:
         further["paused"] = record.paused
     return pl.DataFrame(

@@ -31,22 +31,19 @@ from isojoule.core.errors import InputError, InvariantError, VerificationError
 from isojoule.core.interval import Interval
 from isojoule.market.allocation import supporting_prices
 from isojoule.market.book import NETWORKS
-from isojoule.market.carry import Carried
 from isojoule.market.contract import Certificate, Clearing, Refusal
 from isojoule.market.mechanisms import get
 from isojoule.market.settle import nodal_payments
 from isojoule.market.verify import MARGIN, check_physics
 from isojoule.microworld.carried import as_stored
+from isojoule.microworld.meters import begun, finished, read_meters
 from isojoule.microworld.offers import OfferMaker
 from isojoule.microworld.scenario import Period, Scenario
 from isojoule.microworld.simulate import (
     Record,
     check_record,
-    empty_delivery,
     limits_uj,
     line_of,
-    through_wires,
-    with_delivery,
 )
 from isojoule.microworld.world import State, World
 
@@ -91,11 +88,10 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
                         clockwork.maker, folder / world, part, rows, state.stored_uj
                     )
                     record = _completed(clockwork, record, rows)
-                    state = as_stored(
-                        _check_intervals(
-                            clockwork, mechanism, record, rows.start, state, folder / world, seed
-                        )
+                    state, record = _check_intervals(
+                        clockwork, mechanism, record, rows.start, state, folder / world, seed
                     )
+                    state = as_stored(state)
                     expected |= check_tables(
                         clockwork.maker,
                         record,
@@ -142,17 +138,10 @@ def verify_run(folder: Path, report: Report | None = None) -> dict[str, int]:
 
 
 def _completed(world: World, record: Record, rows: slice) -> Record:
-    """The record with what follows from it: pauses, the forecast, what was metered."""
+    """The record with what follows from it: pauses, the forecast, room for what was metered."""
     if world.pauses is not None:
         record = replace(record, paused=world.pauses[rows])
-    if world.beside_wires:
-        return replace(record, delivery=empty_delivery(record))
-    if not world.forecasts:
-        return record
-    try:
-        return with_delivery(world.maker, record, world.offered_uj(rows, record.wanted_uj))
-    except InputError as error:
-        raise VerificationError(error.message, place=error.place) from None
+    return begun(world, record, world.offered_uj(rows, record.wanted_uj))
 
 
 def _check_intervals(
@@ -163,8 +152,11 @@ def _check_intervals(
     state: State,
     folder: Path,
     seed: bytes,
-) -> State:
-    """Walk through the intervals as the simulation did; returns the state after the last."""
+) -> tuple[State, Record]:
+    """Walk through the intervals as the simulation did.
+
+    Returns the state after the last, and the record with what meters show.
+    """
     maker = world.maker
     s = maker.scenario
     limit = limits_uj(maker)
@@ -180,12 +172,7 @@ def _check_intervals(
                 market = state.market
                 if not record.closed[at]:
                     raise VerificationError("is open, in a pause", place="proven")
-            received = record.energy_uj[at]
-            if world.beside_wires and record.delivery is not None:
-                cleared = Carried(
-                    received, record.flow_uj[at], record.loss_uj[at], record.standing_uj[at]
-                )
-                received = through_wires(opened.book, s.grid, cleared, record.delivery, at)
+            received = read_meters(world, opened, record, at)
             state = world.close(opened, received[maker.batteries], market)
             for name, stored, true in (
                 ("holds something else than it received", record.stored_uj[at], state.stored_uj),
@@ -200,11 +187,12 @@ def _check_intervals(
                 raise VerificationError("a link is wrongly called saturated", place="links")
             if opened.turn is not None:
                 record.turns.append(opened.turn)
+        record = finished(world, record)
         check_record(maker, record)
     except (VerificationError, InvariantError, InputError) as error:
         when = Interval(int(record.time_s[at]), 1.0).start_text()
         raise VerificationError(str(error), place=f"{folder}, interval {when}") from None
-    return state
+    return state, record
 
 
 def _check_interval(

@@ -35,6 +35,14 @@ BALANCED_AT = {
     "fixed": "at a fixed price for too much and one for too little",
 }
 """What the rules of settlement say of the price of an imbalance."""
+BALANCED_APART = {
+    "tie": "at the price that energy had at your home in that moment: your neighbours' batteries "
+    "made up for it, or yours for theirs",
+    "dual": "at a price for too much and one for too little, which follow from the one that energy "
+    "had at your home in that moment",
+    "fixed": BALANCED_AT["fixed"],
+}
+"""The same for members that no utility reaches."""
 
 
 def page(sheet: Sheet) -> str:
@@ -88,9 +96,11 @@ def _bill(sheet: Sheet) -> str:
     codes = {line.code for line in sheet.statement.lines}
     told = [SIGNS]
     if Code.IMBALANCE in codes:
+        local = sheet.facts.stretch.local_per_j
+        apart = local is not None and bool(np.isfinite(local[:, sheet.who]).all())
         told.append(
             "What your meter shows besides what was announced is settled "
-            f"{BALANCED_AT[sheet.facts.rules.imbalance.price]}."
+            f"{(BALANCED_APART if apart else BALANCED_AT)[sheet.facts.rules.imbalance.price]}."
         )
     names = " and ".join(f"<code>{text(name)}</code>" for name in sheet.sheets)
     told.append("Amounts are rounded here.")

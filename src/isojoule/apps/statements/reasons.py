@@ -18,11 +18,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from isojoule.apps.results.stretch import home_nodes
+from isojoule.apps.results.tables import read_metered
 from isojoule.apps.results.verify_tables import read_record
 from isojoule.apps.results.worlds import part_rows, parts_of, world_of
 from isojoule.market.allocation import supporting_prices
 from isojoule.market.book import NETWORKS, Book
-from isojoule.market.carry import Carried, carry
 from isojoule.market.contract import Certificate, Clearing, Refusal
 from isojoule.market.explain import price_words
 from isojoule.market.mechanisms import get
@@ -30,7 +31,7 @@ from isojoule.market.price_reasons import Kind, PriceReasons, price_reasons
 from isojoule.market.reasons import Reader
 from isojoule.microworld.scenario import Scenario
 from isojoule.microworld.simulate import Record
-from isojoule.microworld.world import Opened, State, World
+from isojoule.microworld.world import World
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -101,15 +102,8 @@ class MarketFiles:
 
     @cached_property
     def home(self) -> Ints:
-        """Node of each member's home, (P,): where it has most devices, the first of several; -1."""
-        d = self.scenario.devices
-        nodes = self.scenario.grid.node_count
-        home = np.full(len(self.scenario.participants), -1, np.int64)
-        for member in range(home.size):
-            mine = d.node[d.participant == member]
-            if mine.size:
-                home[member] = int(np.bincount(mine, minlength=nodes).argmax())
-        return home
+        """Node of each member's home, (P,); -1 where there is none."""
+        return home_nodes(self.scenario)
 
     def part_numbers(self, period: int) -> range:
         """Which parts of the tables hold a period."""
@@ -159,6 +153,9 @@ class MarketFiles:
                 self.world.maker, self.folder / MARKET, number, where, state.stored_uj
             )
             offered = self.world.offered_uj(where, record.wanted_uj)
+            devices = self.folder / MARKET / "devices" / f"part-{number:05}.parquet"
+            metered = read_metered(devices)["metered_uj"].to_numpy()
+            received = metered.reshape(record.energy_uj.shape)[:, self.world.maker.batteries]
             for i in range(record.time_s.size):
                 opened = self.world.open(where.start + i, offered[i], state)
                 clearing = self._clearing(record, i, bool(paused[at]))
@@ -166,7 +163,7 @@ class MarketFiles:
                 if wanted.get(at):
                     words = self._told(opened.book, clearing, wanted[at])
                     told.update({(at, member): text for member, text in words.items()})
-                state = self._close(opened, record, i)
+                state = self.world.close(opened, received[i])  # the market's is not followed
                 at += 1
             if progress is not None:
                 progress(record.time_s.size)
@@ -194,14 +191,6 @@ class MarketFiles:
             operator={},
             certificate=Certificate("recomputed", none, none, none, 0.0, 0.0),
         )
-
-    def _close(self, opened: Opened, record: Record, i: int) -> State:
-        """The state after an interval; that of the market is not followed."""
-        batteries, received = self.world.maker.batteries, record.energy_uj[i]
-        if self.world.beside_wires and opened.book.network == self.scenario.market_network:
-            found = carry(opened.book, self.scenario.grid, received)
-            received = found.energy_uj if isinstance(found, Carried) else received
-        return self.world.close(opened, received[batteries])
 
     def _told(self, book: Book, clearing: Clearing, members: Sequence[int]) -> dict[int, str]:
         """The reason in words at some members' homes."""

@@ -5,5 +5,6 @@
 - `master`: its integer program;
 - `tree`: leaves that prove the bound;
 - `lagrangian`: what prices bound the welfare by;
+- `less`, `branch`: the best choice of what is left when somebody is left out;
 - `check`: choice, balance and leaves again from a stored clearing, by arithmetic alone.
 """

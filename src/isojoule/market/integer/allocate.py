@@ -16,6 +16,7 @@ Spec: docs/spec/market.md, M18 to M22.
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass, replace
 
@@ -91,14 +92,22 @@ class Search:
         self.known: dict[bytes, Chosen | NotSolved] = {}
         self.bound = math.inf
 
-    def best(self) -> Chosen | NotSolved:
-        """The best choice; `bound` is then what the master program says cannot be passed."""
-        units = self.units
-        nothing = self.clear(np.zeros(units.count, bool))
-        best = nothing if isinstance(nothing, Chosen) else None
-        failed = nothing if isinstance(nothing, NotSolved) else None
+    def best(self, first: Bools | None = None, open_: Fixed | None = None) -> Chosen | NotSolved:
+        """The best choice; `bound` is then what the master program says cannot be passed.
+
+        Parameters
+        ----------
+        first
+            A choice to begin with; none: nothing is taken.
+        open_
+            What is known of the units; none: `open`.
+        """
+        choice = np.zeros(self.units.count, bool) if first is None else first
+        begun = self.clear(choice)
+        best = begun if isinstance(begun, Chosen) else None
+        failed = begun if isinstance(begun, NotSolved) else None
         spared = best.value if best else -math.inf
-        open_ = self.open()
+        open_ = self.open() if open_ is None else open_
         for _ in range(ROUNDS):
             proposed = self.master.whole(open_)
             if proposed is None:
@@ -188,6 +197,13 @@ class Search:
         np.add.at(size, self.units.leg_unit, np.abs(self.units.legs.energy_uj) / UJ_PER_J)
         empty = self.units.whole & (size == 0) & (self.units.worth <= 0)
         return np.where(empty, 0, -1).astype(np.int8)
+
+    def on(self, book: Book, grid: Grid, relaxation: Lagrangian, master: Master) -> Search:
+        """A search of the same units in another book, with nothing known but its program."""
+        out = copy.copy(self)
+        out.book, out.grid, out.relaxation, out.master = book, grid, relaxation, master
+        out.known, out.bound = {}, math.inf
+        return out
 
     def clear(self, choice: Bools) -> Chosen | NotSolved:
         """The rest of the book with this choice; the master program gets tangents there."""

@@ -280,6 +280,17 @@ class Master:
         ]
         self.excluded.add(parts, np.array([float(choice.sum()) - 1.0]))
 
+    def narrow(self, pieces: Bools, links: Bools) -> None:
+        """Close some pieces (of the relaxation's columns) and links; nothing is excluded then.
+
+        Of a copy: tangents are still shared.
+        """
+        self.low, self.high, self.excluded = self.low.copy(), self.high.copy(), _Rows()
+        shut = self.at_x[pieces[self.piece]]
+        arc = self.at_f[links[self.relaxation.network.arc_link[self.arc]]]
+        for at in (shut, arc):
+            self.low[at] = self.high[at] = 0.0
+
     def _refine(self, raw: Floats) -> bool:
         """Add tangents where a solution stands above a curve; whether there was any."""
         e = self.energy

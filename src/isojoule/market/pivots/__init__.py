@@ -4,6 +4,8 @@
 - `pivots`: what each pays, by the least work that gives it;
 - `merit_order`: at one place, by one sort;
 - `rerooted`: without rings, all at once; `nearby`: on meshes, from what lies around each;
+- `warm`: by small programs that go on from the optimum, where limits bind (`warm_rows`,
+  `warm_limits`) or offers are taken whole (`warm_choices`);
 - `core_rule`: core-selecting payments, with the coalition that blocks most (`blocking`) and the
   nearest point (`core_point`);
 - `clearing`: how a clearing is made of them, and how it is checked.

@@ -13,7 +13,9 @@ In general each pivot takes one more optimum. Far less does where it can:
 - a copperplate with step offers is done by one sort (`isojoule.market.pivots.merit_order`);
 - without rings, what the others would pay for i's energy is read off at its node
   (`isojoule.market.pivots.rerooted`);
-- on meshes only what lies around a participant is solved (`isojoule.market.pivots.nearby`).
+- on meshes only what lies around a participant is solved (`isojoule.market.pivots.nearby`);
+- with limits, and with what is taken whole, a small program goes on from the optimum
+  (`isojoule.market.pivots.warm`).
 
 The operator is no participant, but its standing losses draw energy: what that costs all others is
 their pivot, too.
@@ -46,6 +48,7 @@ from isojoule.market.pivots.merit_order import paid_by_all, steps_of
 from isojoule.market.pivots.nearby import is_mesh, mesh_of
 from isojoule.market.pivots.parties import Parties, parties_of
 from isojoule.market.pivots.rerooted import rerooted
+from isojoule.market.pivots.warm import warm_of
 from isojoule.market.settle import MOST_MONEY, Flows
 
 Floats = NDArray[np.float64]
@@ -70,6 +73,11 @@ class Optimal:
     links: Floats
     operator: float
     slack: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """The welfare, standing losses that are served included."""
+        return math.fsum([*self.terms(), self.operator, self.slack])
 
     def terms(self, offers: Bools | None = None, links: Bools | None = None) -> list[float]:
         """Everything that adds up to the welfare; of some offers and links, if they are given."""
@@ -179,11 +187,18 @@ def pivots_of(
         if isinstance(again, Allocation) and again.support.closed:
             mesh = mesh_of(book, grid, again, parties)
             whole = optimal(book, grid, again) if mesh is not None else stands
-    for i in np.flatnonzero(busy & ~local.known).tolist():
+    left = np.flatnonzero(busy & ~local.known).tolist()
+    warm = warm_of(book, grid, found, parties, stands.total, seed) if left else None
+    for i in left:
+        changed = warm.change(i) if warm is not None else None
         near = mesh.pivot(i) if mesh is not None else None
         own = (parties.offer == i, parties.link == i)
         mine = stands.terms(*own)
-        if near is not None:
+        if changed is not None:
+            digits = DIGITS * (changed.size + _size(mine))
+            total = Fraction(math.fsum([changed.money, *mine]))
+            pivot = _rounded(total, changed.unsure + digits)
+        elif near is not None:
             # by what it gains at the exact optimum, at what it gets by the stored one
             terms = [near.money, *mine, *(-v for v in whole.terms(*own))]
             digits = DIGITS * (near.size + _size(mine))

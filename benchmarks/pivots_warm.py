@@ -1,0 +1,197 @@
+"""Payments by pivots on meshes with full lines, feeders with limits of voltage, and of bundles.
+
+    python -m benchmarks.pivots_warm [meshed | feeder | bundles] [size] [--cold N]
+
+Says the seconds (of the processor) for all payments, and for one more solution without each of N
+participants who trade, scaled to all of them; and by how much payments differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+
+from isojoule.core.interval import Interval
+from isojoule.grid import Grid
+from isojoule.market import Book
+from isojoule.market.allocation import NotSolved
+from isojoule.market.best import best
+from isojoule.market.pivots.absent import without
+from isojoule.market.pivots.parties import parties_of
+from isojoule.market.pivots.pivots import Optimal, optimal, pivots_of, worth_of
+from isojoule.valuation import Battery, Bundle, Leg, Load, Offer, Step, Steps, Utility
+
+KWH_J = 3.6e6
+DURATION_S = 900.0
+INTERVAL = Interval(0, DURATION_S)
+
+
+def _step(rng: np.random.Generator, low: float, high: float, slope: float) -> Step:
+    energy = int(rng.integers(500_000, 9_000_000)) * 1_000_000
+    price = float(rng.uniform(low, high))
+    return Step(energy, price / KWH_J, (price + slope) / KWH_J)
+
+
+def meshed(size: int, seed: int, people: int = 100) -> tuple[Book, Grid]:
+    """So many nodes in rings on dc, a few lines full: steps, slopes, loads and batteries."""
+    rng = np.random.default_rng(seed)
+    ends = [(int(rng.integers(max(0, v - 5), v)), v) for v in range(1, size)]
+    ends += [tuple(sorted(rng.choice(size, 2, replace=False).tolist())) for _ in range(size // 2)]
+    ends = list(dict.fromkeys(ends))
+    narrow = rng.random(len(ends)) < 0.3
+    grid = Grid(
+        tuple(f"n{i}" for i in range(size)),
+        tuple(f"l{i}" for i in range(len(ends))),
+        np.array([e[0] for e in ends], np.int32),
+        np.array([e[1] for e in ends], np.int32),
+        capacity_w=np.where(narrow, rng.uniform(1e3, 4e3, len(ends)), np.inf),
+        loss_ppb=np.zeros(len(ends), np.int64),
+        reactance_ohm=rng.uniform(0.1, 1.0, len(ends)),
+    )
+    offers = []
+    for i in range(people):
+        spec: Steps | Load | Battery
+        form = int(rng.integers(5))
+        if form < 2:
+            spec = Steps(sell=(_step(rng, 0.05, 0.3, rng.choice([0.0, 0.05])),))
+        elif form < 3:
+            spec = Steps(buy=(_step(rng, 0.1, 0.4, rng.choice([0.0, -0.05])),))
+        elif form < 4:
+            spec = Load(int(rng.integers(100_000, 3_000_000)) * 1_000_000, 3.0 / KWH_J)
+        else:
+            most = 9_000_000_000_000
+            spec = Battery(
+                int(rng.integers(1, 9)) * most // 10, most, v_min_per_j=0.08 / KWH_J,
+                v_max_per_j=0.3 / KWH_J,
+            )  # fmt: skip
+        offers.append(Offer(f"p{i}", f"n{int(rng.integers(size))}", spec, id=f"o{i}"))
+    offers.append(Offer("utility", "n0", Utility(0.45 / KWH_J, 0.04 / KWH_J), id="utility"))
+    return Book.from_offers(offers, grid, interval=INTERVAL, network="dc"), grid
+
+
+def feeder(size: int, seed: int) -> tuple[Book, Grid]:
+    """A feeder of so many homes whose sun lifts voltages to their limits; lines lose energy."""
+    rng = np.random.default_rng(seed)
+    parent = [max(0, v - int(rng.integers(1, 5))) for v in range(1, size)]
+    count = size - 1
+    grid = Grid(
+        tuple(f"n{i}" for i in range(size)),
+        tuple(f"l{i}" for i in range(count)),
+        np.array(parent, np.int32),
+        np.arange(1, size, dtype=np.int32),
+        capacity_w=np.full(count, 2e5),
+        loss_ppb=np.zeros(count, np.int64),
+        resistance_ohm=rng.uniform(0.005, 0.02, count),
+        reactance_ohm=rng.uniform(0.002, 0.01, count),
+        voltage_v=np.full(count, 400.0),
+        min_voltage_pu=np.append(1.0, np.full(count, 0.95)),
+        max_voltage_pu=np.append(1.0, np.full(count, 1.05)),
+    )
+    offers = [Offer("utility", "n0", Utility(0.30 / KWH_J, 0.08 / KWH_J), id="utility")]
+    for v in range(1, size):
+        factor = float(rng.choice([1.0, 0.95]))
+        sun = rng.random() < 0.5
+        spec = (
+            Steps(sell=(_step(rng, 0.02, 0.06, 0.0),))
+            if sun
+            else Steps(buy=(_step(rng, 0.1, 0.4, -0.02),))
+        )
+        offers.append(Offer(f"p{v}", f"n{v}", spec, id=f"o{v}", power_factor=factor))
+    return Book.from_offers(offers, grid, interval=INTERVAL, network="lindistflow"), grid
+
+
+def bundles(size: int, seed: int) -> tuple[Book, Grid]:
+    """So many participants with bundles, blocks and groups at ten nodes, and sellers of steps."""
+    rng = np.random.default_rng(seed)
+    nodes = 10
+    grid = Grid(
+        tuple(f"n{i}" for i in range(nodes)),
+        tuple(f"l{i}" for i in range(nodes - 1)),
+        np.array([max(0, v - int(rng.integers(1, 3))) for v in range(1, nodes)], np.int32),
+        np.arange(1, nodes, dtype=np.int32),
+        capacity_w=rng.uniform(1e4, 4e4, nodes - 1),
+        loss_ppb=np.full(nodes - 1, 10_000_000, np.int64),
+    )
+    offers = []
+    for i in range(size):
+        who, form = f"p{i}", int(rng.integers(4))
+        at = rng.choice(nodes, 2, replace=False).tolist()
+        each = int(rng.integers(500, 4_000)) * 1_000_000_000
+        worth = float(rng.uniform(0.1, 0.4)) / KWH_J
+        if form == 0:
+            legs = tuple(Leg(f"n{v}", each) for v in at)
+            offers.append(Offer(who, "", Bundle(legs, 2 * each * 1e-6 * worth), id=f"o{i}"))
+        elif form == 1:
+            block = Steps(buy=(Step(each, worth, worth),))
+            offers.append(Offer(who, f"n{at[0]}", block, id=f"o{i}", all_or_nothing=True))
+        elif form == 2:
+            for j, v in enumerate(at):
+                block = Steps(buy=(Step(each * (j + 1), worth, worth),))
+                more = {"all_or_nothing": True, "group": "g"}
+                offers.append(Offer(who, f"n{v}", block, id=f"o{i}.{j}", **more))
+        else:
+            sells = Steps(sell=(Step(2 * each, worth / 3, worth / 2),))
+            offers.append(Offer(who, f"n{at[0]}", sells, id=f"o{i}"))
+    return Book.from_offers(offers, grid, interval=INTERVAL, network="transport"), grid
+
+
+MAKERS = {"meshed": meshed, "feeder": feeder, "bundles": bundles}
+SIZES = {"meshed": (30, 60, 120), "feeder": (30, 60, 100), "bundles": (20, 40)}
+
+
+def measure(book: Book, grid: Grid, cold: int) -> str:
+    """One line: times of the optimum, of all payments, and of one more solution each."""
+    start = time.process_time()
+    found = best(book, grid)
+    solve_s = time.process_time() - start
+    if isinstance(found, NotSolved):
+        raise ValueError(found.reason)
+    parties = parties_of(book, grid)
+    every = np.arange(parties.count)
+    pivots_of(book, grid, found, parties, every[:1])  # compiles
+    start = time.process_time()
+    pays = pivots_of(book, grid, found, parties, every)
+    ours_s = time.process_time() - start
+    if isinstance(pays, NotSolved):
+        raise ValueError(pays.reason)
+    busy = np.flatnonzero(~parties.silent(book, found, found.taken))
+    some = busy[:: max(1, busy.size // cold)] if cold else busy[:0]
+    whole = optimal(book, grid, found)
+    start, worst = time.process_time(), 0.0
+    for i in some.tolist():
+        rest = worth_of(*without(book, grid, parties.name(i)), b"")
+        assert isinstance(rest, Optimal)
+        own = whole.terms(parties.offer == i, parties.link == i)
+        money = _total(rest) - _total(whole) + float(np.sum(own))
+        worst = max(worst, abs(money - float(pays.money[i])))
+    cold_s = (time.process_time() - start) * busy.size / max(some.size, 1)
+    size = float(np.abs(whole.offers).sum())
+    return (
+        f"{busy.size} of {parties.count} trade; optimum {solve_s:.3f} s, all payments "
+        f"{ours_s:.3f} s, cold {cold_s:.2f} s, ratio {cold_s / max(ours_s, 1e-9):.1f}; differ by "
+        f"{worst:.1e} of {size:.2g}"
+    )
+
+
+def _total(one: Optimal) -> float:
+    return float(np.sum(one.terms())) + one.operator + one.slack
+
+
+def main() -> None:
+    """See the module."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("kind", nargs="?", choices=list(MAKERS))
+    parser.add_argument("size", nargs="?", type=int)
+    parser.add_argument("--cold", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=5)
+    given = parser.parse_args()
+    for kind in [given.kind] if given.kind else list(MAKERS):
+        for size in [given.size] if given.size else SIZES[kind]:
+            line = measure(*MAKERS[kind](size, given.seed), given.cold)
+            print(f"{kind} {size}: {line}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
