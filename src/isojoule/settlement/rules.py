@@ -17,6 +17,7 @@ from isojoule.core.transfer import Account, check_account
 from isojoule.settlement.certificates.asked import CertificateRules
 from isojoule.settlement.collateral.asked import BondRules
 from isojoule.settlement.day_ahead.rules import DayAhead
+from isojoule.settlement.payments.rules import Payment
 
 Base = Literal["bought", "sold", "local", "imported", "exported", "days", "bill"]
 BASES: tuple[Base, ...] = get_args(Base)
@@ -152,6 +153,8 @@ class Rules:
         The market of contracts about tomorrow's energy; None: there is none.
     collateral
         Bonds behind what is cleared; None: there are none.
+    payment
+        How bills are paid; None: no bills are made (O15).
     """
 
     imbalance: Imbalance = field(default_factory=Imbalance)
@@ -164,6 +167,7 @@ class Rules:
     certificates: CertificateRules | None = None
     day_ahead: DayAhead | None = None
     collateral: BondRules | None = None
+    payment: Payment | None = None
 
     def __post_init__(self) -> None:
         names = [fee.name for fee in self.fees]

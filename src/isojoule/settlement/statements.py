@@ -7,12 +7,14 @@ The rules:
 
 - A statement is read from transfers alone. Its lines sum to what the account changed by, to the
   nano-unit and to the microjoule; the statements of all accounts sum to 0.
+- What only says how a bill is paid is no cost and no line: where bills are made, the lines sum to
+  what account, claims, obligations, mutual credit and cash of a party together changed by (O23).
 - Money paid and energy received are positive, as everywhere.
 - Transfers are told apart by what they are for (their code), by the other account, and by whether
   energy came in, went out, or did not move. An exchange is an energy transfer linked to the money
   transfer after it. Only what is posted counts.
 - A transfer belongs to the period in which `for_s` lies, the start of what it settles; a dividend
-  to the period that ends then.
+  to the period that ends then. Interest belongs to the period of its bill.
 """
 
 from __future__ import annotations
@@ -29,11 +31,13 @@ from isojoule.settlement.collateral.folded import Code as FundCode
 from isojoule.settlement.collateral.nouns import Code as BondCode
 from isojoule.settlement.commitments.nouns import Code as CommitmentCode
 from isojoule.settlement.day_ahead.nouns import Code as DayAheadCode
+from isojoule.settlement.payments.posting import NO_COST
+from isojoule.settlement.payments.posting import Code as Pay
 from isojoule.settlement.settle import Code
 
 CODES: dict[int, IntEnum] = {
     int(code): code
-    for kind in (Code, BondCode, CommitmentCode, DayAheadCode, FundCode)
+    for kind in (Code, BondCode, CommitmentCode, DayAheadCode, FundCode, Pay)
     for code in kind
 }
 """What transfers are for, by the number in their `code`."""
@@ -150,6 +154,7 @@ NAMES: dict[IntEnum, tuple[str, str, str]] = {
     CommitmentCode.DIFFERENCE: ("Day-ahead contracts: differences received",) * 3,
     FundCode.REPAID: ("Paid back to the guarantee fund",) * 3,
     DayAheadCode.REST: ("Day-ahead contracts: differences beyond margins",) * 3,
+    Pay.INTEREST: ("Interest on bills paid late",) * 3,
 }
 """What lines are called: with energy received, given, and without."""
 
@@ -224,7 +229,7 @@ def statements_of(
     drafts: dict[tuple[str, str], _Draft] = {}
     exchange: Transfer | None = None
     for t in transfers:
-        if t.kind not in _EFFECTIVE or t.debit not in names:
+        if t.kind not in _EFFECTIVE or t.debit not in names or t.code in NO_COST:
             exchange = None
             continue
         is_energy = t.debit in units
@@ -248,7 +253,7 @@ def statements_of(
             way = Way.NONE
             if swapped and before is not None:
                 way = Way.RECEIVED if names[before.credit] == mine else Way.GIVEN
-            draft.add(t.code, way, other, -sign * t.amount, 0)
+            draft.add(t.code, way, _told(t.code, other, sign), -sign * t.amount, 0)
     return {
         key: Statement(key[0], currency, draft.span, draft.lines(), draft.transfers)
         for key, draft in drafts.items()
@@ -279,6 +284,16 @@ class _Draft(NamedTuple):
             )
             for (code, way, other), (money, energy, _) in sorted(self.sums.items())
         )  # fmt: skip
+
+
+def _told(code: int, other: str, sign: int) -> str:
+    """Who is told as the other side. Of interest all are one: who paid late is not told to others.
+
+    `sign` is below 0 for who pays.
+    """
+    if code != Pay.INTEREST:
+        return other
+    return "late payers" if sign > 0 else "creditors"
 
 
 def _span_of(t: Transfer, spans: Sequence[Span]) -> Span | None:

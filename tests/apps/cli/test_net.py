@@ -88,3 +88,43 @@ def test_the_page_draws_the_largest_circles_alone() -> None:
 def test_the_page_of_nothing() -> None:
     o = Obligations.of([])
     assert "nothing can be set off" in obligations_page(o, clear(o))
+
+
+def test_notices_go_into_a_ledger_once(tmp_path: Path, tables: tuple[str, str]) -> None:
+    """O11, O12: obligations arise and are set off in one chain; asked again, nothing is written."""
+    from isojoule.apps.ledger import read_ledger, verify_ledger
+
+    url, options = str(tmp_path / "net.db"), ["--currency", "EUR", "--batch", "june"]
+    options = ["net", tables[0], "--liquidity", tables[1], *options, "--ledger", url]
+    assert "in the ledger: 6 transfers of 'june'\n" in run(*options)
+    before = verify_ledger(url)
+    assert "which were there already" in run(*options)
+    assert verify_ledger(url).root == before.root
+    with read_ledger(url) as ledger:
+        net = {account.name: balance.net for account, balance in ledger.accounts()}
+        assert [t.linked for t in ledger.transfers()] == [True] * 5 + [False]
+    assert net == {
+        name: eur * 10**9
+        for name, eur in {
+            "obligation/A/B": -60, "claims/B": 60, "obligation/B/C": -60, "claims/C": 60,
+            "cash/A": -40, "clearing/cash": 0, "cash/C": 40,
+        }.items()
+    }  # fmt: skip
+    # others under the same name are refused, all of them
+    Path(tables[0]).write_text(CHAIN.replace("100", "50"), encoding="utf-8")
+    error = json.loads(run(*options, "--json", code=2))["error"]
+    assert "no transfer was written" in error["message"] and "--batch" in error["remedy"]
+    assert verify_ledger(url).transfers == 6
+
+
+@pytest.mark.parametrize(
+    ("options", "place"),
+    [
+        (["--ledger", "x.db", "--currency", "EUR"], "--batch"),
+        (["--ledger", "x.db", "--batch", "june"], "--currency"),
+        (["--batch", "june"], "--batch"),
+    ],
+)
+def test_what_a_ledger_needs(options: list[str], place: str, tables: tuple[str, str]) -> None:
+    error = json.loads(run("net", tables[0], *options, "--json", code=2))["error"]
+    assert error["place"] == place and error["remedy"]

@@ -20,6 +20,7 @@ from isojoule.apps.files.settlement_rules import (
 from isojoule.apps.files.times import zone
 from isojoule.core.errors import InputError
 from isojoule.core.pause import Pause
+from isojoule.settlement.payments.rules import Credit, Late, Payment
 from isojoule.settlement.rules import Fee, Imbalance, Rules
 from isojoule.settlement.shares import RULES
 
@@ -40,13 +41,25 @@ netting: interval
 pauses:
   - {from: 2016-07-12T00:00, to: 2016-07-13T00:00, reason: meters are replaced}
   - {from: 2016-07-14T00:00, to: 2016-07-14T12:00}
+payment:
+  every: month
+  matched: day
+  due: 10 d
+  late:
+    - {share: 25 %, by: 30 d}
+    - {members: [ada, bo], by: 6 h}
+  interest: 4 %
+  clear: true
+  credit:
+    - {limit: 50 EUR, accepts: 80 EUR}
+    - {limit: 0, members: [cy]}
 """
 
 
 def read(folder: Path, text: str) -> Rules:
     file = folder / RULES_NAME
     file.write_text(text)
-    return read_rules(file, currency="EUR", tz=BERLIN)
+    return read_rules(file, currency="EUR", tz=BERLIN, members=("ada", "bo", "cy"))
 
 
 def test_every_key_is_read(tmp_path: Path) -> None:
@@ -67,6 +80,14 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         pauses=(
             Pause(noon - 2 * 86400, noon - 86400, "meters are replaced"),
             Pause(noon, noon + 43200),
+        ),
+        payment=Payment(
+            every="month",
+            matched="day",
+            due_s=864000,
+            late=(Late(2592000, share=0.25), Late(21600, ("ada", "bo"))),
+            interest_ppb=40_000_000,
+            credit=(Credit(50 * 10**9, 80 * 10**9), Credit(0, 0, ("cy",))),
         ),
     )
     assert read_rules(tmp_path, currency="EUR", tz=BERLIN).permutations == 200  # by its folder
@@ -198,6 +219,30 @@ CASES: dict[str, tuple[str, str, int, str, str]] = {
         "from: 2016-07-12T00:00", "from: 2016-03-27T02:30", 13, "does not exist in Europe/Berlin",
         "skipped",
     ),
+    "bills every": ("every: month", "every: year", 16, "every: input should be", "period, month"),
+    "due without a unit": ("due: 10 d", "due: 10", 18, "10 has no unit", "14 d"),
+    "due in money": ("due: 10 d", "due: 10 EUR", 18, "EUR", "15 min"),
+    "due before": ("due: 10 d", "due: -1 d", 18, "due after", "0 s to 100 years"),
+    "late and nobody": (
+        "share: 25 %, by: 30 d", "by: 30 d", 20, "names nobody", "either share",
+    ),
+    "late and both": (
+        "members: [ada, bo]", "share: 1 %, members: [ada]", 21, "both members and a share",
+        "either",
+    ),
+    "late twice": ("[ada, bo]", "[ada, ada]", 21, "'ada' is named twice", "once"),
+    "a stranger": ("[ada, bo]", "[ada, eve]", 21, "there is no member 'eve'", "ada, bo, cy"),
+    "a share above all": ("share: 25 %", "share: 125 %", 20, "a share of 125%", "0 % to 100 %"),
+    "not late by anything": ("by: 6 h", "", 21, "the key 'by' is missing", "how long after"),
+    "interest": ("interest: 4 %", "interest: 400 %", 22, "interest of 400% a year", "100 %"),
+    "credit without clearing": ("clear: true", "clear: false", 24, "nothing is cleared", "clear"),
+    "credit in another currency": ("limit: 50 EUR", "limit: 50 CHF", 25, "CHF", "convert"),
+    "credit of all twice": (
+        ", members: [cy]", "", 26, "a second entry for all others", "name the members",
+    ),
+    "credit of nobody": ("members: [cy]", "members: []", 26, "names nobody", "leave the key out"),
+    "negative credit": ("limit: 50 EUR", "limit: -1 EUR", 25, "limit is below 0", "from 0"),
+    "unknown key of payment": ("matched: day", "matches: day", 17, "'matches'", "'matched'"),
     "version": ("isojoule: 1", "isojoule: 2", 1, "isojoule: ", "isojoule: 1"),
 }  # fmt: skip
 
@@ -218,6 +263,7 @@ def test_the_schema_takes_what_is_read_and_refuses_what_is_not(tmp_path: Path) -
     checker = jsonschema.Draft202012Validator(rules_schema())
     strings = json.loads(json.dumps(yaml.load(FULL, yaml.BaseLoader)))  # keys and values as text
     strings["isojoule"], strings["surplus"]["permutations"] = 1, 200
+    strings["payment"]["clear"] = True
     checker.validate(strings)
     checker.validate({"isojoule": 1, "currency": "EUR", "surplus": "equal"})
     for bad in ({"losses": "nobody"}, {"fee": []}, {"surplus": "fair"}, {"fees": [{"name": "x"}]}):
@@ -231,10 +277,12 @@ def test_a_new_scenario_has_rules_that_are_read(tmp_path: Path) -> None:
     assert [fee.name for fee in rules.fees] == ["network fee", "membership", "VAT"]
     # what is commented out is a form that works, too
     text = (folder / RULES_NAME).read_text()
-    extra = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("# pauses")]
+    extra = [line.removeprefix("# ") for line in text.splitlines()[1:] if line.startswith("# ")]
     assert extra
     (folder / RULES_NAME).write_text(text + "\n".join(extra) + "\n")
-    assert len(read_rules(folder, currency="EUR", tz=BERLIN).pauses) == 1
+    again = read_rules(folder, currency="EUR", tz=BERLIN, members=scenario.participants)
+    assert len(again.pauses) == 1
+    assert again.payment is not None and again.payment.way == "credit"
 
 
 def test_the_rules_of_the_page_are_read(tmp_path: Path) -> None:

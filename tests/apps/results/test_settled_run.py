@@ -223,3 +223,5 @@ def test_the_example_rules_can_be_read() -> None:
     rules = read_rules(file, currency="EUR", tz=zone("Europe/Berlin"))
     assert [fee.name for fee in rules.fees] == ["network fee", "electricity tax", "membership"]
     assert rules.surplus == "shapley-sampled"
+    late = read_rules(file.with_name("late.yaml"), currency="EUR", tz=zone("Europe/Berlin"))
+    assert late.payment is not None and late.payment.way == "credit"

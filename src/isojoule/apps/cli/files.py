@@ -86,7 +86,9 @@ def check_path(path: Path) -> dict[str, Any]:
 
         rules = None
         if (folder / RULES_NAME).is_file():
-            rules = read_rules(folder, currency=s.currency, tz=zone(s.timezone))
+            rules = read_rules(
+                folder, currency=s.currency, tz=zone(s.timezone), members=s.participants
+            )
         return {
             "kind": "scenario",
             "holds": {

@@ -39,6 +39,19 @@ def net(
             metavar="FILE", help="Write a page (HTML) that shows who was in which circle."
         ),
     ] = None,
+    ledger: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Write obligations and set-offs into this ledger, all of them or none.",
+        ),
+    ] = None,
+    batch: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="With --ledger: names this clearing; it is written once."
+        ),
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Clear obligations multilaterally: the most that can be set off, with the least cash."""
@@ -47,6 +60,7 @@ def net(
     from isojoule.settlement.obligations import clear
 
     check_currency(currency)
+    check_batch(ledger, batch, currency)
     obligations = read_obligations(file)
     cash = None if liquidity is None else read_liquidity(liquidity, obligations)
     netted = clear(obligations, cash)
@@ -60,6 +74,7 @@ def net(
         from isojoule.apps.report.obligations import obligations_page
 
         write_whole(page, obligations_page(obligations, netted, currency, title=file.name))
+    wrote = None if ledger is None else _write(ledger, batch, obligations, netted, currency)
     if as_json and document is not None:
         print(netting_text(document), end="")
         return
@@ -69,6 +84,8 @@ def net(
     for path in (out, page):
         if path is not None:
             print(f"written: {path}")
+    if wrote is not None:
+        print(f"in the ledger: {wrote}")
 
 
 def check_currency(currency: str) -> None:
@@ -86,6 +103,53 @@ def check_currency(currency: str) -> None:
         raise InputError(
             f"{currency!r} is no currency", place="--currency", remedy="give a code such as EUR"
         )
+
+
+def check_batch(ledger: str | None, batch: str, currency: str) -> None:
+    """Refuse a ledger without a name and a currency for what is written, and a name without one.
+
+    Raises
+    ------
+    InputError
+        Says what is missing.
+    """
+    from isojoule.core.errors import InputError
+
+    if ledger is None:
+        if batch:
+            raise InputError("names nothing", place="--batch", remedy="give --ledger, too")
+        return
+    for option, given, example in (("--batch", batch, "june"), ("--currency", currency, "EUR")):
+        if not given:
+            raise InputError(
+                "a ledger needs it", place=option, remedy=f"add it, as {option} {example}"
+            )
+
+
+def _write(url: str, batch: str, obligations: Obligations, netted: Netted, currency: str) -> str:
+    """Obligations and notices as one chain of a ledger; says how many transfers it has of them."""
+    import time
+
+    from isojoule.apps.ledger import open_ledger
+    from isojoule.core.errors import InputError
+    from isojoule.settlement.netting.posting import arising, notices, post, together
+
+    given = together(
+        arising(obligations, currency, batch=batch),
+        notices(obligations, netted, currency, batch=batch),
+    )
+    with open_ledger(url) as kept:
+        before = kept.head.size
+        refused = post(kept, given, time.time_ns())
+        written = kept.head.size - before
+    if refused is not None:
+        raise InputError(
+            f"refused, and no transfer was written: {refused.reason}",
+            place=url,
+            remedy="use another --batch if these are other obligations",
+        )
+    count = f"{given.records.size} transfers of {batch!r}"
+    return count if written else f"{count}, which were there already"
 
 
 def _show(obligations: Obligations, netted: Netted, found: Rings, currency: str) -> None:

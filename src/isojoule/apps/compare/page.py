@@ -17,8 +17,8 @@ from isojoule.apps.compare.page_tables import (
     who_pays,
 )
 from isojoule.apps.compare.page_words import defined
-from isojoule.apps.report.build import asset as report_asset
 from isojoule.apps.report.build import script_json
+from isojoule.apps.report.markup import asset as report_asset
 from isojoule.apps.report.words import number, text
 
 NAME = "compare.html"

@@ -131,6 +131,11 @@ fees:                                   # in the order of the bill; on: what the
 # - {name: VAT, on: bill, rate: 19 %, to: state}   # if the prices in prices.csv are without it
 surplus: equal                          # how what is left is shared; or keep, shapley, ...
 netting: day                            # one transfer adds up a day; or interval
+# payment:                              # bills, who pays late, what is cleared without cash
+#   every: day                          # or week, month, period
+#   due: 7 d
+#   late: [{share: 30 %, by: 30 d}]     # drawn; or members: [ada]
+#   credit: [{limit: 5 EUR}]            # mutual credit of each member
 # pauses: [{from: 2026-06-21T12:00, to: 2026-06-21T13:00, reason: meters are replaced}]
 # certificates: {expires_after: 730 d}  # whose sun was it, and when: docs/certificates.md
 # day_ahead: {move: 0.05 EUR/kWh}       # contracts about tomorrow, with margins behind them

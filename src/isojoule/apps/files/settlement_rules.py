@@ -5,6 +5,7 @@ The format is described in docs/settlement.md. Spec: docs/spec/settlement.md, Y1
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -23,6 +24,9 @@ from isojoule.apps.files.day_ahead_rules import (
     bonds_of,
     day_ahead_of,
 )
+from isojoule.apps.files.payment_rules import INNER as INNER_PAYMENT
+from isojoule.apps.files.payment_rules import REMEDIES as PAYMENT_REMEDIES
+from isojoule.apps.files.payment_rules import PaymentDoc, payment_of
 from isojoule.apps.files.places import located
 from isojoule.apps.files.quantities import parse_quantity
 from isojoule.apps.files.strict_doc import Quantity, Strict, doc_schema, read_doc
@@ -155,6 +159,10 @@ class RulesDoc(Strict):
         default=None,
         description="bonds behind what is cleared; `{}` takes all as it stands; absent: none",
     )
+    payment: PaymentDoc | None = Field(
+        default=None,
+        description="how bills are paid, late ones and mutual credit; absent: no bills are made",
+    )
 
 
 INNER = {
@@ -167,6 +175,7 @@ INNER = {
     "day_ahead": DayAheadDoc,
     "collateral": BondsDoc,
     "claims": ClaimDoc,
+    **INNER_PAYMENT,
 }
 """Keys that hold mappings of their own."""
 
@@ -176,7 +185,9 @@ def rules_schema() -> dict[str, Any]:
     return doc_schema(RulesDoc)
 
 
-def read_rules(path: Path, *, currency: str, tz: ZoneInfo) -> Rules:
+def read_rules(
+    path: Path, *, currency: str, tz: ZoneInfo, members: Sequence[str] | None = None
+) -> Rules:
     """Read and check the rules of settlement.
 
     Parameters
@@ -185,6 +196,8 @@ def read_rules(path: Path, *, currency: str, tz: ZoneInfo) -> Rules:
         The file, or the folder in which it is called `settlement.yaml`.
     currency, tz
         Those of the scenario: of all money, and of times without an offset.
+    members
+        Those of the scenario, which rules may name; None: names are not checked.
 
     Raises
     ------
@@ -210,6 +223,9 @@ def read_rules(path: Path, *, currency: str, tz: ZoneInfo) -> Rules:
             place=lines.place("surplus", "permutations"),
             remedy="remove it, or use shapley-sampled",
         )
+    payment = None
+    if doc.payment is not None:
+        payment = payment_of(doc.payment, lines, currency, members)
     places = {f"fees[{at}]": lines.place("fees", at, "name") for at in range(len(fees))}
     places |= {f"pauses[{at}]": lines.place("pauses", at, "from") for at in range(len(pauses))}
     with located(places.get):
@@ -224,6 +240,7 @@ def read_rules(path: Path, *, currency: str, tz: ZoneInfo) -> Rules:
             certificates=certificate_rules(doc.certificates, lines, tz),
             day_ahead=day_ahead,
             collateral=bonds,
+            payment=payment,
         )
 
 
@@ -247,6 +264,7 @@ _REMEDIES = {
     "collateral": "write it as {fine: 0.02 EUR/kWh}, or {}",
     "hour": "give an hour from 0 to 23",
     "least_days": "give 1 to 366 days",
+    **PAYMENT_REMEDIES,
 }
 _KEYS = {"short_factor": "short_factor", "long_factor": "long_factor",
          "short": "short_per_j", "long": "long_per_j"}  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib.resources import files
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -14,11 +13,13 @@ from isojoule.apps.report import (
     day_ahead,
     machines,
     offgrid,
+    payments,
     saving,
     sections,
     settled,
     stuck,
 )
+from isojoule.apps.report.markup import asset
 from isojoule.apps.report.payload import payload
 from isojoule.apps.report.people import people
 from isojoule.apps.report.powerflow import network
@@ -60,6 +61,7 @@ def page(run: RunFiles) -> str:
         settled=settled.section(run),
         certificates=certificates.section(run),
         promised=day_ahead.section(run) + bonds.section(run),
+        payments=payments.section(run),
         people=people(run),
         network=network(run),
         reproduce=sections.reproduce(run),
@@ -86,8 +88,3 @@ def script_json(value: Any) -> str:
     for mark in "<>&\u2028\u2029":
         body = body.replace(mark, f"\\u{ord(mark):04x}")
     return body
-
-
-def asset(name: str) -> str:
-    """A file of the page."""
-    return (files(__package__) / "assets" / name).read_text(encoding="utf-8")

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
+
 from isojoule.apps.report.words import nothing
+
+
+def asset(name: str) -> str:
+    """A file of the page."""
+    return (files(__package__) / "assets" / name).read_text(encoding="utf-8")
 
 
 def table(heads: list[str], rows: list[list[str]], *, attributes: str = "") -> str:

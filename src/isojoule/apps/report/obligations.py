@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from isojoule.apps.report.build import asset
+from isojoule.apps.report.markup import asset
 from isojoule.apps.report.svg import at, bar, dot, picture, stroke, words
 from isojoule.apps.report.words import SPACE, count, number, percent, text
 from isojoule.core.units import NANO_PER_UNIT, money_text
@@ -122,7 +122,7 @@ def _circles(found: Rings, currency: str) -> str:
     told = "The one circle" if shown == 1 else f"All {shown} circles"
     if found.rest_nano:
         told = f"The {shown} largest circles; all others clear {_money(found.rest_nano, currency)}"
-    figures = "".join(_figure(ring, currency) for ring in found.largest)
+    figures = "".join(ring_figure(ring, currency) for ring in found.largest)
     cash = (
         " Where a dotted arrow closes it, cash goes from the first party to the last."
         if any(ring.paid for ring in found.largest)
@@ -136,8 +136,16 @@ def _circles(found: Rings, currency: str) -> str:
     )
 
 
-def _figure(ring: Ring, currency: str) -> str:
-    """A circle: parties around it, arrows between them, the amount in the middle."""
+def ring_figure(ring: Ring, currency: str, *, note: str = "", cash_word: str = "in cash") -> str:
+    """A circle: parties around it, arrows between them, the amount in the middle.
+
+    Parameters
+    ----------
+    note
+        Stands before the caption.
+    cash_word
+        What closes a chain that is no circle.
+    """
     size, middle, radius = 300.0, 150.0, 92.0
     many = len(ring.parties)
     numbered = many > NAMED
@@ -154,7 +162,9 @@ def _figure(ring: Ring, currency: str) -> str:
         last = i == many - 1
         dotted = ring.paid and last
         one, other = (spots[0], spots[-1]) if dotted else (spots[i], spots[(i + 1) % many])
-        body += _arrow(one, other, "sun" if dotted else "good", "3 3" if dotted else "", many)
+        # between two, the two ways bend apart
+        bend = 0.0 if many > 2 else -0.6 if dotted else 0.6
+        body += _arrow(one, other, "sun" if dotted else "good", "3 3" if dotted else "", bend)
     for i, (x, y) in enumerate(spots):
         name = ring.parties[i]
         label = str(i + 1) if numbered else _short(name)
@@ -165,7 +175,7 @@ def _figure(ring: Ring, currency: str) -> str:
         far = (radius + 10) / radius
         # long names beside the circle run out of the picture: they stand above or below their dot
         if anchor != "middle" and len(label) > 5:
-            anchor, drop = "middle", drop + (14 if y > middle else -8)
+            anchor, drop = "middle", drop + (14 if y > middle + 1 else -14)
         body += f"<g><title>{text(name)}</title>{dot(x, y, 5, 'grid')}"
         body += words(
             middle + (x - middle) * far, middle + (y - middle) * far + drop, label, anchor=anchor
@@ -178,21 +188,21 @@ def _figure(ring: Ring, currency: str) -> str:
         names = [*names[: LISTED - 1], f"... {many - LISTED} more ...", names[-1]]
     names += [] if ring.paid else [names[0]]
     way = " → ".join(names)
-    cash = f"; {_plain(ring.amount_nano, currency)} in cash" if ring.paid else ""
-    caption = f"{_plain(ring.cleared_nano, currency)} cleared{cash}: {way}"
+    cash = f"; {_plain(ring.amount_nano, currency)} {cash_word}" if ring.paid else ""
+    caption = f"{note}{_plain(ring.cleared_nano, currency)} cleared{cash}: {way}"
     drawn = picture(size, size, body, caption)
     return f"<figure>{drawn}<figcaption>{text(caption)}</figcaption></figure>"
 
 
 def _arrow(
-    one: tuple[float, float], other: tuple[float, float], colour: str, dash: str, many: int
+    one: tuple[float, float], other: tuple[float, float], colour: str, dash: str, bent: float
 ) -> str:
-    """A line with a head, bent where two parties owe each other."""
+    """A line with a head, bent by a share of its length."""
     (x1, y1), (x2, y2) = one, other
     length = math.hypot(x2 - x1, y2 - y1) or 1.0
     ux, uy = (x2 - x1) / length, (y2 - y1) / length
     gap = min(8.0, length / 4)
-    bend = 0.6 * length if many == 2 else 0.0
+    bend = bent * length
     cx, cy = (x1 + x2) / 2 - uy * bend, (y1 + y2) / 2 + ux * bend
     ax, ay = x1 + ux * gap, y1 + uy * gap
     bx, by = x2 - ux * gap, y2 - uy * gap

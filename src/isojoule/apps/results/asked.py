@@ -55,7 +55,12 @@ def read_asked(folder: Path, arguments: Mapping[str, Any], rules: Path | None = 
         from isojoule.apps.files.settlement_rules import read_rules
         from isojoule.apps.files.times import zone
 
-        found = read_rules(file, currency=scenario.currency, tz=zone(scenario.timezone))
+        found = read_rules(
+            file,
+            currency=scenario.currency,
+            tz=zone(scenario.timezone),
+            members=scenario.participants,
+        )
     return as_settled(as_asked(scenario, arguments), found)
 
 

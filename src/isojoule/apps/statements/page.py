@@ -14,6 +14,7 @@ import numpy as np
 from isojoule.apps.report.words import A_CENT, energy, money, number, price, text
 from isojoule.apps.statements.agreed import agreed
 from isojoule.apps.statements.bonds import bonds
+from isojoule.apps.statements.payment_section import payment_section
 from isojoule.apps.statements.price_section import price_section
 from isojoule.apps.statements.score_section import score_section
 from isojoule.apps.statements.sheet import Sheet, asset, exact, kwh, table
@@ -57,6 +58,7 @@ def page(sheet: Sheet) -> str:
         head=_head(sheet),
         bill=_bill(sheet),
         promised=agreed(sheet) + bonds(sheet),
+        payment=payment_section(sheet),
         price=price_section(sheet),
         score=score_section(sheet),
         alone=_alone(sheet),

@@ -9,6 +9,7 @@ from isojoule.apps.report.words import SPACE, number
 from isojoule.apps.statements.facts import PeriodFacts
 from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, UJ_PER_J
 from isojoule.settlement.ledger.port import Head
+from isojoule.settlement.payments.state import BillState
 from isojoule.settlement.statements import Statement
 
 
@@ -28,6 +29,8 @@ class Sheet:
         Of the ledger, if it is to be named.
     sheets
         Names of the CSV files beside the page.
+    bills
+        How far its bills of the period are paid; none where no bills are made.
     """
 
     facts: PeriodFacts
@@ -36,6 +39,7 @@ class Sheet:
     why: str = ""
     head: Head | None = None
     sheets: tuple[str, ...] = ()
+    bills: tuple[BillState, ...] = ()
 
     @property
     def currency(self) -> str:
@@ -63,7 +67,8 @@ class Sheet:
 def table(heads: list[str], rows: list[str]) -> str:
     """A table; its first column heads the rows."""
     head = "".join(
-        f'<th scope="col"{" class=word" if h == "With whom" else ""}>{h}</th>' for h in heads
+        f'<th scope="col"{" class=word" if h in ("With whom", "On") else ""}>{h}</th>'
+        for h in heads
     )
     return (
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'

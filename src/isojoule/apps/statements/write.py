@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from isojoule.apps.results.chapters.payments import posted_plan
 from isojoule.apps.results.settlement import SettledRun, settle_run
 from isojoule.apps.results.stretch import stretches
-from isojoule.apps.statements.facts import PeriodFacts, facts_of
+from isojoule.apps.statements.facts import facts_of
 from isojoule.apps.statements.page import page
 from isojoule.apps.statements.reasons import MarketFiles
 from isojoule.apps.statements.score_section import scores_by_period
@@ -18,7 +20,8 @@ from isojoule.apps.statements.sheet import Sheet
 from isojoule.apps.statements.sheets import bill_sheet, interval_sheet, score_sheet
 from isojoule.core.errors import InputError
 from isojoule.microworld.scenario import Scenario
-from isojoule.settlement.ledger.port import Head, ReadLedger
+from isojoule.settlement.ledger.port import ReadLedger
+from isojoule.settlement.payments.state import BillState, states_of
 from isojoule.settlement.settle import member
 from isojoule.settlement.statements import Span, Statement, statements_of
 
@@ -121,6 +124,7 @@ def write_statements(
     named = _chosen("period", periods, [p.name for p in scenario.periods])
     kept = ledger if ledger is not None else settled.ledger
     head, found = kept.head, read_statements(kept, scenario, whose)
+    bills = bills_of(settled, whose)
     stems = file_stems(scenario.participants)
     tell = progress or (lambda stage, done, total: None)
     out_folder.mkdir(parents=True, exist_ok=True)
@@ -136,9 +140,11 @@ def write_statements(
             statement = found.get((member(name), period.name)) or Statement(
                 member(name), scenario.currency, facts.span, (), 0
             )
-            written.append(
-                _write(facts, statement, name, out_folder, stems[name], why.get(name, ""), head)
-            )
+            sheet = Sheet(
+                facts, facts.member(name), statement, why.get(name, ""), head,
+                bills=bills.get((member(name), period.name), ()),
+            )  # fmt: skip
+            written.append(_write(sheet, name, out_folder, stems[name]))
             tell("writing statements", len(written), len(whose) * len(named))
     return written
 
@@ -154,6 +160,16 @@ def read_statements(
         [Span(p.name, p.start_s, p.end_s) for p in scenario.periods],
         parties=[member(name) for name in members],
     )
+
+
+def bills_of(
+    settled: SettledRun, members: Iterable[str]
+) -> dict[tuple[str, str], tuple[BillState, ...]]:
+    """How far the bills of some members are paid, by account and period."""
+    plan = posted_plan(settled.settling, settled.told)
+    if plan is None:
+        return {}
+    return {key: tuple(b) for key, b in states_of(plan, map(member, members)).items()}
 
 
 def file_stems(names: Iterable[str]) -> dict[str, str]:
@@ -177,16 +193,14 @@ def file_stems(names: Iterable[str]) -> dict[str, str]:
     }
 
 
-def _write(
-    facts: PeriodFacts, statement: Statement, name: str, out: Path, stem: str, why: str, head: Head
-) -> Written:
+def _write(sheet: Sheet, name: str, out: Path, stem: str) -> Written:
     """Write one statement."""
-    who = facts.member(name)
+    facts, who, statement = sheet.facts, sheet.who, sheet.statement
     first = f"{stem}-{file_stems([facts.span.name])[facts.span.name]}" if facts.span.name else stem
     main, intervals, bill, score = (
         out / f"{first}{end}" for end in (".html", ".csv", "-bill.csv", "-score.csv")
     )
-    sheet = Sheet(facts, who, statement, why, head, (bill.name, intervals.name))
+    sheet = replace(sheet, sheets=(bill.name, intervals.name))
     bodies = {main: page(sheet), intervals: interval_sheet(facts, who), bill: bill_sheet(statement)}
     if facts.scores is not None:
         bodies[score] = score_sheet(facts, who)

@@ -8,14 +8,15 @@ notice alone would shift it, from the creditor to the debtor; all of them togeth
 which is why they are one chain: all are written, or none. The ledger itself refuses to set off
 more than is open, by the limits of these accounts.
 
-Cash goes from `cash/<party>` over `clearing/cash`, which nothing stays in, in the same chain.
+Cash goes from `cash/<party>` over `clearing/cash`, which nothing stays in, in the same chain; just
+so mutual credit, from `credit/<party>` over `clearing/credit`.
 
 Spec: docs/spec/obligations.md, O10 to O12.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -23,11 +24,16 @@ import numpy as np
 
 from isojoule.core.transfer import Account, Limit, stable_id
 from isojoule.settlement.ledger.answers import Answer, Status
-from isojoule.settlement.ledger.columns import Records, blank, ids_column, numbered_ids
+from isojoule.settlement.ledger.columns import RECORD, Records, blank, ids_column, numbered_ids
 from isojoule.settlement.ledger.port import Ledger
 from isojoule.settlement.obligations import Ints, Netted, Obligations, digest
 
 CLEARING = "clearing/cash"
+CREDIT_CLEARING = "clearing/credit"
+ROOTS = ("obligation/", "claims/", "cash/", "credit/", "clearing/")
+"""How the names of the accounts begin that say what is owed and paid, not what for."""
+Purse = Callable[[str, str], Account]
+"""The account of a party's liquidity in a currency."""
 
 
 class Code(IntEnum):
@@ -61,8 +67,13 @@ def claims_account(party: str, currency: str) -> Account:
 
 
 def cash_account(party: str, currency: str) -> Account:
-    """A party's cash, or its mutual credit, which goes below zero."""
+    """A party's cash: below zero by what it has paid more than it got."""
     return Account(f"cash/{_part(party)}", currency)
+
+
+def credit_account(party: str, currency: str) -> Account:
+    """A party's mutual credit: below zero by what it owes its community."""
+    return Account(f"credit/{_part(party)}", currency)
 
 
 def arising(obligations: Obligations, currency: str, *, batch: str, for_s: int = 0) -> Notices:
@@ -86,7 +97,14 @@ def arising(obligations: Obligations, currency: str, *, batch: str, for_s: int =
 
 
 def notices(
-    obligations: Obligations, netted: Netted, currency: str, *, batch: str, for_s: int = 0
+    obligations: Obligations,
+    netted: Netted,
+    currency: str,
+    *,
+    batch: str,
+    for_s: int = 0,
+    purse: Purse = cash_account,
+    middle: str = CLEARING,
 ) -> Notices:
     """The set-offs and the cash of a clearing as one chain: all of it is written, or none.
 
@@ -96,16 +114,18 @@ def notices(
     ----------
     batch, for_s
         As for `arising`; a batch is cleared once.
+    purse, middle
+        Where liquidity comes from and goes to, and the account that it passes.
     """
     o, n = obligations, netted
     some = np.flatnonzero(n.set_off_nano)
     open_, claims = _accounts(o, some, currency)
     spends, takes = np.flatnonzero(n.spent_nano), np.flatnonzero(n.received_nano)
-    givers = [cash_account(o.parties[p], currency) for p in spends.tolist()]
-    getters = [cash_account(o.parties[p], currency) for p in takes.tolist()]
-    middle = Account(CLEARING, currency)
-    debit = [*claims, *givers, *([middle] * len(getters))]
-    credit = [*open_, *([middle] * len(givers)), *getters]
+    givers = [purse(o.parties[p], currency) for p in spends.tolist()]
+    getters = [purse(o.parties[p], currency) for p in takes.tolist()]
+    passed = Account(middle, currency)
+    debit = [*claims, *givers, *([passed] * len(getters))]
+    credit = [*open_, *([passed] * len(givers)), *getters]
     stem = stable_id("isojoule.set_offs.1", batch, currency)
     records = _rows(stem, np.arange(len(debit)), for_s)
     records["debit"], records["credit"] = _ids(debit), _ids(credit)
@@ -117,6 +137,14 @@ def notices(
     records["linked"] = 1
     records["linked"][-1:] = 0
     return Notices(_each(debit, credit), records)
+
+
+def together(*parts: Notices) -> Notices:
+    """Several lists of transfers as one chain: all of them are written, or none."""
+    records = np.concatenate([part.records for part in parts]).astype(RECORD)
+    records["linked"] = 1
+    records["linked"][-1:] = 0
+    return Notices(_each(*(part.accounts for part in parts)), records)
 
 
 def post(ledger: Ledger, given: Notices, now_ns: int) -> Answer | None:

@@ -36,6 +36,8 @@ class Settling:
         As settled, in the order of time.
     start_uj
         In the batteries of the market at the start of each period; (): see the summary.
+    told
+        What the chapters before tell, by name.
     """
 
     folder: Path
@@ -45,6 +47,7 @@ class Settling:
     seed: int
     periods: tuple[SettledPeriod, ...]
     start_uj: tuple[Ints, ...] = ()
+    told: Mapping[str, Told] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
