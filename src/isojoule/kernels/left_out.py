@@ -44,7 +44,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 BALANCED = 1e-9
-"""What a solution may lack, at its prices, as a share of what moves."""
+"""What a solution may lack, at its prices or not, as a share of what moves."""
 SPAN = 4.0
 """Bounds look so many times further than all that moves."""
 STEEP = 1e-6
@@ -81,6 +81,11 @@ class _Part(NamedTuple):
         Pieces, and which are whose.
     fixed
         What is drawn at each place whatever happens, J.
+    stamp, way, next_way, way_stamp
+        Scratch: which places are on a way of the participant, and those behind each that are on one
+        alone.
+    moved
+        What pieces moved here before, J, one number.
     """
 
     place: Ints
@@ -94,6 +99,7 @@ class _Part(NamedTuple):
     way: Ints
     next_way: Ints
     way_stamp: Ints
+    moved: Floats
 
 
 @kernel
@@ -124,7 +130,7 @@ def left_out(walk: Walk, s: Settled, known: Unmoved, may: Moving, asked: Asked, 
         np.empty(places, np.int64), np.empty(places, np.int64), np.empty(places + 1, np.int64),
         np.empty(places + 1, np.int64), np.empty(pieces, np.int64), np.zeros(places + 1, np.int64),
         np.empty(places), np.full(places, -1, np.int64), np.full(places, -1, np.int64),
-        np.full(places, -1, np.int64), np.full(places, -1, np.int64),
+        np.full(places, -1, np.int64), np.full(places, -1, np.int64), np.zeros(1),
     )  # fmt: skip
     count = asked.number.size
     money, size, unsure = np.full(count, math.nan), np.zeros(count), np.zeros(count)
@@ -156,7 +162,7 @@ def left_out(walk: Walk, s: Settled, known: Unmoved, may: Moving, asked: Asked, 
             continue
         money[q], size[q], unsure[q] = _difference(
             walk, s, known, part, left, number, table, links, x, flow, price
-        )
+        )  # nan, too, where a constant does not fit
     return money, size, unsure
 
 
@@ -182,12 +188,14 @@ def _gather(walk: Walk, s: Settled, known: Unmoved, may: Moving, asked: Asked, q
                 part.way[u] = p
             p = u
     count = pieces = 0
+    part.moved[0] = 0.0
     while top > 0:  # each place before all behind it
         top -= 1
         p = part.stack[top]
         part.place[count], part.above[count] = p, part.stack_above[top]
         fixed = may.rest[p]
         for i in range(s.first[p], s.first[p + 1]):
+            part.moved[0] += abs(s.x[i])
             if s.party[i] == number:
                 continue
             if may.piece[i]:
@@ -246,7 +254,8 @@ def _difference(walk: Walk, s: Settled, known: Unmoved, part: _Part, left: int, 
                 table: Floats, links: Floats, x: Floats, flow: Floats,
                 price: Floats) -> tuple[float, float, float]:  # fmt: skip
     """What others have more than before, its size, and how far it may be off."""
-    money = size = loose = stands = moved = 0.0
+    money = size = loose = stands = 0.0
+    moved = part.moved[0]
     lack = -part.fixed[:left]
     for n in range(left):
         moved += abs(part.fixed[n])
@@ -280,6 +289,9 @@ def _difference(walk: Walk, s: Settled, known: Unmoved, part: _Part, left: int, 
     off = 0.0
     for n in range(left):
         p = part.place[n]
+        # at a price of 0 it would weigh nothing
+        if abs(lack[n]) > BALANCED * moved or abs(known.lack[p]) > BALANCED * moved:
+            return math.nan, 0.0, 0.0
         now, before = price[n] * lack[n], s.price[p] * known.lack[p]
         money += now - before
         off += abs(now) + abs(before)
