@@ -3,8 +3,9 @@
 Theory of operation. Of an optimum most stays as it is when one participant goes: what does not
 move while prices change by some share of themselves is folded into constants
 (`isojoule.kernels.unmoved`). Left are the places where something moves, and the ways from the
-participant's places to the roots. On these the optimum is found anew (`isojoule.kernels.tree`; at
-one place `isojoule.kernels.one_price`), whatever the curves and losses. If a price leaves the
+participant's places to the roots. On these the optimum is found anew, from the one before
+(`isojoule.kernels.tree_newton`), or else from nothing (`isojoule.kernels.tree`; at one place
+`isojoule.kernels.one_price`), whatever the curves and losses. If a price leaves the
 interval in which the constants are such, nothing is told, and the caller asks again with a wider
 share; at last nothing is folded.
 
@@ -28,6 +29,7 @@ from isojoule.kernels.compile import inline, kernel
 from isojoule.kernels.one_price import one_price
 from isojoule.kernels.prices import integral_between
 from isojoule.kernels.tree import solve_tree
+from isojoule.kernels.tree_newton import Newton, newton
 from isojoule.kernels.tree_walk import TreeProgram, Walk
 from isojoule.kernels.unmoved import (
     Moving,
@@ -103,8 +105,8 @@ class _Part(NamedTuple):
 
 
 @kernel
-def left_out(walk: Walk, s: Settled, known: Unmoved, may: Moving, asked: Asked, tolerance: float,
-             most: float) -> tuple[Floats, Floats, Floats]:  # fmt: skip
+def left_out(walk: Walk, s: Settled, known: Unmoved, may: Moving, asked: Asked, closed: float,
+             dust: float, tolerance: float, most: float) -> tuple[Floats, Floats, Floats]:  # fmt: skip
     """What others gain by a participant's going, and what it is known to.
 
     Parameters
@@ -113,6 +115,8 @@ def left_out(walk: Walk, s: Settled, known: Unmoved, may: Moving, asked: Asked, 
         The forest, the optimum on it, what stays in it, and what may move.
     asked
         Who goes.
+    closed, dust
+        What it may be off by, as a share of itself, or in money.
     tolerance, most
         As for `isojoule.kernels.tree.solve_tree`.
 
@@ -139,30 +143,39 @@ def left_out(walk: Walk, s: Settled, known: Unmoved, may: Moving, asked: Asked, 
         left = _gather(walk, s, known, may, asked, q, part)
         m = part.first[left]
         table, links = _tables(walk, s, part, left, number)
-        if left == 1:
-            x, flow, price = np.zeros(m), np.zeros(1), np.zeros(1)
-            price[0] = one_price(
-                table[0], table[1], table[2], table[3], table[4], table[5], table[6],
-                -part.fixed[0], x,
-            )  # fmt: skip
-            if math.isnan(price[0]):
+        x, flow, price = _as_before(s, part, left)
+        above, first = part.above[:left].copy(), part.first[: left + 1].copy()
+        fixed = part.fixed[:left].copy()
+        if newton(Newton(above, first, fixed, table, links, x, flow, price)):
+            if not _stays(may, part, left, price):
                 continue
+            more, terms, off = _difference(
+                walk, s, known, part, left, number, table, links, x, flow, price
+            )
+            if off <= max(closed * abs(more), dust):
+                money[q], size[q], unsure[q] = more, terms, off
+                continue
+        if left == 1:
+            price[0] = one_price(
+                table[0], table[1], table[2], table[3], table[4], table[5], table[6], -fixed[0], x
+            )
         else:
-            above, first = part.above[:left].copy(), part.first[: left + 1].copy()
             program = TreeProgram(
                 first, table[0], table[1], table[2], table[3], table[4], table[5], table[6],
-                -part.fixed[:left], links[0], links[1], links[2], links[3],
+                -fixed, links[0], links[1], links[2], links[3],
             )  # fmt: skip
             order = np.arange(left)
             ways = Walk(order, above, np.where(above < 0, -1, order), np.ones(left, np.bool_))
-            x, flow, price, _, off = solve_tree(ways, program, tolerance, most)
-            if not off < BALANCED:
+            x, flow, price, _, rest = solve_tree(ways, program, tolerance, most)
+            if not rest < BALANCED:
                 continue
-        if not _stays(may, part, left, price):
+        if not _stays(may, part, left, price):  # nor does a price that is none
             continue
-        money[q], size[q], unsure[q] = _difference(
+        more, terms, off = _difference(
             walk, s, known, part, left, number, table, links, x, flow, price
-        )  # nan, too, where a constant does not fit
+        )
+        if off <= max(closed * abs(more), dust):
+            money[q], size[q], unsure[q] = more, terms, off
     return money, size, unsure
 
 
@@ -240,6 +253,17 @@ def _tables(walk: Walk, s: Settled, part: _Part, left: int, number: int) -> tupl
 
 
 @inline
+def _as_before(s: Settled, part: _Part, left: int) -> tuple[Floats, Floats, Floats]:
+    """Energies, flows and prices of a part at the optimum of all."""
+    x, flow, price = np.empty(part.first[left]), np.empty(left), np.empty(left)
+    for j in range(x.size):
+        x[j] = s.x[part.piece[j]]
+    for n in range(left):
+        flow[n], price[n] = s.sent[part.place[n]], s.price[part.place[n]]
+    return x, flow, price
+
+
+@inline
 def _stays(may: Moving, part: _Part, left: int, price: Floats) -> bool:
     """Whether what was folded into constants stays at the new prices."""
     for n in range(left):
@@ -291,7 +315,7 @@ def _difference(walk: Walk, s: Settled, known: Unmoved, part: _Part, left: int, 
         p = part.place[n]
         # at a price of 0 it would weigh nothing
         if abs(lack[n]) > BALANCED * moved or abs(known.lack[p]) > BALANCED * moved:
-            return math.nan, 0.0, 0.0
+            return math.nan, 0.0, math.inf
         now, before = price[n] * lack[n], s.price[p] * known.lack[p]
         money += now - before
         off += abs(now) + abs(before)

@@ -75,9 +75,10 @@ def pruned(
         if not asked.number.size:
             break
         may = moving(walk, s, known, share)
-        more, size, unsure = left_out(walk, s, known, may, asked, chord, MOST_POINTS)
-        told = unsure <= np.maximum(CLOSED * np.abs(more), DUST)  # false where it is nan
-        told &= np.isfinite(more)
+        more, size, unsure = left_out(
+            walk, s, known, may, asked, CLOSED, DUST, chord, MOST_POINTS
+        )
+        told = np.isfinite(more)
         number = asked.number[told]
         out.known[number] = True
         out.money[number] = more[told] + beyond[number]
