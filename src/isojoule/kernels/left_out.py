@@ -77,15 +77,15 @@ class _Part(NamedTuple):
 
     Attributes
     ----------
-    place, above, child
-        Places, those above (their number here, -1: none), and -1, 0, 1, ... beside them.
+    place, above
+        Places, each before all behind it, and those above them by their number here, -1: none.
     piece, first
-        Pieces, and which are whose.
+        Pieces; those of the place n are piece[first[n]] .. piece[first[n + 1]].
     fixed
         What is drawn at each place whatever happens, J.
-    stamp, way, next_way, way_stamp
-        Scratch: which places are on a way of the participant, and those behind each that are on one
-        alone.
+    stack, stack_above, stamp, way, next_way, way_stamp
+        Scratch: places to come; which of the forest are on a way of the participant to a root, and
+        those right behind each that are left for that alone.
     moved
         What pieces moved here before, J, one number.
     """
@@ -106,7 +106,8 @@ class _Part(NamedTuple):
 
 @kernel
 def left_out(walk: Walk, s: Settled, known: Unmoved, may: Moving, asked: Asked, closed: float,
-             dust: float, tolerance: float, most: float) -> tuple[Floats, Floats, Floats]:  # fmt: skip
+             dust: float, tolerance: float, most: float) -> tuple[
+                 Floats, Floats, Floats]:  # fmt: skip
     """What others gain by a participant's going, and what it is known to.
 
     Parameters
@@ -141,7 +142,6 @@ def left_out(walk: Walk, s: Settled, known: Unmoved, may: Moving, asked: Asked, 
     for q in range(count):
         number = asked.number[q]
         left = _gather(walk, s, known, may, asked, q, part)
-        m = part.first[left]
         table, links = _tables(walk, s, part, left, number)
         x, flow, price = _as_before(s, part, left)
         above, first = part.above[:left].copy(), part.first[: left + 1].copy()

@@ -321,4 +321,3 @@ def _links_turn(now: Newton, link: Ints, old: Floats) -> bool:
                 link[n] = CARRIES
         changed = changed or link[n] != before
     return changed
-

@@ -52,7 +52,7 @@ __all__ = [
 ]  # fmt: skip
 
 DISPOSED = 1e-6
-"""What a node has too much beyond this share of what moves there is no dust of the solver."""
+"""What a node has too much beyond this share of what moves at one is no dust of the solver."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -262,7 +262,9 @@ def _worths(book: Book, grid: Grid, network: Network, found: Optimum, legs: Legs
         at, drawn = network.node_of[legs.node], legs.energy_uj / UJ_PER_J
         over -= np.bincount(at, drawn, n)
         through += np.bincount(at, np.abs(drawn), n)
-    over[np.abs(over) > DISPOSED * through] = 0.0  # given away for nothing, whatever the price
+    over[np.abs(over) > DISPOSED * np.max(through, initial=0.0)] = (
+        0.0  # given away for nothing, whatever the price
+    )
     return Worths(offer_value, link_cost, math.fsum((found.price * over).tolist()))
 
 

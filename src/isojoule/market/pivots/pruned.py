@@ -69,15 +69,13 @@ def pruned(
     known = unmoved(walk, s, SPAN * float(np.abs(s.x).sum()))
     beyond = _worth_of_stored(found, parties) - _worth_of_solved(network, solved, parties)
     chord = CHORD * float(np.max(np.abs(s.a) + s.b, initial=0.0))
-    out = Local(*(column.copy() for column in local))
+    out = Local(local.known.copy(), local.money.copy(), local.size.copy(), local.unsure.copy())
     for share in SHARES:
         asked = _asked(walk, s, ask)
         if not asked.number.size:
             break
         may = moving(walk, s, known, share)
-        more, size, unsure = left_out(
-            walk, s, known, may, asked, CLOSED, DUST, chord, MOST_POINTS
-        )
+        more, size, unsure = left_out(walk, s, known, may, asked, CLOSED, DUST, chord, MOST_POINTS)
         told = np.isfinite(more)
         number = asked.number[told]
         out.known[number] = True
@@ -155,18 +153,22 @@ def _asked(walk: Walk, s: Settled, ask: Bools) -> Asked:
 
 def _worth_of_stored(found: Allocation, parties: Parties) -> Floats:
     """What its offers are worth to each party, less what its links cost it, money."""
-    worth = np.bincount(parties.offer, found.offer_value, parties.count).astype(np.float64)
-    mine = parties.link >= 0
-    cost = np.bincount(parties.link[mine], found.link_cost[mine], parties.count)
-    return worth - cost
+    return _of_parties(found.offer_value, found.link_cost, parties)
 
 
 def _worth_of_solved(network: Network, solved: Optimum, parties: Parties) -> Floats:
     """The same of the optimum in floats, in the same order: the stored one is it, or another."""
     c, offers = solved.columns, parties.offer.size
-    worth = np.bincount(c.offer, integral(c.pieces, solved.x), solved.offer_x.size)[:offers]
-    worth = np.bincount(parties.offer, worth, parties.count).astype(np.float64)
-    paid = np.zeros(parties.link.size)
-    paid[: solved.sent.size] = network.price * np.abs(solved.sent)
-    mine = parties.link >= 0
-    return worth - np.bincount(parties.link[mine], paid[mine], parties.count)
+    worth = np.zeros(solved.offer_x.size)
+    worth += np.bincount(c.offer, integral(c.pieces, solved.x), worth.size)
+    cost = np.zeros(parties.link.size)
+    cost[: solved.sent.size] = network.price * np.abs(solved.sent)
+    return _of_parties(worth[:offers], cost, parties)
+
+
+def _of_parties(worth: Floats, cost: Floats, parties: Parties) -> Floats:
+    out = np.zeros(parties.count)
+    owned = parties.link >= 0
+    out += np.bincount(parties.offer, worth, parties.count)
+    out -= np.bincount(parties.link[owned], cost[owned], parties.count)
+    return out

@@ -44,8 +44,17 @@ FEW = 0.9
 
 
 class Local(NamedTuple):
-    """Whose pivots are known, what they are, money, the size of what they are made of, and by how
-    much they may be off, but for digits of the size."""
+    """What is known of pivots, by the number of the party; money.
+
+    Attributes
+    ----------
+    known
+        Whose are.
+    money, size
+        What they are, and the size of what they are made of.
+    unsure
+        By how much they may be off, but for digits of the size.
+    """
 
     known: Bools
     money: Floats
