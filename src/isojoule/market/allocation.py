@@ -51,6 +51,9 @@ __all__ = [
     "columns_of", "lifted", "price_between", "reach_of", "supporting_prices",
 ]  # fmt: skip
 
+DISPOSED = 1e-6
+"""What a node has too much beyond this share of what moves at one is no dust of the solver."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Support:
@@ -250,10 +253,18 @@ def _worths(book: Book, grid: Grid, network: Network, found: Optimum, legs: Legs
     near = np.where(back, network.head[link], network.tail[link])
     far = np.where(back, network.tail[link], network.head[link])
     arrives = (network.gain[link] - network.limits.loss_per_j[link] * sent) * sent
-    over = np.zeros(n)  # of nothing, `bincount` makes integers
+    over, through = np.zeros((2, n))  # of nothing, `bincount` makes integers
     over += np.bincount(far, arrives, n) - np.bincount(near, sent, n)
     over -= np.bincount(c.node, found.x, n)
-    over -= np.bincount(network.node_of[legs.node], legs.energy_uj / UJ_PER_J, n)
+    through += np.bincount(far, arrives, n) + np.bincount(near, sent, n)
+    through += np.bincount(c.node, np.abs(found.x), n)
+    if legs.node.size:
+        at, drawn = network.node_of[legs.node], legs.energy_uj / UJ_PER_J
+        over -= np.bincount(at, drawn, n)
+        through += np.bincount(at, np.abs(drawn), n)
+    over[np.abs(over) > DISPOSED * np.max(through, initial=0.0)] = (
+        0.0  # given away for nothing, whatever the price
+    )
     return Worths(offer_value, link_cost, math.fsum((found.price * over).tolist()))
 
 

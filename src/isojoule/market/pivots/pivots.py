@@ -12,7 +12,8 @@ In general each pivot takes one more optimum. Far less does where it can:
 - who trades nothing has no pivot;
 - a copperplate with step offers is done by one sort (`isojoule.market.pivots.merit_order`);
 - without rings, what the others would pay for i's energy is read off at its node
-  (`isojoule.market.pivots.rerooted`);
+  (`isojoule.market.pivots.rerooted`), or, whatever the curves and losses, only what moves is
+  solved (`isojoule.market.pivots.pruned`);
 - on meshes only what lies around a participant is solved (`isojoule.market.pivots.nearby`);
 - with limits, and with what is taken whole, a small program goes on from the optimum
   (`isojoule.market.pivots.warm`).
@@ -47,6 +48,7 @@ from isojoule.market.pivots.absent import without
 from isojoule.market.pivots.merit_order import paid_by_all, steps_of
 from isojoule.market.pivots.nearby import is_mesh, mesh_of
 from isojoule.market.pivots.parties import Parties, parties_of
+from isojoule.market.pivots.pruned import pruned
 from isojoule.market.pivots.rerooted import rerooted
 from isojoule.market.pivots.warm import warm_of
 from isojoule.market.settle import MOST_MONEY, Flows
@@ -177,8 +179,9 @@ def pivots_of(
         unsure = LAST_DIGIT * np.abs(money)
         return Pivots(parties, at, money[at], nano[at], unsure[at])
     local = rerooted(book, grid, found, parties, busy)
+    local = pruned(book, grid, found, parties, busy, local)
     money[local.known] = local.money[local.known]
-    unsure = DIGITS * local.size
+    unsure = DIGITS * local.size + local.unsure
     nano = all_rounded(money, unsure)
     stands = optimal(book, grid, found)
     whole, mesh = stands, None

@@ -44,17 +44,28 @@ FEW = 0.9
 
 
 class Local(NamedTuple):
-    """Whose pivots are known, what they are, money, and the size of what they are made of."""
+    """What is known of pivots, by the number of the party; money.
+
+    Attributes
+    ----------
+    known
+        Whose are.
+    money, size
+        What they are, and the size of what they are made of.
+    unsure
+        By how much they may be off, but for digits of the size.
+    """
 
     known: Bools
     money: Floats
     size: Floats
+    unsure: Floats
 
 
 def rerooted(book: Book, grid: Grid, found: Allocation, parties: Parties, busy: Bools) -> Local:
     """The pivots of those who are busy, where they can be read off."""
     count = parties.count
-    out = Local(np.zeros(count, bool), np.zeros(count), np.zeros(count))
+    out = Local(np.zeros(count, bool), np.zeros(count), np.zeros(count), np.zeros(count))
     solved = found.optimum
     if solved is None or book.network not in NETWORKS or book.indivisible:
         return out
