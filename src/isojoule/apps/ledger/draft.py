@@ -109,9 +109,28 @@ class Draft:
     """One group of requests; implements `isojoule.settlement.ledger.rules.View`."""
 
     __slots__ = (
-        "_begun", "_due_ns", "_ended", "_exact", "_lookups", "_new", "_read", "_state",
-        "_taken_for_new", "account_rows", "clock_ns", "end_rows", "leaves", "opened",
-        "pending_rows", "repeated", "signing", "size", "touched", "transfer_rows", "written_ns",
+        "_begun",
+        "_due_ns",
+        "_ended",
+        "_exact",
+        "_lookups",
+        "_new",
+        "_read",
+        "_state",
+        "_taken_for_new",
+        "account_rows",
+        "alone",
+        "clock_ns",
+        "end_rows",
+        "leaves",
+        "opened",
+        "pending_rows",
+        "repeated",
+        "signing",
+        "size",
+        "touched",
+        "transfer_rows",
+        "written_ns",
     )  # fmt: skip
 
     def __init__(self, state: State, lookups: Lookups, *, exact: bool) -> None:
@@ -140,6 +159,8 @@ class Draft:
         self.account_rows: list[Row] = []
         self.transfer_rows: list[Row] = []
         self.pending_rows: list[Row] = []
+        self.alone: tuple[int, int] | None = None
+        """If the first transfer was a plain one: debits and credits of its two accounts then."""
         self.end_rows: list[Row] = []
         """Kind, `seq` of what ended it, `seq` of the pending transfer."""
 
@@ -198,7 +219,9 @@ class Draft:
         done = apply_plain(t, debit[1], credit[1], gives, gets, clock)
         if done is None:
             return None
-        written, touched[t.debit], touched[t.credit] = done
+        written, given, taken = done
+        touched[t.debit], touched[t.credit] = given, taken
+        self.alone = (given.debits, taken.credits) if not self.leaves else None
         data = transfer_bytes(written)
         self.transfer_rows.append(transfer_row(self.size, written, data, debit[0], credit[0]))
         self.leaves.append(sha256(_LEAF + data).digest())

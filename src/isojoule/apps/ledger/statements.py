@@ -42,6 +42,15 @@ class Statements:
             .where(balances.c.account == bindparam("at"))
         )
         """Four totals, account."""
+        self.update_debits, self.update_credits = (
+            sql(
+                update(balances)
+                .values({column.name: bindparam("new", type_=column.type)})
+                .where(balances.c.account == bindparam("at"))
+            )
+            for column in (balances.c.debits, balances.c.credits)
+        )
+        """One total, account."""
         self.end_pending = sql(
             update(pendings)
             .values(ended=bindparam("kind"), ended_by=bindparam("seq_of_end"))
