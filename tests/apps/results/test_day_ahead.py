@@ -24,8 +24,10 @@ from isojoule.apps.statements import write_statements
 from isojoule.core.errors import InputError, VerificationError
 from isojoule.core.units import NANO_PER_UNIT
 from isojoule.settlement.collateral.asked import BondRules, Claim
+from isojoule.settlement.collateral.folded import Code as FundCode
 from isojoule.settlement.day_ahead.rules import DayAhead
 from isojoule.settlement.rules import Rules
+from isojoule.settlement.statements import Span, statements_of
 
 RULES = """\
 isojoule: 1
@@ -96,6 +98,37 @@ def test_bonds_are_told_as_they_were_slashed_and_returned(agreed: tuple[Run, Pat
         "operator"
     ]  # fmt: skip
     assert -fines == pytest.approx(told["fines"] * NANO_PER_UNIT, abs=1)
+
+
+@pytest.mark.parametrize("surplus", ["equal", "energy", "{rule: shapley-sampled, permutations: 4}"])
+def test_fines_are_shared_as_what_is_left(agreed: tuple[Run, Path], surplus: str) -> None:
+    """B35: the operator keeps none of the fines, and what all paid is what the ledger says."""
+    run, _ = agreed
+    asked = read_asked(run.folder / "scenario", run.manifest["arguments"])
+    file = run.folder.parent / "shared.yaml"
+    file.write_text(f"{RULES}surplus: {surplus}\n")
+    rules = read_rules(file, currency="EUR", tz=zone(asked.scenario.timezone))
+    settled = settle_run(run.folder, asked.scenario, rules, run.manifest["run"], 0)
+    told = settled.told["bonds"].summary
+    assert told["fines_shared"] == told["fines"] > 0
+    [before], [after] = settled.settling.periods, settled.periods
+    assert after.paid_nano["operator"] == before.paid_nano["operator"]
+    net = {a.name: b.net for a, b in settled.ledger.accounts() if a.unit == "EUR"}
+    paid = {name: nano for name, nano in after.paid_nano.items() if nano}
+    assert {name: -nano for name, nano in net.items() if nano} == paid
+    span = Span(after.name, asked.scenario.periods[0].start_s, after.end_s)
+    accounts = [account for account, _ in settled.ledger.accounts()]
+    sums = statements_of(accounts, settled.ledger.transfers(), "EUR", [span])
+    for (name, _), statement in sums.items():
+        assert statement.sum_nano == after.paid_nano[name]
+    lines = [
+        line for (name, _), one in sums.items() if name != "operator" for line in one.lines
+        if line.code is FundCode.FINES_SHARED
+    ]  # fmt: skip
+    assert -sum(line.money_nano for line in lines) == round(told["fines"] * NANO_PER_UNIT)
+    assert {(line.name, line.payee) for line in lines} == {
+        ("Share of fines for broken promises", "operator")
+    }
 
 
 def test_verify_makes_it_again(agreed: tuple[Run, Path]) -> None:
