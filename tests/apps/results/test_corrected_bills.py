@@ -169,7 +169,7 @@ def test_bills_are_dated_after_all_before_them_are_paid(case: Case, corrected: P
     assert [(one.period.name, one.number) for one in found] == [
         ("early", 1), ("early", 2), ("late", 1), ("late", 2)
     ]  # fmt: skip
-    plans = dict(further_plans(found, asked.scenario, asked.rules, 0))
+    plans = dict(further_plans(found, {}, asked.scenario, asked.rules, 0))
     end_s, each_s = asked.scenario.periods[-1].end_s, 2 * HOUR_S + 20 * DAY_S
     last_s = end_s + each_s
     for number, plan in plans.items():
@@ -184,7 +184,7 @@ def test_bills_are_dated_after_all_before_them_are_paid(case: Case, corrected: P
         paid = [t.for_s for t in ledger.transfers() if t.code in (34, 35)]
     assert max(paid) <= end_s + each_s
     without = replace(asked.rules, payment=None)
-    assert not dict(further_plans(found, asked.scenario, without, 0))
+    assert not dict(further_plans(found, {}, asked.scenario, without, 0))
 
 
 def test_statements_tell_how_corrections_are_paid(

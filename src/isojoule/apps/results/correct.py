@@ -5,8 +5,8 @@
 Readings come as tables of time, participant and energy. The files are taken in the order in which
 they came in: each is settled against all before it, and its difference is a revision of its own, so
 booking them again writes nothing. Where the rules make bills, each file has a further bill, which
-is paid like those before. What the operator's line loses or gains is not shared again, and
-contracts and bonds stand as they were settled.
+is paid like those before. What contracts and bonds came to is counted again, too. What the
+operator's line loses or gains is not shared again.
 Spec: docs/spec/settlement.md, Y26; docs/spec/obligations.md, O24; docs/spec/collateral.md, B34.
 """
 
@@ -85,7 +85,7 @@ class Written(NamedTuple):
     Attributes
     ----------
     transfers
-        That correct the settlement.
+        That correct the settlement, contracts and bonds.
     plans
         What happens to the further bills, by number of the file.
     """
@@ -118,23 +118,27 @@ def write_corrections(
     InputError
         See `corrections`; or the ledger refuses a transfer.
     """
-    from isojoule.apps.results.further_bills import further_plans, run_of
+    from isojoule.apps.results.chapters.written import write_chains
+    from isojoule.apps.results.further_bills import further_bills, run_of
     from isojoule.settlement.payments.posting import post
 
-    manifest = Run(folder).manifest
-    asked = read_asked(folder / "scenario", manifest["arguments"])
-    found = list(corrections(folder, files))
-    plans = dict(further_plans(found, asked.scenario, asked.rules, int(manifest["seed"])))
+    run = Run(folder).manifest["run"]
+    found, promises, plans = further_bills(folder, files)
     with opened() as ledger:
         for number in sorted({one.number for one in found}):
             for one in found:
                 if one.number == number:
                     _write(ledger, one, clock())
+            if number in promises:
+                again = promises[number]
+                chains = [(0, chain) for chain in again.chains]
+                write_chains(ledger, again.accounts, chains, lambda _: clock(), 0)
             if number in plans:
-                name = run_of(manifest["run"], number)
-                currency = asked.scenario.currency
-                post(ledger, plans[number], currency, run=name, clock=lambda _: clock())
-    return Written(sum(one.booked.count for one in found), plans)
+                plan, name = plans[number], run_of(run, number)
+                post(ledger, plan, found[0].stretch.currency, run=name, clock=lambda _: clock())
+    count = sum(one.booked.count for one in found)
+    count += sum(len(chain) for again in promises.values() for chain in again.chains)
+    return Written(count, plans)
 
 
 def _write(ledger: Ledger, one: Correction, now_ns: int) -> None:

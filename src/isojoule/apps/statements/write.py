@@ -24,7 +24,6 @@ from isojoule.microworld.scenario import Scenario
 from isojoule.settlement.ledger.port import ReadLedger
 from isojoule.settlement.payments.plan import Plan
 from isojoule.settlement.payments.state import BillState, states_of
-from isojoule.settlement.rules import Rules
 from isojoule.settlement.settle import member
 from isojoule.settlement.statements import Span, Statement, statements_of
 
@@ -85,7 +84,7 @@ def statements_of_run(
             place="--readings",
             remedy="give --ledger with the one that was corrected by them",
         )
-    further = _further(run_folder, readings, asked.scenario, asked.rules, manifest["seed"])
+    further = _further(run_folder, readings)
     if ledger is None:
         return written(None)
     from isojoule.apps.ledger import read_ledger
@@ -198,16 +197,13 @@ def bills_of(
     return found
 
 
-def _further(
-    folder: Path, readings: Sequence[Path], scenario: Scenario, rules: Rules, seed: int
-) -> list[Plan]:
+def _further(folder: Path, readings: Sequence[Path]) -> list[Plan]:
     """What happens to the bills of corrections."""
     if not readings:
         return []
-    from isojoule.apps.results.correct import corrections
-    from isojoule.apps.results.further_bills import further_plans
+    from isojoule.apps.results.further_bills import further_bills
 
-    return [p for _, p in further_plans(corrections(folder, readings), scenario, rules, seed)]
+    return list(further_bills(folder, readings).plans.values())
 
 
 def file_stems(names: Iterable[str]) -> dict[str, str]:
