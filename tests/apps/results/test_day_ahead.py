@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -120,7 +121,7 @@ def test_fines_are_shared_as_what_is_left(agreed: tuple[Run, Path], surplus: str
     accounts = [account for account, _ in settled.ledger.accounts()]
     sums = statements_of(accounts, settled.ledger.transfers(), "EUR", [span])
     for (name, _), statement in sums.items():
-        assert statement.sum_nano == after.paid_nano[name]
+        assert statement.sum_nano == after.paid_nano.get(name, 0), name
     lines = [
         line for (name, _), one in sums.items() if name != "operator" for line in one.lines
         if line.code is FundCode.FINES_SHARED
@@ -245,3 +246,22 @@ def test_off_the_grid_missing_energy_needs_a_price(tmp_path: Path) -> None:
         "short_factor: 1.2, long_factor: 0.9", "short: 1 EUR/kWh, long: 0 EUR/kWh"
     ))  # fmt: skip
     check_rules(scenario, read_rules(tmp_path, currency="EUR", tz=zone("Europe/Berlin")))
+
+
+def test_netted_by_interval_each_promise_is_slashed_the_same(agreed: tuple[Run, Path]) -> None:
+    """B30: what is slashed of whom is the same; each promise has transfers of its own."""
+    run, _ = agreed
+    asked = read_asked(run.folder / "scenario", run.manifest["arguments"])
+    rules = replace(asked.rules, netting="interval", day_ahead=None)
+    apart = settle_run(run.folder, asked.scenario, rules, run.manifest["run"], 0)
+    told, by_day = apart.told["bonds"].summary, run.summary["settlement"]["bonds"]
+    for key in ("put_up", "slashed", "made_good", "fines", "promised_j", "short_j"):
+        assert told[key] == pytest.approx(by_day[key]), key
+    assert told["bonds"] > 50 * by_day["bonds"] and told["transfers"] > told["bonds"]
+    balances = {a.name: b for a, b in apart.ledger.accounts() if a.unit == "EUR"}
+    assert all(b.debits_pending == b.credits_pending == 0 for b in balances.values())
+    assert balances["collateral"].net == balances["guarantee"].net == 0
+    paid = apart.periods[0].paid_nano
+    assert {name: -b.net for name, b in balances.items() if b.net} == {
+        name: nano for name, nano in paid.items() if nano
+    }

@@ -1,4 +1,4 @@
-"""Statements of a run: for each household and period a page and three tables."""
+"""Statements of a run: for each household and period a page and up to four tables."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The chapter of bonds behind what was cleared: put up, slashed, returned, and told.
 
-Spec: docs/spec/collateral.md, B27 to B35.
+Spec: docs/spec/collateral.md, B27 to B33 and B35.
 """
 
 from __future__ import annotations
