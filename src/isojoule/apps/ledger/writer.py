@@ -41,7 +41,7 @@ from isojoule.apps.ledger.urls import Place
 from isojoule.core.checkpoint import Signer
 from isojoule.core.errors import IsojouleError, StorageError
 from isojoule.core.frontier import Frontier
-from isojoule.settlement.ledger.rules import Balance
+from isojoule.settlement.ledger.balance import Balance
 
 T = TypeVar("T")
 _TRIES = 4
