@@ -26,6 +26,7 @@ NAMES = (
     "large",
     "year",
     "pivots",
+    "limits",
     "ledger",
     "auctions",
     "obligations",

@@ -29,8 +29,8 @@ from zoneinfo import ZoneInfo
 
 from isojoule.core.errors import InputError
 from isojoule.core.transfer import ENERGY, NO_REF, Account, Kind, Limit, Transfer, check_account
+from isojoule.settlement.ledger.balance import Balance
 from isojoule.settlement.ledger.port import ReadLedger
-from isojoule.settlement.ledger.rules import Balance
 
 FIRST_DATE = date(1900, 1, 1)
 """When all accounts are opened."""

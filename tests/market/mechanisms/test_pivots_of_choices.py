@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.pivots_warm import bundles
+from benchmarks.limits import bundles
 from isojoule.market.integer import branch
 from isojoule.market.integer.allocate import Search
 from isojoule.market.integer.less import less, settled

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.pivots_warm import feeder, meshed
+from benchmarks.limits import feeder, meshed
 from isojoule.grid import Grid
 from isojoule.market import Book
 from isojoule.market.pivots import pivots, warm_rows

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from isojoule.core.transfer import Account, Kind, Limit, Transfer, account_id
 from isojoule.settlement.ledger import MemoryLedger, Status
 from isojoule.settlement.ledger.answers import Answer
-from isojoule.settlement.ledger.rules import Balance
+from isojoule.settlement.ledger.balance import Balance
 
 LIMITS = {
     "debits<=credits": Limit.DEBITS_MUST_NOT_EXCEED_CREDITS,

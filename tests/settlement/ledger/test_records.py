@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from isojoule.core.errors import InputError
 from isojoule.core.transfer import Account, Kind, Limit, Transfer, stable_id
 from isojoule.settlement.ledger import MemoryLedger, Status
+from isojoule.settlement.ledger.balance import Balance
 from isojoule.settlement.ledger.columns import (
     blank,
     ids_column,
@@ -17,7 +18,6 @@ from isojoule.settlement.ledger.columns import (
     records_of,
     transfers_of,
 )
-from isojoule.settlement.ledger.rules import Balance
 
 SECOND = 10**9
 ACCOUNTS = [

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from isojoule.apps.ledger import LedgerReader
     from isojoule.apps.ledger.verify import Progress
     from isojoule.core.transfer import Account, Transfer
-    from isojoule.settlement.ledger.rules import Balance
+    from isojoule.settlement.ledger.balance import Balance
 
 ledgers = typer.Typer(
     no_args_is_help=True,

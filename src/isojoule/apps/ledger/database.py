@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -29,6 +30,7 @@ BUSY_MS = 10_000
 """How long SQLite waits for another program that has the file."""
 _CONNECT_S = 10
 _BUSY_WRITER = "close the other writer first; reading needs no writer"
+_LOCK_TRIES, _LOCK_WAIT_S = 10, 0.05
 _RETRY = ("40001", "40P01")
 """SQLSTATE of transactions that may succeed when tried again: serialization, deadlock."""
 
@@ -196,12 +198,19 @@ class FileLock:
 
 
 def lock_session(connection: Connection, place: Place) -> None:
-    """Become the one writer of a schema of PostgreSQL, for as long as this session lasts."""
+    """Become the one writer of a schema of PostgreSQL, for as long as this session lasts.
+
+    A writer that has just left may hold it for a moment more, until the server has noticed.
+    """
     schema = connection.scalar(text("SELECT current_schema()"))
     words = hashlib.sha256(f"isojoule.ledger.1 {schema}".encode()).digest()
     key = int.from_bytes(words[:8], "big", signed=True)
-    if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}):
-        raise InputError("has a writer", place=place.text, remedy=_BUSY_WRITER)
+    asked = text("SELECT pg_try_advisory_lock(:key)")
+    for _ in range(_LOCK_TRIES):
+        if connection.scalar(asked, {"key": key}):
+            return
+        time.sleep(_LOCK_WAIT_S)
+    raise InputError("has a writer", place=place.text, remedy=_BUSY_WRITER)
 
 
 def _locked(file: TextIO) -> bool:

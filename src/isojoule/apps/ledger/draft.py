@@ -28,12 +28,12 @@ from isojoule.apps.ledger.rows import (
 from isojoule.core.frontier import Frontier
 from isojoule.core.transfer import Account, Kind, Transfer, transfer_bytes
 from isojoule.settlement.ledger.answers import Answer, Status
+from isojoule.settlement.ledger.balance import Balance
 from isojoule.settlement.ledger.memory import TRANSFER_ENTRY
+from isojoule.settlement.ledger.plain import apply_plain
 from isojoule.settlement.ledger.rules import (
-    Balance,
     Effects,
     apply_accounts,
-    apply_plain,
     apply_transfers,
     ledger_time,
 )

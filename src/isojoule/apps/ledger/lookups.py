@@ -20,9 +20,9 @@ from isojoule.apps.ledger.schema import (
 )
 from isojoule.core.frontier import Frontier
 from isojoule.core.transfer import Account, Kind, Transfer, transfer_bytes
+from isojoule.settlement.ledger.balance import Balance
 from isojoule.settlement.ledger.memory import TRANSFER_ENTRY
 from isojoule.settlement.ledger.port import Head
-from isojoule.settlement.ledger.rules import Balance
 
 _AT_ONCE = 1000
 """Ids asked for in one statement."""

@@ -35,9 +35,9 @@ from isojoule.core.checkpoint import Signer
 from isojoule.core.errors import InputError
 from isojoule.core.transfer import Account, Transfer, check_account
 from isojoule.settlement.ledger.answers import Answer
+from isojoule.settlement.ledger.balance import Balance
 from isojoule.settlement.ledger.columns import Records, transfers_of
 from isojoule.settlement.ledger.port import Head
-from isojoule.settlement.ledger.rules import Balance
 
 T = TypeVar("T")
 

@@ -41,7 +41,7 @@ from isojoule.apps.ledger.urls import Place
 from isojoule.core.checkpoint import Signer
 from isojoule.core.errors import IsojouleError, StorageError
 from isojoule.core.frontier import Frontier
-from isojoule.settlement.ledger.rules import Balance
+from isojoule.settlement.ledger.balance import Balance
 
 T = TypeVar("T")
 _TRIES = 4
@@ -207,10 +207,11 @@ class Writer:
     def _send_alone(self, row: Row, totals: tuple[int, int], head: Row) -> None:
         """Send and commit one plain transfer, which moves one total of each of its accounts."""
         sql, total = self._statements, self._statements.total
+        if sql.alone is not None:
+            self._raw.execute(sql.alone.insert, (*row, *map(total, totals), *head))
+            return
         with pipelined(self._raw):
             cursor = self._raw.cursor()
-            if self._begin:
-                cursor.execute(self._begin)
             cursor.execute(sql.insert_transfer, row)
             cursor.execute(sql.update_debits, (total(totals[0]), row[2]))
             cursor.execute(sql.update_credits, (total(totals[1]), row[3]))
@@ -256,6 +257,9 @@ class Writer:
                 raise
             self._connection = connection
             self._raw = connection.connection.dbapi_connection
+            if self._statements.alone is not None:
+                for statement in self._statements.alone.setup:
+                    self._raw.execute(statement)
         return self._connection
 
     def _ready(self) -> State:

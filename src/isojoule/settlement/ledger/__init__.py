@@ -6,8 +6,8 @@ with `Effects`, and does nothing itself; a store keeps the effects: `memory.py` 
 """
 
 from isojoule.settlement.ledger.answers import Answer, Status
+from isojoule.settlement.ledger.balance import Balance
 from isojoule.settlement.ledger.memory import MemoryLedger
 from isojoule.settlement.ledger.port import Ledger
-from isojoule.settlement.ledger.rules import Balance
 
 __all__ = ["Answer", "Balance", "Ledger", "MemoryLedger", "Status"]

@@ -18,10 +18,10 @@ from isojoule.core.transfer import (
     transfer_from_bytes,
 )
 from isojoule.settlement.ledger.answers import Answer, Status
+from isojoule.settlement.ledger.balance import Balance
 from isojoule.settlement.ledger.columns import RECORD, Records, transfers_of
 from isojoule.settlement.ledger.port import Head
 from isojoule.settlement.ledger.rules import (
-    Balance,
     Effects,
     View,
     apply_accounts,

@@ -7,8 +7,8 @@ from typing import NamedTuple, Protocol
 
 from isojoule.core.transfer import Account, Transfer
 from isojoule.settlement.ledger.answers import Answer
+from isojoule.settlement.ledger.balance import Balance
 from isojoule.settlement.ledger.columns import Records
-from isojoule.settlement.ledger.rules import Balance
 
 
 class Head(NamedTuple):

@@ -27,44 +27,21 @@ from isojoule.core.errors import InputError, InvariantError
 from isojoule.core.transfer import (
     Account,
     Kind,
-    Limit,
     Transfer,
     check_account,
     stable_id,
 )
 from isojoule.settlement.ledger.answers import Answer, Status
+from isojoule.settlement.ledger.balance import Balance, refusal_of_accounts
 from isojoule.settlement.ledger.ranges import fault, possible_ids
 
 _MOST_TIME_NS = 2**62
-_DEBITS, _CREDITS = Limit.DEBITS_MUST_NOT_EXCEED_CREDITS, Limit.CREDITS_MUST_NOT_EXCEED_DEBITS
 _POSTED, _PENDING, _POST, _VOID, _EXPIRE = Kind  # looked up for every transfer
 _ENDED = {
     Kind.POST: Status.ALREADY_POSTED,
     Kind.VOID: Status.ALREADY_VOIDED,
     Kind.EXPIRE: Status.ALREADY_EXPIRED,
 }
-
-
-class Balance(NamedTuple):
-    """Totals of an account, whole units, without a limit of size.
-
-    Attributes
-    ----------
-    debits, credits
-        Posted.
-    debits_pending, credits_pending
-        Reserved, not yet posted.
-    """
-
-    debits: int = 0
-    credits: int = 0
-    debits_pending: int = 0
-    credits_pending: int = 0
-
-    @property
-    def net(self) -> int:
-        """Posted credits less posted debits."""
-        return self.credits - self.debits
 
 
 class View(Protocol):
@@ -316,7 +293,7 @@ class _Work:
             return Status.DEBIT_NOT_FOUND
         if credit is None:
             return Status.CREDIT_NOT_FOUND
-        return _limits(t, debit, credit, self.totals[t.debit], self.totals[t.credit])
+        return refusal_of_accounts(t, debit, credit, self.totals[t.debit], self.totals[t.credit])
 
     def refusal_of_end(self, t: Transfer, pending: Transfer) -> Status | None:
         """Why a transfer that ends a pending one is refused."""
@@ -363,54 +340,6 @@ class _Work:
 
 
 _NOTHING = Balance()
-
-
-def apply_plain(
-    t: Transfer, debit: Account, credit: Account, gives: Balance, gets: Balance, clock_ns: int
-) -> tuple[Transfer, Balance, Balance] | None:
-    """Decide one transfer that posts at once and is linked to nothing, at a fraction of the cost.
-
-    It is for a request of this transfer alone, while nothing runs out and its id is new.
-
-    Parameters
-    ----------
-    debit, credit
-        Its accounts.
-    gives, gets
-        Their balances.
-    clock_ns
-        The ledger's time.
-
-    Returns
-    -------
-    What is written and both balances then; None: `apply_transfers` has to answer.
-    """
-    if t.kind is not _POSTED or t.linked or fault(t) or t.debit == t.credit:
-        return None
-    if _limits(t, debit, credit, gives, gets) is not None:
-        return None
-    gave, got, reserved, awaited = gives
-    given = Balance(gave + t.amount, got, reserved, awaited)
-    gave, got, reserved, awaited = gets
-    taken = Balance(gave, got + t.amount, reserved, awaited)
-    return Transfer._make((*t[:-1], clock_ns)), given, taken
-
-
-def _limits(
-    t: Transfer, debit: Account, credit: Account, gives: Sequence[int], gets: Sequence[int]
-) -> Status | None:
-    """Why its two accounts refuse a transfer, from their totals."""
-    if debit.unit != credit.unit:
-        return Status.UNITS_DIFFER
-    if debit.limit == _DEBITS:
-        gave, got, reserved, _ = gives
-        if gave + reserved + t.amount > got:
-            return Status.EXCEEDS_CREDITS
-    if credit.limit == _CREDITS:
-        gave, got, _, reserved = gets
-        if got + reserved + t.amount > gave:
-            return Status.EXCEEDS_DEBITS
-    return None
 
 
 def _again(asked: Transfer, there: Transfer) -> Answer:

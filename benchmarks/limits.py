@@ -1,18 +1,15 @@
-"""Payments by pivots on meshes with full lines, feeders with limits of voltage, and of bundles.
-
-    python -m benchmarks.pivots_warm [meshed | feeder | bundles] [size] [--cold N]
-
-Says the seconds (of the processor) for all payments, and for one more solution without each of N
-participants who trade, scaled to all of them; and by how much payments differ.
-"""
+"""Payments by pivots where limits bind, losses are quadratic, curves bent or offers taken whole."""
 
 from __future__ import annotations
 
-import argparse
-import time
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.clock import once, timed
+from benchmarks.subjects import Data, Say
+from benchmarks.tables import count, seconds, table, times, tiny
 from isojoule.core.interval import Interval
 from isojoule.grid import Grid
 from isojoule.market import Book
@@ -23,6 +20,10 @@ from isojoule.market.pivots.parties import parties_of
 from isojoule.market.pivots.pivots import Optimal, optimal, pivots_of, worth_of
 from isojoule.valuation import Battery, Bundle, Leg, Load, Offer, Step, Steps, Utility
 
+TITLE = "Payments under limits"
+SEED = 5
+RUNS, BUDGET_S = 5, 10.0
+COLD = 8
 KWH_J = 3.6e6
 DURATION_S = 900.0
 INTERVAL = Interval(0, DURATION_S)
@@ -137,61 +138,118 @@ def bundles(size: int, seed: int) -> tuple[Book, Grid]:
     return Book.from_offers(offers, grid, interval=INTERVAL, network="transport"), grid
 
 
-MAKERS = {"meshed": meshed, "feeder": feeder, "bundles": bundles}
-SIZES = {"meshed": (30, 60, 120), "feeder": (30, 60, 100), "bundles": (20, 40)}
+def homes(size: int, seed: int) -> tuple[Book, Grid]:
+    """A feeder of so many homes with bent batteries, whose lines lose by the square of the flow."""
+    rng = np.random.default_rng(seed)
+    count = size - 1
+    grid = Grid(
+        tuple(f"n{i}" for i in range(size)),
+        tuple(f"l{i}" for i in range(count)),
+        np.array([max(0, v - int(rng.integers(1, 5))) for v in range(1, size)], np.int32),
+        np.arange(1, size, dtype=np.int32),
+        capacity_w=np.full(count, 2e5),
+        loss_ppb=np.zeros(count, np.int64),
+        resistance_ohm=rng.uniform(0.005, 0.02, count),
+        voltage_v=np.full(count, 400.0),
+    )
+    offers = [Offer("utility", "n0", Utility(0.30 / KWH_J, 0.08 / KWH_J), id="utility")]
+    most = 9_000_000_000_000
+    for v in range(1, size):
+        pack = Battery(
+            int(rng.integers(1, 9)) * most // 10, most, v_min_per_j=0.09 / KWH_J,
+            v_max_per_j=0.27 / KWH_J, k=float(rng.choice([0.5, 1.0, 2.0])),
+        )  # fmt: skip
+        need = Load(int(rng.integers(100, 2_000)) * 1_000_000_000, 3.0 / KWH_J)
+        offers += [
+            Offer(f"p{v}", f"n{v}", spec, id=f"{k}{v}") for k, spec in (("b", pack), ("l", need))
+        ]
+    return Book.from_offers(offers, grid, interval=INTERVAL, network="transport"), grid
 
 
-def measure(book: Book, grid: Grid, cold: int) -> str:
-    """One line: times of the optimum, of all payments, and of one more solution each."""
-    start = time.process_time()
-    found = best(book, grid)
-    solve_s = time.process_time() - start
+class Kind(NamedTuple):
+    """What is measured: a maker, its sizes, and what it is."""
+
+    make: Callable[[int, int], tuple[Book, Grid]]
+    sizes: tuple[int, ...]
+    told: str
+
+
+KINDS = {
+    "meshed": Kind(meshed, (30, 60, 120), "`dc`, 101 participants, nodes:"),
+    "feeder": Kind(feeder, (30, 60, 100), "`lindistflow`, homes:"),
+    "homes": Kind(homes, (100, 300), "`transport`, square losses and bent batteries, homes:"),
+    "bundles": Kind(bundles, (20, 40), "bundles, blocks, groups, participants:"),
+}
+
+
+def measure(quick: bool, say: Say) -> Data:
+    """All kinds, at all sizes; the smallest of each if it is to be quick."""
+    rows = []
+    for name, kind in KINDS.items():
+        _one(*kind.make(12, SEED), 1)  # compiles
+        for size in kind.sizes[: 1 if quick else None]:
+            say(f"{name}, {size}")
+            rows.append({"kind": name, "size": size} | _one(*kind.make(size, SEED), COLD))
+    return {"rows": rows, "cold": COLD}
+
+
+def _one(book: Book, grid: Grid, cold: int) -> Data:
+    """Times of the optimum, of all payments, and of one more solution each."""
+    solve_s, found = once(lambda: best(book, grid))
     if isinstance(found, NotSolved):
         raise ValueError(found.reason)
     parties = parties_of(book, grid)
     every = np.arange(parties.count)
-    pivots_of(book, grid, found, parties, every[:1])  # compiles
-    start = time.process_time()
-    pays = pivots_of(book, grid, found, parties, every)
-    ours_s = time.process_time() - start
+    spent, pays = timed(lambda: pivots_of(book, grid, found, parties, every), RUNS, BUDGET_S)
     if isinstance(pays, NotSolved):
         raise ValueError(pays.reason)
     busy = np.flatnonzero(~parties.silent(book, found, found.taken))
-    some = busy[:: max(1, busy.size // cold)] if cold else busy[:0]
+    some = busy[:: max(1, busy.size // cold)]
     whole = optimal(book, grid, found)
-    start, worst = time.process_time(), 0.0
+    differ = cold_s = 0.0
     for i in some.tolist():
-        rest = worth_of(*without(book, grid, parties.name(i)), b"")
-        assert isinstance(rest, Optimal)
+        left = without(book, grid, parties.name(i))
+        took_s, rest = once(lambda left=left: worth_of(*left, b""))
+        if isinstance(rest, NotSolved):
+            raise ValueError(rest.reason)
+        cold_s += took_s
         own = whole.terms(parties.offer == i, parties.link == i)
         money = _total(rest) - _total(whole) + float(np.sum(own))
-        worst = max(worst, abs(money - float(pays.money[i])))
-    cold_s = (time.process_time() - start) * busy.size / max(some.size, 1)
-    size = float(np.abs(whole.offers).sum())
-    return (
-        f"{busy.size} of {parties.count} trade; optimum {solve_s:.3f} s, all payments "
-        f"{ours_s:.3f} s, cold {cold_s:.2f} s, ratio {cold_s / max(ours_s, 1e-9):.1f}; differ by "
-        f"{worst:.1e} of {size:.2g}"
-    )
+        differ = max(differ, abs(money - float(pays.money[i])))
+    return {
+        "payments": int(busy.size),
+        "optimum_s": solve_s,
+        "ours_s": spent.median_s,
+        "cold_s": cold_s * busy.size / max(some.size, 1),
+        "differ": differ / float(np.abs(whole.offers).sum()),
+    }
 
 
 def _total(one: Optimal) -> float:
     return float(np.sum(one.terms())) + one.operator + one.slack
 
 
-def main() -> None:
-    """See the module."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("kind", nargs="?", choices=list(MAKERS))
-    parser.add_argument("size", nargs="?", type=int)
-    parser.add_argument("--cold", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=5)
-    given = parser.parse_args()
-    for kind in [given.kind] if given.kind else list(MAKERS):
-        for size in [given.size] if given.size else SIZES[kind]:
-            line = measure(*MAKERS[kind](size, given.seed), given.cold)
-            print(f"{kind} {size}: {line}", flush=True)
+def page(data: Data) -> str:
+    """The table."""
+    rows = [
+        [
+            f"{KINDS[r['kind']].told} {count(r['size'])}",
+            count(r["payments"]),
+            seconds(r["optimum_s"]),
+            seconds(r["ours_s"]),
+            seconds(r["cold_s"]),
+            times(r["cold_s"] / r["ours_s"]),
+            tiny(r["differ"]),
+        ]
+        for r in data["rows"]
+    ]
+    heads = ["book", "payments", "optimum", "all payments", "one solution each", "ratio", "differ"]
+    return f"""\
+Where lines are full, voltages at their limits, losses quadratic, curves bent, or offers taken
+whole, payments go on from the optimum ([spec/vcg.md](spec/vcg.md), P17 to P19). Beside it, the
+same book is solved anew without a participant, for {data["cold"]} or a few more of those who
+trade, scaled to all. *Differ*: by how much their payments differ at most, as a share of what all
+offers are worth.
 
-
-if __name__ == "__main__":
-    main()
+{table(heads, rows)}
+"""
