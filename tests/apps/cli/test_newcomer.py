@@ -90,3 +90,48 @@ def test_a_device_stays_a_device(tmp_path: Path) -> None:
     done = isojoule("clear", BOOK, "--out", "/dev/null", cwd=tmp_path)
     assert done.returncode == 0
     assert Path("/dev/null").is_char_device()
+
+
+RULES = "isojoule: 1\ncurrency: EUR\n"
+CLAIM = "{member: eva, from: 2026-06-21T10:00, to: 2026-06-21T12:00, decided: 2026-06-22T00:00}"
+WITHDRAWN = "{device: ada-roof, from: 2026-06-21T10:00, to: 2026-06-21T12:00}"
+
+
+@pytest.mark.parametrize("command", ["check", "run", "compare"])
+@pytest.mark.parametrize(
+    ("extra", "says", "remedy"),
+    [
+        (f"collateral: {{claims: [{CLAIM}]}}", "no member 'eva'", "'eve'"),
+        ("collateral: {fines_to: member/eva}", "no member 'eva' to have the fines", "'eve'"),
+        ("day_ahead: {move: 0, block: 20 min}", "no whole number of intervals", "of 900 s"),
+        (f"certificates: {{withdraw: [{WITHDRAWN}]}}", "no PV 'ada-roof'", "ada-pv"),
+    ],
+)
+def test_rules_that_do_not_fit_are_told_with_their_line(
+    command: str, extra: str, says: str, remedy: str, tmp_path: Path
+) -> None:
+    """By all three commands alike, before any work."""
+    folder = new_scenario(tmp_path / "street")
+    (folder / "settlement.yaml").write_text(f"{RULES}{extra}\n")
+    before = sorted(p for p in tmp_path.rglob("*") if p.is_file())
+    done = isojoule(command, "street", cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    flat = " ".join(done.stderr.split())
+    assert "street/settlement.yaml:3: " in flat
+    assert says in flat and remedy in flat
+    assert sorted(p for p in tmp_path.rglob("*") if p.is_file()) == before
+
+
+def test_the_package_runs_as_a_module(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "isojoule", "--version"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_a_misspelt_mechanism_is_guessed(tmp_path: Path) -> None:
+    done = isojoule("clear", BOOK, "--mechanism", "equilibrum", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "did you mean 'equilibrium'?" in " ".join(done.stderr.split())

@@ -30,7 +30,10 @@ def check(
     if as_json:
         print(json.dumps(found, ensure_ascii=False))
         return
-    holds = ", ".join(f"{count} {what}" for what, count in found["holds"].items())
+    holds = ", ".join(
+        f"{count} {what.removesuffix('s') if count == 1 else what}"
+        for what, count in found["holds"].items()
+    )
     print(f"{path}: a {found['kind']} in good order, with {holds}")
     if "digest" in found:
         print(f"  digest of its normal form: {found['digest']}")
@@ -89,6 +92,9 @@ def check_path(path: Path) -> dict[str, Any]:
             rules = read_rules(
                 folder, currency=s.currency, tz=zone(s.timezone), members=s.participants
             )
+            from isojoule.apps.results.settlement import check_rules_of
+
+            check_rules_of(folder / RULES_NAME, s, rules)
         return {
             "kind": "scenario",
             "holds": {

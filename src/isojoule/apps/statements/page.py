@@ -19,8 +19,9 @@ from isojoule.apps.statements.price_section import price_section
 from isojoule.apps.statements.score_section import score_section
 from isojoule.apps.statements.sheet import Sheet, asset, exact, kwh, table
 from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, UJ_PER_J
+from isojoule.settlement.collateral.nouns import Code as BondCode
 from isojoule.settlement.settle import Code
-from isojoule.settlement.statements import BillLine
+from isojoule.settlement.statements import BillLine, payee_of
 
 NOTABLE_J = 0.05 * J_PER_KWH
 """A smaller difference of what a battery holds at the end is not told."""
@@ -124,7 +125,7 @@ def _line(sheet: Sheet, line: BillLine) -> str:
     has_energy = line.energy_uj != 0
     each = price(line.price_per_j, sheet.currency, 2) if has_energy and line.money_nano else ""
     name = line.name[:1].upper() + line.name[1:]
-    who = WHO.get(line.payee, line.payee)
+    who = _slashed_for(sheet) if line.code is BondCode.SLASH else WHO.get(line.payee, line.payee)
     cells = [
         f'<td class="word">{text(who)}</td>',
         f"<td>{kwh(line.energy_uj) if has_energy else ''}</td>",
@@ -134,6 +135,20 @@ def _line(sheet: Sheet, line: BillLine) -> str:
     small = sheet.why if line.code is Code.DIVIDEND else ""
     below = f"<small>{text(small)}</small>" if small else ""
     return f'<tr><th scope="row">{text(name)}{below}</th>{"".join(cells)}</tr>'
+
+
+def _slashed_for(sheet: Sheet) -> str:
+    """Who gets what is taken from bonds: those who bore the cost, and whoever has the fines.
+
+    Where each pays for its own imbalance nobody else bears a cost. Spec: B29.
+    """
+    rules = sheet.facts.rules
+    asked = rules.collateral
+    got = ["other members"] if rules.imbalance.payer == "members" else []
+    if asked is not None and asked.fine_per_j:
+        payee = payee_of(asked.fines_to)
+        got.append(WHO.get(payee, payee))
+    return " and ".join(got) or "escrow"
 
 
 def _alone(sheet: Sheet) -> str:
