@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -120,6 +121,25 @@ def test_rules_that_do_not_fit_are_told_with_their_line(
     assert "street/settlement.yaml:3: " in flat
     assert says in flat and remedy in flat
     assert sorted(p for p in tmp_path.rglob("*") if p.is_file()) == before
+
+
+def test_a_mesh_needs_a_rule_that_clears_it(tmp_path: Path) -> None:
+    folder = new_scenario(tmp_path / "street")
+    path = folder / "scenario.yaml"
+    path.write_text(path.read_text().replace("network: transport", "network: dc"))
+    done = isojoule("check", "street", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "street/scenario.yaml:15: " in done.stderr and "dc is lossless" in done.stderr
+    links = (folder / "links.csv").read_text().replace(",150\n", ",0\n")
+    (folder / "links.csv").write_text(re.sub(r",0\.0\d+,(0\.0\d+,400)", r",0,\1", links))
+    done = isojoule("check", "street", cwd=tmp_path)
+    assert done.returncode == 2
+    flat = " ".join(done.stderr.split())
+    assert "equilibrium does not clear the network dc" in flat and "lmp" in flat
+    path.write_text(path.read_text().replace("mechanism: equilibrium", "mechanism: lmp"))
+    done = isojoule("check", "street", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "1 period," in done.stdout
 
 
 def test_the_package_runs_as_a_module(tmp_path: Path) -> None:

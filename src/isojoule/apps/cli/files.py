@@ -76,11 +76,17 @@ def check_path(path: Path) -> dict[str, Any]:
     if is_scenario:
         from isojoule.apps.files.scenario_files import read_scenario
         from isojoule.core.errors import InputError
-        from isojoule.market.mechanisms import get
+        from isojoule.market.mechanisms import get, names
 
         s = read_scenario(folder)
         try:
-            get(s.mechanism)
+            rule = get(s.mechanism)
+            if s.network not in rule.traits.networks:
+                fit = [n for n in names() if s.network in get(n).traits.networks]
+                raise InputError(
+                    f"{s.mechanism} does not clear the network {s.network}",
+                    remedy=f"use one of {', '.join(fit)}, or another network",
+                )
         except InputError as error:
             place = str(folder / "scenario.yaml")
             raise InputError(error.message, place=place, remedy=error.remedy) from None

@@ -29,7 +29,7 @@ attribution: invented numbers, no licence needed
 currency: EUR
 timezone: Europe/Berlin        # times without an offset are local times of this zone
 interval: 15 min
-network: transport             # the market sees the lines; `copperplate` would ignore them
+network: transport             # the market sees the lines; or copperplate, lindistflow, dc
 mechanism: equilibrium
 utility: utility               # the node where the utility sells and buys
 lost_load: 5 EUR/kWh           # what a kWh not served is worth, where a load says nothing
