@@ -129,7 +129,7 @@ def test_check_reads_books_and_scenarios(tmp_path: Path) -> None:
     for path in (folder, folder / "scenario.yaml"):
         scenario = json.loads(call("check", str(path), "--json").stdout)
         assert scenario["kind"] == "scenario" and scenario["holds"]["participants"] > 1
-        assert scenario["holds"]["fees"] == 3
+        assert scenario["holds"]["fees"] == 2
     rules = folder / "settlement.yaml"
     text = rules.read_text()
     rules.write_text(text.replace("losses: operator", "losses: nobody"))

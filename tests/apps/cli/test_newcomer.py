@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -90,3 +91,67 @@ def test_a_device_stays_a_device(tmp_path: Path) -> None:
     done = isojoule("clear", BOOK, "--out", "/dev/null", cwd=tmp_path)
     assert done.returncode == 0
     assert Path("/dev/null").is_char_device()
+
+
+RULES = "isojoule: 1\ncurrency: EUR\n"
+CLAIM = "{member: eva, from: 2026-06-21T10:00, to: 2026-06-21T12:00, decided: 2026-06-22T00:00}"
+WITHDRAWN = "{device: ada-roof, from: 2026-06-21T10:00, to: 2026-06-21T12:00}"
+
+
+@pytest.mark.parametrize("command", ["check", "run", "compare"])
+@pytest.mark.parametrize(
+    ("extra", "says", "remedy"),
+    [
+        (f"collateral: {{claims: [{CLAIM}]}}", "no member 'eva'", "'eve'"),
+        ("collateral: {fines_to: member/eva}", "no member 'eva' to have the fines", "'eve'"),
+        ("day_ahead: {move: 0, block: 20 min}", "no whole number of intervals", "of 900 s"),
+        (f"certificates: {{withdraw: [{WITHDRAWN}]}}", "no PV 'ada-roof'", "ada-pv"),
+    ],
+)
+def test_rules_that_do_not_fit_are_told_with_their_line(
+    command: str, extra: str, says: str, remedy: str, tmp_path: Path
+) -> None:
+    """By all three commands alike, before any work."""
+    folder = new_scenario(tmp_path / "street")
+    (folder / "settlement.yaml").write_text(f"{RULES}{extra}\n")
+    before = sorted(p for p in tmp_path.rglob("*") if p.is_file())
+    done = isojoule(command, "street", cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    flat = " ".join(done.stderr.split())
+    assert "street/settlement.yaml:3: " in flat
+    assert says in flat and remedy in flat
+    assert sorted(p for p in tmp_path.rglob("*") if p.is_file()) == before
+
+
+def test_a_mesh_needs_a_rule_that_clears_it(tmp_path: Path) -> None:
+    folder = new_scenario(tmp_path / "street")
+    path = folder / "scenario.yaml"
+    path.write_text(path.read_text().replace("network: transport", "network: dc"))
+    done = isojoule("check", "street", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "street/scenario.yaml:15: " in done.stderr and "dc is lossless" in done.stderr
+    links = (folder / "links.csv").read_text().replace(",150\n", ",0\n")
+    (folder / "links.csv").write_text(re.sub(r",0\.0\d+,(0\.0\d+,400)", r",0,\1", links))
+    done = isojoule("check", "street", cwd=tmp_path)
+    assert done.returncode == 2
+    flat = " ".join(done.stderr.split())
+    assert "equilibrium does not clear the network dc" in flat and "lmp" in flat
+    path.write_text(path.read_text().replace("mechanism: equilibrium", "mechanism: lmp"))
+    done = isojoule("check", "street", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "1 period," in done.stdout
+
+
+def test_the_package_runs_as_a_module(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "isojoule", "--version"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_a_misspelt_mechanism_is_guessed(tmp_path: Path) -> None:
+    done = isojoule("clear", BOOK, "--mechanism", "equilibrum", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "did you mean 'equilibrium'?" in " ".join(done.stderr.split())

@@ -259,7 +259,7 @@ CASES: dict[str, tuple[Edit, str, str, str, str]] = {
     ),
     "unknown network": (
         sub("scenario.yaml", "network: transport", "network: transprt"),
-        "scenario.yaml", "network: transprt", "network:", "copperplate, transport or lindistflow",
+        "scenario.yaml", "network: transprt", "network:", "transport, dc or lindistflow",
     ),
     "utility at no node": (
         sub("scenario.yaml", "utility: utility", "utility: nowhere"),

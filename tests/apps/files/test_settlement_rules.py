@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import get_args
 
@@ -274,15 +275,44 @@ def test_a_new_scenario_has_rules_that_are_read(tmp_path: Path) -> None:
     folder = new_scenario(tmp_path / "street")
     scenario = read_scenario(folder)
     rules = read_rules(folder, currency=scenario.currency, tz=zone(scenario.timezone))
-    assert [fee.name for fee in rules.fees] == ["network fee", "membership", "VAT"]
-    # what is commented out is a form that works, too
+    assert [fee.name for fee in rules.fees] == ["network fee", "membership"]
+    # what is commented out works where it stands, without its "# "
     text = (folder / RULES_NAME).read_text()
-    extra = [line.removeprefix("# ") for line in text.splitlines()[1:] if line.startswith("# ")]
-    assert extra
-    (folder / RULES_NAME).write_text(text + "\n".join(extra) + "\n")
+    first, _, rest = text.partition("\n")
+    assert rest.count("\n# ") > 3
+    uncommented = re.sub(r"^( *)# ", r"\1", rest, flags=re.MULTILINE)
+    (folder / RULES_NAME).write_text(f"{first}\n{uncommented}")
     again = read_rules(folder, currency="EUR", tz=BERLIN, members=scenario.participants)
+    assert [fee.name for fee in again.fees] == ["network fee", "membership", "VAT"]
+    assert again.certificates is not None and again.collateral is not None
     assert len(again.pauses) == 1
     assert again.payment is not None and again.payment.way == "credit"
+
+
+@pytest.mark.parametrize(
+    ("extra", "says", "remedy"),
+    [
+        ("payment:", "the key 'payment' is empty", "write it as {every: period, due: 14 d}"),
+        ("certificates:", "the key 'certificates' is empty", "or {} for what is usual"),
+        ("collateral: null", "the key 'collateral' is empty", "or remove the key"),
+        ("day_ahead: ~", "the key 'day_ahead' is empty", "0.05 EUR/kWh"),
+        ("payment: true", "payment: this is no mapping of keys to values", "{every: period"),
+        ("payment: {late: {share: 5 %, by: 3 d}}", "late: this is no list", "list who pays late"),
+        ("payment: {clear: perhaps}", "neither true nor false", "true or false"),
+        ("payment: {credit: [{limit: 50}]}", "50 has no unit", "'50 EUR'"),
+        ("payment: {credit: [{limit: 5 EUR, accepts: '7'}]}", "7 has no unit", "'7 EUR'"),
+        ("payment: {due: -3 d}", "due after -3 days", "as 14 d"),
+        ("payment: {late: [{share: 5 %, bye: 3 d}]}", "unknown key 'bye'", "did you mean 'by'?"),
+        ("certificates: {expires_after: 5}", "5 has no unit", "'730 d'"),
+        ("day_ahead: {move: 0, history: 2 d}", "day_ahead.history", "as many days as least_days"),
+    ],
+)
+def test_what_a_treasurer_stumbled_over(tmp_path: Path, extra: str, says: str, remedy: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, f"isojoule: 1\ncurrency: EUR\n{extra}\n")
+    assert says in caught.value.message
+    assert remedy in caught.value.remedy
+    assert caught.value.place == f"{tmp_path / RULES_NAME}:3"
 
 
 def test_the_rules_of_the_page_are_read(tmp_path: Path) -> None:

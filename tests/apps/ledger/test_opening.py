@@ -195,3 +195,18 @@ def test_balances_need_not_all_be_remembered(url: str, monkeypatch: pytest.Monke
         for number in range(100, 110):
             ledger.post([pay(number)], 9 * 10**9)
     assert verify_ledger(url).accounts == len(ACCOUNTS)
+
+
+def test_an_archive_that_cannot_be_written_to_is_verified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is made beside the file, and nothing is asked of its folder."""
+    file = tmp_path / "kept.db"
+    with open_ledger(str(file)) as ledger:
+        ledger.open_accounts(ACCOUNTS, 1)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    monkeypatch.setattr("os.access", lambda *asked: False)
+    assert verify_ledger(str(file)).accounts == len(ACCOUNTS)
+    with read_ledger(str(file)) as reader:
+        assert len(list(reader.accounts())) == len(ACCOUNTS)
+    assert sorted(path.name for path in tmp_path.iterdir()) == before

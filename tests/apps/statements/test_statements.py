@@ -8,24 +8,27 @@ from decimal import Decimal
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pytest
 
 from isojoule.apps.certificates import certify_run, scores_of
 from isojoule.apps.files.scenario_files import new_scenario
+from isojoule.apps.ledger import open_ledger
 from isojoule.apps.report.words import MINUS
 from isojoule.apps.results import run_scenario
 from isojoule.apps.results.asked import as_settled, read_asked
 from isojoule.apps.results.settlement import SettledRun, settle_run
 from isojoule.apps.statements import Written, statements_of_run, write_statements
+from isojoule.apps.statements.page import slashed_for
 from isojoule.apps.statements.write import file_stems
 from isojoule.core.errors import InputError
 from isojoule.core.units import NANO_PER_UNIT, money_text
 from isojoule.market.mechanisms import get
 from isojoule.microworld.scenario import Scenario
-from isojoule.settlement.rules import Fee, Rules
+from isojoule.settlement.collateral.asked import BondRules
+from isojoule.settlement.rules import Fee, Imbalance, Rules
 from isojoule.settlement.settle import Code, member
 from isojoule.settlement.statements import Span, statements_of
 
@@ -345,3 +348,30 @@ def test_names_of_files() -> None:
     assert stems["ok-1"] == "ok-1"
     assert len({stem.casefold() for stem in stems.values()}) == 5
     assert all(re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", stem) for stem in stems.values())
+
+
+@pytest.mark.parametrize(
+    ("payer", "bonds", "who"),
+    [
+        ("cause", BondRules(fine_per_j=1e-8), "the operator"),
+        ("cause", BondRules(fine_per_j=1e-8, fines_to="member/ada"), "ada"),
+        ("members", BondRules(), "other members"),
+        ("members", BondRules(fine_per_j=1e-8, fines_to="club"), "other members and club"),
+        ("cause", BondRules(), "escrow"),
+    ],
+)
+def test_a_bond_is_slashed_for_those_who_get_it(
+    payer: Literal["cause", "members"], bonds: BondRules, who: str
+) -> None:
+    """B29."""
+    assert slashed_for(Rules(imbalance=Imbalance(payer=payer), collateral=bonds)) == who
+
+
+def test_a_ledger_that_holds_nothing_of_the_run_is_refused(made: Made, tmp_path: Path) -> None:
+    """Else everybody's bill would be 0."""
+    with open_ledger(str(tmp_path / "other.db")):
+        pass
+    with pytest.raises(InputError, match="holds nothing of the run") as caught:
+        statements_of_run(made.folder, tmp_path / "out", ledger=str(tmp_path / "other.db"))
+    assert caught.value.place == "--ledger" and caught.value.remedy
+    assert not (tmp_path / "out").exists()

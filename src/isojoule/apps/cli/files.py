@@ -30,7 +30,10 @@ def check(
     if as_json:
         print(json.dumps(found, ensure_ascii=False))
         return
-    holds = ", ".join(f"{count} {what}" for what, count in found["holds"].items())
+    holds = ", ".join(
+        f"{count} {what.removesuffix('s') if count == 1 else what}"
+        for what, count in found["holds"].items()
+    )
     print(f"{path}: a {found['kind']} in good order, with {holds}")
     if "digest" in found:
         print(f"  digest of its normal form: {found['digest']}")
@@ -73,11 +76,17 @@ def check_path(path: Path) -> dict[str, Any]:
     if is_scenario:
         from isojoule.apps.files.scenario_files import read_scenario
         from isojoule.core.errors import InputError
-        from isojoule.market.mechanisms import get
+        from isojoule.market.mechanisms import get, names
 
         s = read_scenario(folder)
         try:
-            get(s.mechanism)
+            rule = get(s.mechanism)
+            if s.network not in rule.traits.networks:
+                fit = [n for n in names() if s.network in get(n).traits.networks]
+                raise InputError(
+                    f"{s.mechanism} does not clear the network {s.network}",
+                    remedy=f"use one of {', '.join(fit)}, or another network",
+                )
         except InputError as error:
             place = str(folder / "scenario.yaml")
             raise InputError(error.message, place=place, remedy=error.remedy) from None
@@ -89,6 +98,9 @@ def check_path(path: Path) -> dict[str, Any]:
             rules = read_rules(
                 folder, currency=s.currency, tz=zone(s.timezone), members=s.participants
             )
+            from isojoule.apps.results.settlement import check_rules_of
+
+            check_rules_of(folder / RULES_NAME, s, rules)
         return {
             "kind": "scenario",
             "holds": {

@@ -89,8 +89,8 @@ def kicker(document: dict[str, Any]) -> str:
     if document["kind"] == "book":
         return f"{told} on one book of {number(document['offers'])} offers"
     days = sum(p["end_s"] - p["start_s"] for p in document["periods"]) / 86400
-    length = number(days, 1 if days % 1 else 0)
-    return f"{told} on the scenario {text(document['scenario'])}, {length} days"
+    length = f"{number(days, 1 if days % 1 else 0)} {'day' if days == 1 else 'days'}"
+    return f"{told} on the scenario {text(document['scenario'])}, {length}"
 
 
 def mechanism_facts(row: dict[str, Any]) -> dict[str, Any]:

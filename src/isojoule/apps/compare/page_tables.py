@@ -68,7 +68,16 @@ def _of_scenario(document: Row, rows: list[Row]) -> str:
             "",
         ]
     )  # fmt: skip
-    return table(heads, body, attributes='class="compare"') + _star(rows, base)
+    return table(heads, body, attributes='class="compare"') + OF_WHAT + _star(rows, base)
+
+
+OF_WHAT = (
+    '<p class="soft">Savings in % are of what members pay and are paid without a market, added up '
+    "without their signs; a run's own report tells them as a share of the cost. Everybody offers "
+    "what energy is worth to them, also where a rule makes that costly: so the worst off may "
+    "lose more than they would if they offered with more care.</p>"
+)
+"""What a reader who comes from the report of a run would stumble over."""
 
 
 def _star(rows: list[Row], base: Row) -> str:

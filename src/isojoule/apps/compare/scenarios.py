@@ -27,9 +27,10 @@ from isojoule.apps.compare.points import SCENARIO, ranking, simplicity
 from isojoule.apps.compare.rules import settlement_rules
 from isojoule.apps.compare.runs import baseline_row, run_row
 from isojoule.apps.compare.tasks import baseline_task, run_task
-from isojoule.apps.results.asked import RULES, read_asked
+from isojoule.apps.results.asked import RULES, read_asked, rules_file
 from isojoule.apps.results.manifest import inputs_of
 from isojoule.apps.results.run import identity_of, scenario_folder
+from isojoule.apps.results.settlement import check_rules_of
 from isojoule.apps.results.unfinished import locked
 from isojoule.apps.studies import Study, run_studies
 from isojoule.apps.studies.pool import Report
@@ -89,10 +90,12 @@ def compare_scenario(
         for key, value in (("from", start), ("to", end), ("days", days), ("periods", periods))
         if value is not None
     }
-    found = read_asked(path, options, rules).scenario
+    found, asked_rules = read_asked(path, options, rules)
+    # what is wrong with the rules is no mechanism's fault
+    check_rules_of(rules_file(path, rules), found, asked_rules)
     files = settlement_rules(folder, found, rules, out)
     for file in files:
-        read_asked(path, options, file)  # what is wrong with the rules is no mechanism's fault
+        read_asked(path, options, file)
     shared = {
         "scenario": str(path.resolve()),
         "options": options,

@@ -38,6 +38,12 @@ def show_comparison(document: dict[str, Any], console: Console | None = None) ->
         table.add_row(name, *(_scenario_cells(row) if scenario else _book_cells(row, document)))
     if rows:
         out.print(table)
+    if scenario and rows:
+        out.print(
+            "%: of what members pay and are paid without a market, added up without their signs "
+            "(`isojoule run` tells the share of the cost). All offer what energy is worth to them, "
+            "also where a rule makes that costly."
+        )
     if any(not r.get("sees_wires", True) for r in rows):
         out.print(
             "* ignores the wires: what it cleared was sent through them, and what they lost and "

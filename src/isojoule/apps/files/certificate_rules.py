@@ -59,6 +59,10 @@ def certificate_rules(
         return None
     place = lines.place("certificates", "expires_after")
     lasts = parse_quantity(doc.expires_after, "s", place=place)
+    if str(doc.expires_after).strip().replace(".", "", 1).isdigit():
+        raise InputError(
+            f"{doc.expires_after} has no unit", place=place, remedy="write it as '730 d'"
+        )
     withdrawals = []
     for at, given in enumerate(doc.withdraw):
         times = {"from": given.start, "to": given.end, "at": given.at or given.end}

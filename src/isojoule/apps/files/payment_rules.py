@@ -143,9 +143,7 @@ def _credit(doc: CreditDoc, at: int, lines: Lines, currency: str) -> Credit:
             remedy="name members, or leave the key out for all others",
         )
     limit, accepts = (
-        parse_quantity(
-            given, "money", place=lines.place("payment", "credit", at, key), currency=currency
-        )
+        _money(given, lines.place("payment", "credit", at, key), currency)
         for key, given in (
             ("limit", doc.limit),
             ("accepts", doc.limit if doc.accepts is None else doc.accepts),
@@ -157,13 +155,28 @@ def _credit(doc: CreditDoc, at: int, lines: Lines, currency: str) -> Credit:
         )
 
 
+def _money(value: Quantity, place: str, currency: str) -> float:
+    """An amount. Without a currency it is refused, as everywhere in these rules."""
+    amount = parse_quantity(value, "money", place=place, currency=currency)
+    if amount and _bare(value):
+        raise InputError(
+            f"{value} has no unit", place=place, remedy=f"write it as '{value} {currency}'"
+        )
+    return amount
+
+
 def _duration(value: Quantity, place: str) -> int:
     """Whole seconds. Without a unit it is refused: nobody thinks of bills in seconds."""
     seconds = parse_quantity(value, "s", place=place)
-    try:
-        bare = float(value) != 0
-    except ValueError:
-        bare = False
-    if bare:
+    if seconds and _bare(value):
         raise InputError(f"{value} has no unit", place=place, remedy="write it as '14 d'")
     return round(seconds)
+
+
+def _bare(value: Quantity) -> bool:
+    """Whether it is a number without a unit, be it as text."""
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True

@@ -20,7 +20,7 @@ LINKS = (
     Column("capacity_w", "W", False, "most power either way; empty: unlimited"),
     Column("loss", "1", False, "share lost of what is sent, 0 <= loss < 1"),
     Column("resistance_ohm", "ohm", False, "makes a loss that grows with the square of the flow"),
-    Column("reactance_ohm", "ohm", False, "for the AC check"),
+    Column("reactance_ohm", "ohm", False, "for the AC check, and needed on the network `dc`"),
     Column("voltage_v", "V", False, "voltage that resistance and reactance are referred to"),
     Column("standing_loss_w", "W", False, "drawn at `from` whatever flows"),
     Column("price_per_j", "money/J", False, "the owner's price per Joule sent"),

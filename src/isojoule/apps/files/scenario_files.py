@@ -87,6 +87,7 @@ def read_scenario(path: Path) -> Scenario:
     forecast = _forecast(doc, lines)
     pauses = read_pauses(doc, lines, tz, times_s, interval_s)
     at = {"": lines.place(), "forecast": lines.place("forecast")}
+    at["network dc"] = lines.place("network")
     with located(at.get):
         return Scenario(
             name=doc.name,

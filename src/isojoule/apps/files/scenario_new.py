@@ -29,7 +29,7 @@ attribution: invented numbers, no licence needed
 currency: EUR
 timezone: Europe/Berlin        # times without an offset are local times of this zone
 interval: 15 min
-network: transport             # the market sees the lines; `copperplate` would ignore them
+network: transport             # the market sees the lines; or copperplate, lindistflow, dc
 mechanism: equilibrium
 utility: utility               # the node where the utility sells and buys
 lost_load: 5 EUR/kWh           # what a kWh not served is worth, where a load says nothing
@@ -128,7 +128,7 @@ losses: operator                        # who pays for losses beyond those clear
 fees:                                   # in the order of the bill; on: what they are charged on
   - {name: network fee, on: local, rate: 0.05 EUR/kWh, to: network operator}
   - {name: membership, on: days, rate: 0.05 EUR/d, to: community}
-# - {name: VAT, on: bill, rate: 19 %, to: state}   # if the prices in prices.csv are without it
+  # - {name: VAT, on: bill, rate: 19 %, to: state}   # if the prices in prices.csv are without it
 surplus: equal                          # how what is left is shared; or keep, shapley, ...
 netting: day                            # one transfer adds up a day; or interval
 # payment:                              # bills, who pays late, what is cleared without cash

@@ -5,6 +5,7 @@ The format is described in docs/settlement.md. Spec: docs/spec/settlement.md, Y1
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -31,7 +32,7 @@ from isojoule.apps.files.places import located
 from isojoule.apps.files.quantities import parse_quantity
 from isojoule.apps.files.strict_doc import Quantity, Strict, doc_schema, read_doc
 from isojoule.apps.files.times import epoch_s
-from isojoule.apps.files.yaml_lines import Lines
+from isojoule.apps.files.yaml_lines import Lines, read_yaml
 from isojoule.core.errors import InputError
 from isojoule.core.pause import Pause
 from isojoule.settlement.rules import PARAMETERS, Base, Fee, Imbalance, Price, Rules
@@ -206,6 +207,7 @@ def read_rules(
     """
     file = path / RULES_NAME if path.is_dir() else path
     doc, lines = read_doc(file, RulesDoc, _REMEDIES)
+    _refuse_empty(doc, lines)
     if doc.currency != currency:
         raise InputError(
             f"the currency is {doc.currency}, but {currency} in the scenario",
@@ -242,6 +244,31 @@ def read_rules(
             collateral=bonds,
             payment=payment,
         )
+
+
+def place_in(file: Path, found: str) -> str:
+    """File and line of a thing that a check of rules against their scenario names.
+
+    Parameters
+    ----------
+    found
+        As `settlement rules: collateral.claims[0]`, or `certificates: withdraw[0]`.
+    """
+    _, lines = read_yaml(file)
+    whole, _, inside = found.partition(": ")
+    path = inside if whole == "settlement rules" else f"{whole}.{inside}"
+    keys = [int(part) if part.isdigit() else part for part in re.findall(r"\w+", path)]
+    return lines.place(*keys)
+
+
+def _refuse_empty(doc: RulesDoc, lines: Lines) -> None:
+    """A key without a value is no wish: who wrote it meant something, and would not get it."""
+    for key in ("certificates", "day_ahead", "collateral", "payment"):
+        if key in doc.model_fields_set and getattr(doc, key) is None:
+            raise InputError(
+                f"the key {key!r} is empty", place=lines.place(key),
+                remedy=f"{_REMEDIES[key]}; or remove the key",
+            )  # fmt: skip
 
 
 _REMEDIES = {

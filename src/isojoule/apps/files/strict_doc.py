@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 from isojoule.apps.files.places import nearest
 from isojoule.apps.files.yaml_lines import Lines, read_yaml
@@ -64,11 +65,22 @@ def describe(model: type[BaseModel], key: str) -> str:
     return (model.model_fields[name].description if name else None) or key
 
 
+_WORDS = {
+    "model_type": "this is no mapping of keys to values",
+    "dict_type": "this is no mapping of keys to values",
+    "list_type": "this is no list",
+    "bool_type": "this is neither true nor false",
+    "bool_parsing": "this is neither true nor false",
+}
+"""What pydantic says in the words of Python, in those of a file."""
+
+
 def _explain(
     error: ValidationError, lines: Lines, root: type[BaseModel], remedies: Mapping[str, str]
 ) -> InputError:
     """The first fault, in the words of the file."""
-    fault = error.errors(include_url=False)[0]
+    faults = error.errors(include_url=False)
+    fault = _misspelt(faults, root) or faults[0]
     where = tuple(fault["loc"])
     inside, key = _around(root, where)
     if fault["type"] == "extra_forbidden":
@@ -84,11 +96,27 @@ def _explain(
             place=lines.place(*where[:-1]),
             remedy=f"add it: {describe(inside, missing)}",
         )
+    words = _WORDS.get(fault["type"]) or f"{fault['msg'][:1].lower()}{fault['msg'][1:]}"
     return InputError(
-        f"{key}: {fault['msg'][:1].lower()}{fault['msg'][1:]}",
+        f"{key}: {words}",
         place=lines.place(*where),
         remedy=remedies.get(key, f"the key is: {describe(inside, key)}"),
     )
+
+
+def _misspelt(faults: list[ErrorDetails], root: type[BaseModel]) -> ErrorDetails | None:
+    """The unknown key that was meant to be the missing one, if the first fault is a missing key."""
+    first = faults[0]
+    if first["type"] != "missing":
+        return None
+    for other in faults[1:]:
+        if other["type"] == "extra_forbidden" and other["loc"][:-1] == first["loc"][:-1]:
+            inside, _ = _around(root, tuple(other["loc"]))
+            if nearest(str(other["loc"][-1]), keys_of(inside)) == (
+                f"did you mean {str(first['loc'][-1])!r}?"
+            ):
+                return other
+    return None
 
 
 def _around(root: type[BaseModel], where: tuple[int | str, ...]) -> tuple[type[BaseModel], str]:

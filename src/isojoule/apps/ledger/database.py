@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -77,8 +78,9 @@ def writing_engine(place: Place) -> Engine:
 
 def _sqlite(file: Path, mode: str, pool: type[Any]) -> Engine:
     def connect() -> sqlite3.Connection:
+        options = f"mode={mode}" + "&immutable=1" * (mode == "ro" and _sealed(file))
         connection = sqlite3.connect(
-            f"file:{quote(str(file))}?mode={mode}",
+            f"file:{quote(str(file))}?{options}",
             uri=True,
             timeout=BUSY_MS / 1000,
             isolation_level=None,  # transactions begin where we say
@@ -90,6 +92,16 @@ def _sqlite(file: Path, mode: str, pool: type[Any]) -> Engine:
         return connection
 
     return create_engine("sqlite://", creator=connect, poolclass=pool)
+
+
+def _sealed(file: Path) -> bool:
+    """Whether a file lies where nothing can be written, as in an archive, and is whole.
+
+    SQLite else writes beside it even to read it. What stands in a write-ahead log still has to be
+    taken up, for which the ledger must lie where that can be done.
+    """
+    log = file.with_name(f"{file.name}-wal")
+    return not os.access(file.parent, os.W_OK) and not (log.exists() and log.stat().st_size)
 
 
 def prepare(connection: Connection, place: Place) -> None:

@@ -38,7 +38,8 @@ def section(run: RunFiles) -> str:
         days = count(rules["least_days"], "day")
         return (
             f"{head}<p>No contract was made: holders commit what their own earlier days bear out, "
-            f"{days} of them at least, and nobody had enough to give.</p>\n</section>"
+            f"{days} of them at least (<code>least_days</code>), and nobody had enough to give. "
+            "A longer run knows more days.</p>\n</section>"
         )
     return head + "".join(
         (_lead(told, rules), _picture(run, told), _table(run, told), _risk(told, rules),

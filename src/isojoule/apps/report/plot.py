@@ -147,8 +147,10 @@ def calendar(
             f"{now:%H:%M}" if hours else f"{now:%a}" if narrow else f"{now:%a} {now.day} {now:%b}"
         )
         room = 6.6 * len(name)
-        if x >= free and x + room < right + 8:
-            where, shift = ("middle", 0) if hours and not first else ("start", 0 if hours else 3)
+        centred = hours and not first
+        begin = x - room / 2 if centred else x
+        if begin >= free and begin + room < right + 8:
+            where, shift = ("middle", 0) if centred else ("start", 0 if hours else 3)
             parts.append(svg.words(x + shift, bottom + 13, name, anchor=where, colour="soft"))
-            free = x + room + 8
+            free = begin + room + 8
     return "".join(parts)

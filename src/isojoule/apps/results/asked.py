@@ -47,8 +47,7 @@ def read_asked(folder: Path, arguments: Mapping[str, Any], rules: Path | None = 
     from isojoule.apps.files.scenario_files import read_scenario
 
     scenario = read_scenario(folder)
-    inside = (folder.parent if folder.is_file() else folder) / RULES
-    file = rules or (inside if inside.is_file() else None)
+    file = rules_file(folder, rules)
     if file is None:
         found = Rules()
     else:
@@ -62,6 +61,12 @@ def read_asked(folder: Path, arguments: Mapping[str, Any], rules: Path | None = 
             members=scenario.participants,
         )
     return as_settled(as_asked(scenario, arguments), found)
+
+
+def rules_file(folder: Path, rules: Path | None = None) -> Path | None:
+    """The file of the rules: `rules`, or that in a scenario's folder; None if it has none."""
+    inside = (folder.parent if folder.is_file() else folder) / RULES
+    return rules or (inside if inside.is_file() else None)
 
 
 def as_settled(scenario: Scenario, rules: Rules) -> Asked:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from isojoule.apps.results.alone import take_over
-from isojoule.apps.results.asked import RULES, read_asked
+from isojoule.apps.results.asked import RULES, read_asked, rules_file
 from isojoule.apps.results.manifest import (
     copy_inputs,
     input_hashes,
@@ -25,7 +25,7 @@ from isojoule.apps.results.manifest import (
     versions,
     write_manifest,
 )
-from isojoule.apps.results.settlement import check_rules, find_ledger, keep, settle_run
+from isojoule.apps.results.settlement import check_rules_of, find_ledger, keep, settle_run
 from isojoule.apps.results.store import Run
 from isojoule.apps.results.summary import write_summary
 from isojoule.apps.results.unfinished import Workplace, kept_intervals, unfinished
@@ -149,7 +149,7 @@ def run_scenario(
         )
     get(chosen, **(parameters or {}))  # an unknown name or parameter is refused before any work
     cut = dataclasses.replace(asked.scenario, mechanism=chosen)
-    check_rules(cut, asked.rules)
+    check_rules_of(rules_file(path, own_rules), cut, asked.rules)
     inputs = inputs_of(folder, {} if own_rules is None else {RULES: own_rules})
     identity = identity_of(cut.name, chosen, parameters or {}, seed, options, inputs)
     if ledger is not None:

@@ -166,10 +166,30 @@ def check_rules(scenario: Scenario, rules: Rules) -> None:
     check_chapters(scenario, rules)
 
 
+def check_rules_of(file: Path | None, scenario: Scenario, rules: Rules) -> None:
+    """`check_rules`, with the line of the file that holds the rules; None: they have no file.
+
+    Raises
+    ------
+    InputError
+        With file, line and remedy.
+    """
+    try:
+        check_rules(scenario, rules)
+    except InputError as error:
+        if file is None:
+            raise
+        from isojoule.apps.files.settlement_rules import place_in
+
+        raise InputError(
+            error.message, place=place_in(file, error.place), remedy=error.remedy
+        ) from error
+
+
 def _cannot_share(rules: Rules, refused: Refused) -> InputError:
     return InputError(
         f"the surplus cannot be shared by {rules.surplus!r}: {refused.reason}",
-        place="settlement rules",
+        place="settlement rules: surplus",
         remedy=refused.remedy,
     )
 

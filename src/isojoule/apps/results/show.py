@@ -124,8 +124,13 @@ def print_run(run: Run, console: Console | None = None) -> None:
     row("saving", "audit", "saving_share", scale=100, digits=1, suffix=" %", style="bold")
     row("participants who gain", "audit", "gainers", digits=0)
     row("participants who lose", "audit", "losers", digits=0)
-    row("fee at which the saving is gone, ct/kWh", "audit", "break_even_fee_per_j",
-        scale=100 * J_PER_KWH, digits=1)  # fmt: skip
+    # below 0 there is nothing that a fee could take away
+    fees = [stretch["audit"]["break_even_fee_per_j"] for stretch in stretches]
+    scale = 100 * J_PER_KWH
+    table.add_row(
+        "fee at which the saving is gone, ct/kWh",
+        *("-" if fee is None or fee <= 0 else f"{fee * scale:,.1f}" for fee in fees),
+    )
     if grid:
         row("self-sufficiency", "market", "self_sufficiency", scale=100, digits=1, suffix=" %")
         row("peak import, kW", "market", "peak_import_w", scale=1e-3, digits=1)
@@ -175,6 +180,8 @@ def print_run(run: Run, console: Console | None = None) -> None:
             f"Certificates of their own hour matched {100 * score:.1f} % of what was used; the "
             "registry lies in the folder certificates."
         )
+    for words in chapter_words(s["settlement"], currency):
+        out.print(words, highlight=False)
     open_ended = [
         p["name"] for p in s["periods"] if not (p["cyclic_market"] and p["cyclic_baseline"])
     ]
@@ -188,6 +195,36 @@ def print_run(run: Run, console: Console | None = None) -> None:
     out.print(f"\n[bold]{s['headline']}[/bold]\n", soft_wrap=True)
     out.print(f"Report:  {run.report}", soft_wrap=True, highlight=False)
     out.print(f"Check:   isojoule verify {run.folder}", soft_wrap=True, highlight=False)
+
+
+def chapter_words(settlement: dict[str, Any], currency: str) -> list[str]:
+    """A sentence on each of contracts, bonds and bills, where the rules ask for them."""
+    told = []
+    agreed, bonds, bills = (settlement.get(name) for name in ("day_ahead", "bonds", "payment"))
+    if agreed is not None and agreed["contracts"]:
+        told.append(
+            f"Day-ahead contracts: {agreed['contracts']:,} about "
+            f"{agreed['energy_j'] / J_PER_KWH:,.1f} kWh, {agreed['defaults']:,} ended by default."
+        )
+    elif agreed is not None:
+        days = settlement["rules"]["day_ahead"]["least_days"]
+        told.append(
+            "[yellow]Day-ahead contracts: none. Nobody had enough to give by "
+            f"{days} days of its own before (least_days); longer runs know more.[/yellow]"
+        )
+    if bonds is not None:
+        told.append(
+            f"Bonds: at most {bonds['most']:,.2f} {currency} lay in escrow at once, "
+            f"{bonds['slashed']:,.2f} were taken for broken promises, the rest came back."
+        )
+    if bills is not None:
+        alone, ways = bills["ways"]["none"], bills["ways"]
+        best = ways[bills["shown"]]
+        told.append(
+            f"Bills: {best['cash_moved']:,.2f} {currency} of cash move, {best['paid_late']:,.2f} "
+            f"of them late; {alone['cash_moved']:,.2f} if each bill is paid by itself."
+        )
+    return told
 
 
 def _cents(total: dict[str, Any]) -> int:

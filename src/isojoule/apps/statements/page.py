@@ -19,8 +19,10 @@ from isojoule.apps.statements.price_section import price_section
 from isojoule.apps.statements.score_section import score_section
 from isojoule.apps.statements.sheet import Sheet, asset, exact, kwh, table
 from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, UJ_PER_J
+from isojoule.settlement.collateral.nouns import Code as BondCode
+from isojoule.settlement.rules import Rules
 from isojoule.settlement.settle import Code
-from isojoule.settlement.statements import BillLine
+from isojoule.settlement.statements import BillLine, payee_of
 
 NOTABLE_J = 0.05 * J_PER_KWH
 """A smaller difference of what a battery holds at the end is not told."""
@@ -113,7 +115,7 @@ def _bill(sheet: Sheet) -> str:
     told.append("Amounts are rounded here.")
     told += [f"{names} hold exact amounts, and every interval."] if names else []
     return (
-        "<section><h2>Your bill</h2>"
+        '<section class="bill"><h2>Your bill</h2>'
         + table(["", "With whom", "Energy", "Mean price", "You pay"], rows)
         + f'<p class="soft">{" ".join(told)}</p></section>'
     )
@@ -125,6 +127,8 @@ def _line(sheet: Sheet, line: BillLine) -> str:
     each = price(line.price_per_j, sheet.currency, 2) if has_energy and line.money_nano else ""
     name = line.name[:1].upper() + line.name[1:]
     who = WHO.get(line.payee, line.payee)
+    if line.code is BondCode.SLASH:
+        who = slashed_for(sheet.facts.rules)
     cells = [
         f'<td class="word">{text(who)}</td>',
         f"<td>{kwh(line.energy_uj) if has_energy else ''}</td>",
@@ -134,6 +138,19 @@ def _line(sheet: Sheet, line: BillLine) -> str:
     small = sheet.why if line.code is Code.DIVIDEND else ""
     below = f"<small>{text(small)}</small>" if small else ""
     return f'<tr><th scope="row">{text(name)}{below}</th>{"".join(cells)}</tr>'
+
+
+def slashed_for(rules: Rules) -> str:
+    """Who gets what is taken from bonds: those who bore the cost, and whoever has the fines.
+
+    Where each pays for its own imbalance nobody else bears a cost. Spec: B29.
+    """
+    asked = rules.collateral
+    got = ["other members"] if rules.imbalance.payer == "members" else []
+    if asked is not None and asked.fine_per_j:
+        payee = payee_of(asked.fines_to)
+        got.append(WHO.get(payee, payee))
+    return " and ".join(got) or "escrow"
 
 
 def _alone(sheet: Sheet) -> str:

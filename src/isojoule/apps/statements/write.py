@@ -63,7 +63,7 @@ def statements_of_run(
     Raises
     ------
     InputError
-        It is no run folder, or a reading is none of it.
+        It is no run folder, a reading is none of it, or the ledger holds nothing of it.
     """
     from isojoule.apps.results.asked import read_asked
     from isojoule.apps.results.store import Run
@@ -90,6 +90,14 @@ def statements_of_run(
     from isojoule.apps.ledger import read_ledger
 
     with read_ledger(ledger) as kept:
+        first = next(settled.ledger.transfers(), None)
+        if first is not None and kept.transfer(first.id) is None:
+            raise InputError(
+                f"the ledger holds nothing of the run {manifest['run']!r}",
+                place="--ledger",
+                remedy="name the one that the run was written to, or leave it out: a run has a "
+                "ledger of its own",
+            )
         return written(kept)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
@@ -33,8 +34,10 @@ def get(name: str, /, **parameters: Any) -> Mechanism:
     else:
         found = [point for point in entry_points(group=GROUP) if point.name == name]
         if not found:
+            close = get_close_matches(name.lower(), names(), n=1)
+            meant = f"did you mean {close[0]!r}? Else " if close else ""
             raise InputError(
-                f"unknown mechanism {name!r}", remedy=f"use one of {', '.join(names())}"
+                f"unknown mechanism {name!r}", remedy=f"{meant}use one of {', '.join(names())}"
             )
         made = found[0].load()
     try:

@@ -88,6 +88,11 @@ class DayAhead:
             (_share(self.bearable), "bearable", "give a share from 0 to below 100 %, as 5 %"),
             (1 <= self.least_days <= MOST_DAYS, "least_days", "give 1 to 366 days"),
             (0 < self.history_s <= MOST_DAYS * DAY_S, "history", "give up to 366 d, as 28 d"),
+            (
+                self.history_s >= self.least_days * DAY_S,
+                "history",
+                "give at least as many days as least_days asks for, as 28 d",
+            ),
             (LOT_UJ <= self.least_uj < MOST_LOTS * LOT_UJ, "least", "give 1 Wh or more"),
             (self.firm_s >= 0, "firm", "give a time, as 2 h"),
             (self.grace_s >= 0, "grace", "give a time, as 1 h"),

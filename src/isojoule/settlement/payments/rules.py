@@ -49,7 +49,9 @@ class Late:
     def __post_init__(self) -> None:
         if not 0 <= self.by_s <= MOST_S:
             raise InputError(
-                f"late by {self.by_s} s", place="by", remedy="give 0 s to 100 years, as 30 d"
+                f"late by {self.by_s / DAY_S:g} days",
+                place="by",
+                remedy="give 0 s to 100 years, as 30 d",
             )
         if not 0 <= self.share <= 1:
             raise InputError(
@@ -134,7 +136,9 @@ class Payment:
             )
         if not 0 <= self.due_s <= MOST_S:
             raise InputError(
-                f"due after {self.due_s} s", place="due", remedy="give 0 s to 100 years, as 14 d"
+                f"due after {self.due_s / DAY_S:g} days",
+                place="due",
+                remedy="give 0 s to 100 years, as 14 d",
             )
         if not 0 <= self.interest_ppb <= PARTS:
             raise InputError(

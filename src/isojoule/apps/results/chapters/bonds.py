@@ -170,6 +170,13 @@ def check(scenario: Scenario, rules: Rules) -> None:
                 place=f"settlement rules: collateral.claims[{at}]",
                 remedy=nearest(claim.member, scenario.participants),
             )
+    kind, _, name = asked.fines_to.partition("/")
+    if kind == "member" and name not in scenario.participants:
+        raise InputError(
+            f"there is no member {name!r} to have the fines",
+            place="settlement rules: collateral.fines_to",
+            remedy=nearest(name, scenario.participants),
+        )
     prices = np.concatenate([scenario.sells_at_per_j, scenario.buys_at_per_j])
     if np.any(np.abs(np.nan_to_num(prices)) >= MOST_PRICE):
         raise InputError(
