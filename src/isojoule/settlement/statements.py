@@ -153,6 +153,7 @@ NAMES: dict[IntEnum, tuple[str, str, str]] = {
     CommitmentCode.MARGIN_END: ("Day-ahead contracts: differences paid from margins",) * 3,
     CommitmentCode.DIFFERENCE: ("Day-ahead contracts: differences received",) * 3,
     FundCode.REPAID: ("Paid back to the guarantee fund",) * 3,
+    FundCode.FINES_SHARED: ("Share of fines for broken promises",) * 3,
     DayAheadCode.REST: ("Day-ahead contracts: differences beyond margins",) * 3,
     Pay.INTEREST: ("Interest on bills paid late",) * 3,
 }

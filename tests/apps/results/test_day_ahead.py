@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +25,10 @@ from isojoule.apps.statements import write_statements
 from isojoule.core.errors import InputError, VerificationError
 from isojoule.core.units import NANO_PER_UNIT
 from isojoule.settlement.collateral.asked import BondRules, Claim
+from isojoule.settlement.collateral.folded import Code as FundCode
 from isojoule.settlement.day_ahead.rules import DayAhead
 from isojoule.settlement.rules import Rules
+from isojoule.settlement.statements import Span, statements_of
 
 RULES = """\
 isojoule: 1
@@ -96,6 +99,37 @@ def test_bonds_are_told_as_they_were_slashed_and_returned(agreed: tuple[Run, Pat
         "operator"
     ]  # fmt: skip
     assert -fines == pytest.approx(told["fines"] * NANO_PER_UNIT, abs=1)
+
+
+@pytest.mark.parametrize("surplus", ["equal", "energy", "{rule: shapley-sampled, permutations: 4}"])
+def test_fines_are_shared_as_what_is_left(agreed: tuple[Run, Path], surplus: str) -> None:
+    """B35: the operator keeps none of the fines, and what all paid is what the ledger says."""
+    run, _ = agreed
+    asked = read_asked(run.folder / "scenario", run.manifest["arguments"])
+    file = run.folder.parent / "shared.yaml"
+    file.write_text(f"{RULES}surplus: {surplus}\n")
+    rules = read_rules(file, currency="EUR", tz=zone(asked.scenario.timezone))
+    settled = settle_run(run.folder, asked.scenario, rules, run.manifest["run"], 0)
+    told = settled.told["bonds"].summary
+    assert told["fines_shared"] == told["fines"] > 0
+    [before], [after] = settled.settling.periods, settled.periods
+    assert after.paid_nano["operator"] == before.paid_nano["operator"]
+    net = {a.name: b.net for a, b in settled.ledger.accounts() if a.unit == "EUR"}
+    paid = {name: nano for name, nano in after.paid_nano.items() if nano}
+    assert {name: -nano for name, nano in net.items() if nano} == paid
+    span = Span(after.name, asked.scenario.periods[0].start_s, after.end_s)
+    accounts = [account for account, _ in settled.ledger.accounts()]
+    sums = statements_of(accounts, settled.ledger.transfers(), "EUR", [span])
+    for (name, _), statement in sums.items():
+        assert statement.sum_nano == after.paid_nano.get(name, 0), name
+    lines = [
+        line for (name, _), one in sums.items() if name != "operator" for line in one.lines
+        if line.code is FundCode.FINES_SHARED
+    ]  # fmt: skip
+    assert -sum(line.money_nano for line in lines) == round(told["fines"] * NANO_PER_UNIT)
+    assert {(line.name, line.payee) for line in lines} == {
+        ("Share of fines for broken promises", "operator")
+    }
 
 
 def test_verify_makes_it_again(agreed: tuple[Run, Path]) -> None:
@@ -216,3 +250,22 @@ def test_off_the_grid_missing_energy_needs_a_price(tmp_path: Path) -> None:
         "short_factor: 1.2, long_factor: 0.9", "short: 1 EUR/kWh, long: 0 EUR/kWh"
     ))  # fmt: skip
     check_rules(scenario, read_rules(tmp_path, currency="EUR", tz=zone("Europe/Berlin")))
+
+
+def test_netted_by_interval_each_promise_is_slashed_the_same(agreed: tuple[Run, Path]) -> None:
+    """B30: what is slashed of whom is the same; each promise has transfers of its own."""
+    run, _ = agreed
+    asked = read_asked(run.folder / "scenario", run.manifest["arguments"])
+    rules = replace(asked.rules, netting="interval", day_ahead=None)
+    apart = settle_run(run.folder, asked.scenario, rules, run.manifest["run"], 0)
+    told, by_day = apart.told["bonds"].summary, run.summary["settlement"]["bonds"]
+    for key in ("put_up", "slashed", "made_good", "fines", "promised_j", "short_j"):
+        assert told[key] == pytest.approx(by_day[key]), key
+    assert told["bonds"] > 50 * by_day["bonds"] and told["transfers"] > told["bonds"]
+    balances = {a.name: b for a, b in apart.ledger.accounts() if a.unit == "EUR"}
+    assert all(b.debits_pending == b.credits_pending == 0 for b in balances.values())
+    assert balances["collateral"].net == balances["guarantee"].net == 0
+    paid = apart.periods[0].paid_nano
+    assert {name: -b.net for name, b in balances.items() if b.net} == {
+        name: nano for name, nano in paid.items() if nano
+    }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shutil
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -14,7 +16,7 @@ import pytest
 from isojoule.apps.files.scenario_files import new_scenario
 from isojoule.apps.ledger import read_ledger, verify_ledger
 from isojoule.apps.results.asked import read_asked
-from isojoule.apps.results.chapters.payments import bills
+from isojoule.apps.results.chapters.payments import bills, posted_plan
 from isojoule.apps.results.manifest import write_manifest
 from isojoule.apps.results.run import run_scenario
 from isojoule.apps.results.settlement import SettledRun, keep, settle_run
@@ -25,6 +27,7 @@ from isojoule.core.errors import InputError, VerificationError
 from isojoule.core.transfer import ENERGY
 from isojoule.core.units import NANO_PER_UNIT
 from isojoule.settlement.netting.posting import Code as Net
+from isojoule.settlement.payments.plan import Interest, Paid
 from isojoule.settlement.payments.posting import Code
 from isojoule.settlement.payments.rules import MATCHED
 
@@ -171,6 +174,58 @@ def test_statements_sum_to_cash_and_tell_what_is_paid(
     assert "How it is paid" in text and "Paid late" in text and "due 21 Jun 2026" in text
     bo = next(w for w in written if w.member == "bo").page.read_text(encoding="utf-8")
     assert "Set off, without cash" in bo and "Bill of 21 Jun 2026" in bo
+
+
+def test_the_table_of_payment_sums_to_the_bill(paid: tuple[Run, Path], tmp_path: Path) -> None:
+    """O23: what was set off, paid, and paid late is what each owed, bill by bill; page names it."""
+    run, url = paid
+    kinds = ("set_off_eur", "paid_eur", "paid_late_eur")
+    seen: Counter[str] = Counter()
+    for w in statements_of_run(run.folder, tmp_path, ledger=str(url)):
+        assert w.payment is not None and w.score is not None
+        page = w.page.read_text(encoding="utf-8")
+        assert f"<code>{w.payment.name}</code>" in page
+        assert (f"<code>{w.score.name}</code>" in page) == ("no score" not in page)
+        with w.payment.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        assert [row["side"] for row in rows] == ["owes", "is owed"] * (len(rows) // 2)
+        for row in rows:
+            parts = [Decimal(row[kind]) for kind in kinds]
+            assert sum(parts) == Decimal(row["amount_eur"])
+            seen.update(kind for kind, part in zip(kinds, parts, strict=True) if part)
+            seen["interest"] += Decimal(row["interest_eur"]) > 0
+        sums = [Decimal(row["amount_eur"]) + Decimal(row["interest_eur"]) for row in rows[-2:]]
+        assert (sums[0] - sums[1]) * NANO_PER_UNIT == w.statement.sum_nano
+        assert rows[0]["date"] in ("2026-06-21T12:00:00+02:00", "2026-06-22T00:00:00+02:00")
+        late = [row for row in rows[:-2] if Decimal(row["paid_late_eur"])]
+        assert all(row["last"] > row["due"] > row["date"] for row in late)
+    assert all(seen[kind] for kind in (*kinds, "interest"))
+
+
+def test_dates_of_payment_stand_in_the_ledger(paid: tuple[Run, Path]) -> None:
+    """O20: whenever a ledger was written, its payments are for the moments at which they were."""
+    run, url = paid
+    settled = settled_again(run)
+    plan = posted_plan(settled.settling, settled.told)
+    assert plan is not None
+    expected: Counter[tuple[int, str, str, int]] = Counter()
+    for step in plan.steps:
+        if isinstance(step, Paid | Interest):
+            ends = (plan.parties[p[step.row]] for p in (plan.debtor, plan.creditor))
+            names = (f"cash/{name.replace('/', '%2F')}" for name in ends)
+            expected[(step.time_s, *names, step.amount_nano)] += 1  # type: ignore[index]
+    found: Counter[tuple[int, str, str, int]] = Counter()
+    redeemed = set()
+    with read_ledger(str(url)) as ledger:
+        names_of = {a.id: a.name for a, _ in ledger.accounts()}
+        for t in ledger.transfers():
+            ends_ = names_of[t.debit], names_of[t.credit]
+            if t.code in (Code.PAYMENT, Code.LATE_PAYMENT) and ends_[0].startswith("cash/"):
+                found[(t.for_s, *ends_, t.amount)] += 1
+            elif t.code == Code.CREDIT_END:
+                redeemed.add(t.for_s)
+    assert found == expected and len({key[0] for key in found}) > 2
+    assert redeemed == {plan.steps[-1].time_s}
 
 
 def test_the_report_draws_circles_and_cash(paid: tuple[Run, Path]) -> None:

@@ -130,8 +130,8 @@ def test_late_readings_end_as_if_they_had_been_there(
     ledger = settled.ledger
     count = ledger.size
     for _ in range(2):
-        for _, _, part in corrections(run.folder, files):
-            assert not list(write(ledger, part, 10**18))
+        for one in corrections(run.folder, files):
+            assert not list(write(ledger, one.booked, 10**18))
     assert ledger.size > count
     right = stretch.metered_uj.copy()
     right[48, 3], right[49, 3] = -2 * 3_600_000_000_000, 900_000_000_000

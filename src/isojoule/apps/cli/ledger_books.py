@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from isojoule.apps.cli.app import AsJson
 from isojoule.apps.cli.ledger import Url, ledgers
+
+if TYPE_CHECKING:
+    from isojoule.settlement.ledger.port import Ledger
 
 __all__ = ["correct", "export", "ledgers"]
 
@@ -72,27 +77,40 @@ def correct(
     """Book late or wrong meter data: new transfers, nothing that was written is altered.
 
     Give all files that came for this run, in their order; what is booked already is not booked
-    twice.
+    twice. Where the rules make bills, what each file changes is billed and paid, too.
     """
     from isojoule.apps.ledger import open_ledger
-    from isojoule.apps.results.correct import corrections
-    from isojoule.core.errors import InputError
-    from isojoule.settlement.booking import write
+    from isojoule.apps.results.correct import write_corrections
+    from isojoule.core.interval import Interval
+    from isojoule.core.units import money_text
 
-    found = list(corrections(run, readings))  # everything is read and checked first
-    with open_ledger(url, create=False) as ledger:
-        before = ledger.head.size
-        for period, _, part in found:
-            for refused in write(ledger, part, time.time_ns()):
-                raise InputError(
-                    f"refused a correction of period {period!r}: {refused.answer.reason}",
-                    place=url,
-                    remedy="give the files in the order in which they were booked",
-                )
-        written = ledger.head.size - before
-    transfers = sum(part.count for _, _, part in found)
+    sizes: list[int] = []
+
+    @contextmanager
+    def opened() -> Iterator[Ledger]:
+        with open_ledger(url, create=False) as ledger:
+            sizes.append(ledger.head.size)
+            yield ledger
+            sizes.append(ledger.head.size)
+
+    done = write_corrections(run, readings, opened, time.time_ns)
+    written = sizes[1] - sizes[0]
+    bills = [
+        {
+            "file": str(readings[number - 1]),
+            "period": bill.stretch.period,
+            "date": Interval(bill.date_s, 1.0).start_text(),
+            "due": Interval(int(plan.due_s[plan.of_bill(at)[0]]), 1.0).start_text(),
+            "total": money_text(sum(nano for _, _, nano in bill.rows)),
+        }
+        for number, plan in done.plans.items()
+        for at, bill in enumerate(plan.bills)
+    ]
     if as_json:
-        told = {"transfers": transfers, "written": written}
+        told = {"transfers": done.transfers, "written": written, "bills": bills}
         print(json.dumps(told, ensure_ascii=False))
         return
-    print(f"{transfers} transfers correct the run; {written} entries are new in the ledger")
+    print(f"{done.transfers} transfers correct the run; {written} entries are new in the ledger")
+    for bill in bills:
+        what = f"{bill['file']}, {bill['period']}".rstrip(", ")
+        print(f"A further bill for {what}: {bill['total']} in all, due {bill['due']}, and paid")

@@ -1,4 +1,4 @@
-"""Statements of a run: for each household and period a page and three tables."""
+"""Statements of a run: for each household and period a page and up to four tables."""
 
 from __future__ import annotations
 
@@ -26,6 +26,15 @@ def statements(
         str | None,
         typer.Option(metavar="URL", help="Read the bills from this ledger, with its corrections."),
     ] = None,
+    readings: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--readings",
+            metavar="FILE",
+            help="A table that the ledger was corrected by: tells how that is paid; several times, "
+            "all in their order.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write what each household pays and why, as pages to read and tables to count with."""
@@ -36,7 +45,7 @@ def statements(
     with progress_bar(not as_json) as report:
         written = statements_of_run(
             run, folder, ledger=ledger, members=members or None, periods=periods or None,
-            progress=report,
+            readings=readings or (), progress=report,
         )  # fmt: skip
     if as_json:
         found = [
@@ -48,6 +57,7 @@ def statements(
                 "intervals": str(w.intervals),
                 "bill": str(w.bill),
                 **({} if w.score is None else {"score": str(w.score)}),
+                **({} if w.payment is None else {"payment": str(w.payment)}),
             }
             for w in written
         ]

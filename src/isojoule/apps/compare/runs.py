@@ -123,6 +123,7 @@ def _operator(folder: Path, s: dict[str, Any]) -> dict[str, Any]:
     }
     cleared = int(table["operator_nano"].sum()) / NANO_PER_UNIT
     dividends = sum(p["dividends"] for p in s["settlement"]["periods"])
+    dividends += s["settlement"].get("bonds", {}).get("fines_shared", 0.0)
     left = s["operator"]["market"]
     return {
         "surplus": left,

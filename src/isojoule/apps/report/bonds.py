@@ -36,6 +36,8 @@ def section(run: RunFiles) -> str:
         sums("for those who bore the cost", "made_good"),
         sums("fines", "fines"),
     ]
+    if told["fines_shared"]:
+        rows.append(sums("of them shared among members", "fines_shared"))
     if told["lent"]:
         rows.append(sums("Lent by the guarantee fund", "lent"))
         rows.append(sums("and paid back by who broke a promise", "repaid"))

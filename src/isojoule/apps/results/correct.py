@@ -1,16 +1,19 @@
 """Late or wrong meter data of a run that was settled: what has to be booked besides.
 
-    for period, part in corrections(folder, [first, second]): ...
+    done = write_corrections(ledger, folder, [first, second], clock)
 
 Readings come as tables of time, participant and energy. The files are taken in the order in which
 they came in: each is settled against all before it, and its difference is a revision of its own, so
-booking them again writes nothing. What the operator's line loses or gains is not shared again.
-Spec: docs/spec/settlement.md, Y26.
+booking them again writes nothing. Where the rules make bills, each file has a further bill, which
+is paid like those before. What contracts and bonds came to is counted again, too. What the
+operator's line loses or gains is not shared again.
+Spec: docs/spec/settlement.md, Y26; docs/spec/obligations.md, O24; docs/spec/collateral.md, B34.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -25,9 +28,11 @@ from isojoule.apps.results.store import Run
 from isojoule.apps.results.stretch import stretches
 from isojoule.core.errors import InputError
 from isojoule.core.units import UJ_PER_J
-from isojoule.microworld.scenario import Scenario
-from isojoule.settlement.booking import Booked, book, difference, with_readings
-from isojoule.settlement.settle import settle
+from isojoule.microworld.scenario import Period, Scenario
+from isojoule.settlement.booking import Booked, book, difference, with_readings, write
+from isojoule.settlement.ledger.port import Ledger
+from isojoule.settlement.payments.plan import Plan
+from isojoule.settlement.settle import Settled, settle
 from isojoule.settlement.stretch import Stretch
 
 Ints = NDArray[np.int64]
@@ -50,8 +55,103 @@ class Readings(NamedTuple):
     metered_uj: Ints
 
 
-def corrections(folder: Path, files: Sequence[Path]) -> Iterator[tuple[str, int, Booked]]:
-    """Transfers that correct a settled run: period, number of the file (from 1), transfers.
+class Correction(NamedTuple):
+    """What a file of readings changes in a period.
+
+    Attributes
+    ----------
+    period
+        Of the scenario.
+    number
+        Of the file, from 1.
+    stretch
+        With its readings, and those of the files before it.
+    change
+        What is settled otherwise.
+    booked
+        The transfers of that.
+    """
+
+    period: Period
+    number: int
+    stretch: Stretch
+    change: Settled
+    booked: Booked
+
+
+class Written(NamedTuple):
+    """What was written, or stood there already.
+
+    Attributes
+    ----------
+    transfers
+        That correct the settlement, contracts and bonds.
+    plans
+        What happens to the further bills, by number of the file.
+    """
+
+    transfers: int
+    plans: dict[int, Plan]
+
+
+def write_corrections(
+    folder: Path,
+    files: Sequence[Path],
+    opened: Callable[[], AbstractContextManager[Ledger]],
+    clock: Callable[[], int],
+) -> Written:
+    """Write corrections of a run, and the bills that follow from them, into a ledger.
+
+    Parameters
+    ----------
+    folder
+        Of the run.
+    files
+        All tables of late readings of this run, in the order in which they came.
+    opened
+        Opens the ledger, after everything is read and checked.
+    clock
+        The time of writing, ns since 1970.
+
+    Raises
+    ------
+    InputError
+        See `corrections`; or the ledger refuses a transfer.
+    """
+    from isojoule.apps.results.chapters.written import write_chains
+    from isojoule.apps.results.further_bills import further_bills, run_of
+    from isojoule.settlement.payments.posting import post
+
+    run = Run(folder).manifest["run"]
+    found, promises, plans = further_bills(folder, files)
+    with opened() as ledger:
+        for number in sorted({one.number for one in found}):
+            for one in found:
+                if one.number == number:
+                    _write(ledger, one, clock())
+            if number in promises:
+                again = promises[number]
+                chains = [(0, chain) for chain in again.chains]
+                write_chains(ledger, again.accounts, chains, lambda _: clock(), 0)
+            if number in plans:
+                plan, name = plans[number], run_of(run, number)
+                post(ledger, plan, found[0].stretch.currency, run=name, clock=lambda _: clock())
+    count = sum(one.booked.count for one in found)
+    count += sum(len(chain) for again in promises.values() for chain in again.chains)
+    return Written(count, plans)
+
+
+def _write(ledger: Ledger, one: Correction, now_ns: int) -> None:
+    for refused in write(ledger, one.booked, now_ns):
+        raise InputError(
+            f"refused a correction of period {one.period.name!r}: {refused.answer.reason}",
+            place="ledger",
+            remedy="give the files in the order in which they were booked",
+        )
+
+
+def corrections(folder: Path, files: Sequence[Path]) -> Iterator[Correction]:
+    """What late readings change in a settled run: period by period, file by file.
 
     Raises
     ------
@@ -70,7 +170,8 @@ def corrections(folder: Path, files: Sequence[Path]) -> Iterator[tuple[str, int,
             again = settle(after, rules)
             change = difference(again, settled)
             if change.lines:
-                yield period.name, number, book(after, change, manifest["run"], revision=number)
+                booked = book(after, change, manifest["run"], revision=number)
+                yield Correction(period, number, after, change, booked)
             before, settled = after, again
 
 

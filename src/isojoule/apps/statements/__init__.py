@@ -1,4 +1,4 @@
-"""Statements for households: a page and three tables a period that answer "why did I pay this?".
+"""Statements for households: a page and tables for each period: "why did I pay this?".
 
     statements_of_run(run_folder, out)                        # settles the run again
     write_statements(run_folder, out, scenario, settled)      # of one that is settled

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from isojoule.apps.statements.sheet import Sheet, exact, table
+from isojoule.apps.statements.sheet import Sheet, exact, named, table
 from isojoule.settlement.payments.state import BillState, Event, What
 
 MOST_BILLS = 8
@@ -43,15 +43,31 @@ def payment_section(sheet: Sheet) -> str:
         told.append(f"You paid {exact(late, sheet.currency)} after it was due.")
     if got_late:
         told.append(f"{exact(got_late, sheet.currency)} came to you late.")
+    if besides := not_told(sheet):
+        told.append(
+            f"Corrections that came later are in the sum above, {exact(besides, sheet.currency)} "
+            "in all: they have bills of their own, which are not told here."
+        )
     return (
         f"<section><h2>How it is paid</h2><p>{' '.join(told)}</p>{table(HEADS, rows)}"
         '<p class="soft">Payments are no costs: they are no part of the sum above, but for '
-        "interest.</p></section>"
+        f"interest.{named(sheet.payment_file, 'holds exact amounts, bill by bill')}</p></section>"
     )
 
 
+def not_told(sheet: Sheet) -> int:
+    """What the sum of the statement has beyond these bills and their interest, nano-units.
+
+    It is 0, but where the ledger was corrected by readings that nobody gave here.
+    """
+    billed = sum(bill.owes_nano - bill.owed_nano for bill in sheet.bills)
+    interest = [bill.sums("interest") for bill in sheet.bills]
+    return sheet.statement.sum_nano - billed - sum(paid - got for paid, got in interest)
+
+
 def _bill(sheet: Sheet, bill: BillState, zone: ZoneInfo) -> Iterable[str]:
-    head = f"Bill of {_day(bill.end_s, zone)}"
+    what = "Correction" if bill.revision else "Bill"
+    head = f"{what} of {_day(bill.date_s, zone)}"
     yield _row(
         sheet, head, f"due {_day(bill.due_s, zone)}", (bill.owes_nano, bill.owed_nano), "sum"
     )
@@ -63,7 +79,8 @@ def _all(sheet: Sheet, zone: ZoneInfo) -> list[str]:
     """All bills together, for those who have many."""
     bills = sheet.bills
     owes, owed = sum(b.owes_nano for b in bills), sum(b.owed_nano for b in bills)
-    first, last = _day(bills[0].due_s, zone), _day(bills[-1].due_s, zone)
+    due = [bill.due_s for bill in bills]
+    first, last = _day(min(due), zone), _day(max(due), zone)
     rows = [_row(sheet, f"{len(bills)} bills", f"due {first} to {last}", (owes, owed), "sum")]
     for what in WORDS:
         some = [e for bill in bills for e in bill.events if e.what == what]

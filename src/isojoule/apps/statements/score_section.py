@@ -14,7 +14,7 @@ from isojoule.apps.certificates import Claimed, Score, claimed_of, scores_of
 from isojoule.apps.report.words import percent
 from isojoule.apps.results.chapters.certificates import source_of_settling
 from isojoule.apps.results.settlement import SettledRun
-from isojoule.apps.statements.sheet import Sheet, kwh, table
+from isojoule.apps.statements.sheet import Sheet, kwh, named, table
 from isojoule.microworld.scenario import Scenario
 from isojoule.settlement.certificates.hours import Hours
 from isojoule.settlement.certificates.nouns import LONGEST_S, WH_UJ
@@ -54,11 +54,11 @@ def score_section(sheet: Sheet) -> str:
     if score.share is None:
         body = "<p>You used no electricity in this period, so there is no score.</p>"
     else:
-        body = _parts(score)
+        body = _parts(score, named(sheet.score_file, "holds every hour"))
     return f"<section><h2>Your 24/7 score</h2>{body}</section>"
 
 
-def _parts(score: Score) -> str:
+def _parts(score: Score, file: str) -> str:
     rows = [
         _row("Your own production", score, score.self_wh * WH_UJ),
         _row("Your neighbours' production", score, score.local_wh * WH_UJ),
@@ -73,7 +73,8 @@ def _parts(score: Score) -> str:
         "was produced in the same hour, or taken out of storage in it.</p>"
         + table(["Where it came from", "Energy", "Part of what you used"], rows)
         + '<p class="soft">Sun of noon does not count for the night, but through storage. '
-        "Charging a battery is not use; what was in it before the period counts for nothing.</p>"
+        f"Charging a battery is not use; what was in it before the period counts for nothing.{file}"
+        "</p>"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.resources import files as package_files
 
-from isojoule.apps.report.words import SPACE, number
+from isojoule.apps.report.words import SPACE, number, text
 from isojoule.apps.statements.facts import PeriodFacts
 from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, UJ_PER_J
 from isojoule.settlement.ledger.port import Head
@@ -28,7 +28,9 @@ class Sheet:
     head
         Of the ledger, if it is to be named.
     sheets
-        Names of the CSV files beside the page.
+        Names of the CSV files beside the page: of the bill, and of every interval.
+    score_file, payment_file
+        Names of those of the score and of the payment; "" where there are none.
     bills
         How far its bills of the period are paid; none where no bills are made.
     """
@@ -39,6 +41,8 @@ class Sheet:
     why: str = ""
     head: Head | None = None
     sheets: tuple[str, ...] = ()
+    score_file: str = ""
+    payment_file: str = ""
     bills: tuple[BillState, ...] = ()
 
     @property
@@ -85,6 +89,11 @@ def kwh(energy_uj: int) -> str:
     """Energy in kWh to two digits, three where it is little."""
     size = energy_uj / UJ_PER_J / J_PER_KWH
     return f"{number(size, 2 if abs(size) >= 1 else 3)}{SPACE}kWh"
+
+
+def named(file: str, words: str) -> str:
+    """A sentence that names a file beside the page; "" without one."""
+    return f" <code>{text(file)}</code> {words}." if file else ""
 
 
 def stop(sentence: str) -> str:

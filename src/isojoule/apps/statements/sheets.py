@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from io import StringIO
 from zoneinfo import ZoneInfo
@@ -15,11 +15,13 @@ from isojoule.apps.certificates import Score
 from isojoule.apps.statements.facts import PeriodFacts, setters, walls
 from isojoule.core.errors import InvariantError
 from isojoule.core.units import J_PER_KWH, joules_text, money_text
+from isojoule.settlement.payments.state import BillState, What
 from isojoule.settlement.settle import Code
 from isojoule.settlement.statements import Statement
 
 Ints = NDArray[np.int64]
 KWH_UJ = 3_600_000_000_000
+_SIDES = ("owes", "is owed")
 
 
 def bill_sheet(statement: Statement) -> str:
@@ -74,6 +76,39 @@ def interval_sheet(facts: PeriodFacts, who: int) -> str:
             ]
         )  # fmt: skip
     return sheet(rows)
+
+
+def payment_sheet(bills: Sequence[BillState], currency: str, timezone: str) -> str:
+    """Two rows for each bill of a member, what it owes and what it is owed, and two for their sums.
+
+    In each row what was set off, paid, and paid late sums to the amount; interest is besides.
+    """
+    zone, coin = ZoneInfo(timezone), currency.lower()
+    kinds: tuple[What, ...] = ("set off", "paid", "paid late", "interest")
+    heads = ["bill", "date", "due", "side", "amount", *kinds]
+    rows = [[*heads[:4], *(f"{head.replace(' ', '_')}_{coin}" for head in heads[4:]), "last"]]
+    totals = [[0] * 5, [0] * 5]
+    for bill in bills:
+        events = [bill.sums(kind) for kind in kinds]
+        for at, amount in enumerate((bill.owes_nano, bill.owed_nano)):
+            nano = [amount, *(event[at] for event in events)]
+            totals[at] = [a + b for a, b in zip(totals[at], nano, strict=True)]
+            ends = [e.time_s for e in bill.events if (e.owed_nano, e.due_nano)[at]]
+            rows.append(
+                [
+                    f"correction {bill.revision}" if bill.revision else "bill",
+                    _time(bill.date_s, zone), _time(bill.due_s, zone), _SIDES[at],
+                    *map(money_text, nano), _time(max(ends), zone) if ends else "",
+                ]
+            )  # fmt: skip
+    for side, nano in zip(_SIDES, totals, strict=True):
+        rows.append(["Sum", "", "", side, *map(money_text, nano), ""])
+    return sheet(rows)
+
+
+def _time(time_s: int, zone: ZoneInfo) -> str:
+    """Local time with its offset, as ISO 8601."""
+    return datetime.fromtimestamp(time_s, zone).isoformat()
 
 
 def score_sheet(facts: PeriodFacts, who: int) -> str:

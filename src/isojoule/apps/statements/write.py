@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -14,13 +14,15 @@ from isojoule.apps.results.settlement import SettledRun, settle_run
 from isojoule.apps.results.stretch import stretches
 from isojoule.apps.statements.facts import facts_of
 from isojoule.apps.statements.page import page
+from isojoule.apps.statements.payment_section import not_told
 from isojoule.apps.statements.reasons import MarketFiles
 from isojoule.apps.statements.score_section import scores_by_period
 from isojoule.apps.statements.sheet import Sheet
-from isojoule.apps.statements.sheets import bill_sheet, interval_sheet, score_sheet
+from isojoule.apps.statements.sheets import bill_sheet, interval_sheet, payment_sheet, score_sheet
 from isojoule.core.errors import InputError
 from isojoule.microworld.scenario import Scenario
 from isojoule.settlement.ledger.port import ReadLedger
+from isojoule.settlement.payments.plan import Plan
 from isojoule.settlement.payments.state import BillState, states_of
 from isojoule.settlement.settle import member
 from isojoule.settlement.statements import Span, Statement, statements_of
@@ -39,6 +41,7 @@ class Written(NamedTuple):
     intervals: Path
     bill: Path
     score: Path | None
+    payment: Path | None
 
 
 def statements_of_run(
@@ -48,16 +51,19 @@ def statements_of_run(
     ledger: str | None = None,
     members: Collection[str] | None = None,
     periods: Collection[str] | None = None,
+    readings: Sequence[Path] = (),
     progress: Progress | None = None,
 ) -> list[Written]:
     """Settle a run again from its folder, and write its statements; see `write_statements`.
 
     `ledger` is the URL of one that keeps its transfers; bills are read from it, with corrections.
+    `readings` are the tables that it was corrected by, all of them in their order: so the pages
+    tell how these are paid, too.
 
     Raises
     ------
     InputError
-        It is no run folder, or the ledger holds nothing of it.
+        It is no run folder, a reading is none of it, or the ledger holds nothing of it.
     """
     from isojoule.apps.results.asked import read_asked
     from isojoule.apps.results.store import Run
@@ -69,9 +75,16 @@ def statements_of_run(
     def written(kept: ReadLedger | None) -> list[Written]:
         return write_statements(
             run_folder, out_folder, asked.scenario, settled,
-            ledger=kept, members=members, periods=periods, progress=progress,
+            ledger=kept, members=members, periods=periods, further=further, progress=progress,
         )  # fmt: skip
 
+    if readings and ledger is None:
+        raise InputError(
+            "late readings are in no ledger",
+            place="--readings",
+            remedy="give --ledger with the one that was corrected by them",
+        )
+    further = _further(run_folder, readings)
     if ledger is None:
         return written(None)
     from isojoule.apps.ledger import read_ledger
@@ -97,6 +110,7 @@ def write_statements(
     ledger: ReadLedger | None = None,
     members: Collection[str] | None = None,
     periods: Collection[str] | None = None,
+    further: Sequence[Plan] = (),
     progress: Progress | None = None,
 ) -> list[Written]:
     """Write the statements of a run that was settled.
@@ -115,6 +129,8 @@ def write_statements(
         With its transfers; that of `settled` if not given. Its head stands on the pages.
     members, periods
         Whose, and of which periods; all if not given.
+    further
+        What happens to the bills of corrections, in their order.
     progress
         See `Progress`.
 
@@ -132,7 +148,7 @@ def write_statements(
     named = _chosen("period", periods, [p.name for p in scenario.periods])
     kept = ledger if ledger is not None else settled.ledger
     head, found = kept.head, read_statements(kept, scenario, whose)
-    bills = bills_of(settled, whose)
+    bills = bills_of(settled, whose, further)
     stems = file_stems(scenario.participants)
     tell = progress or (lambda stage, done, total: None)
     out_folder.mkdir(parents=True, exist_ok=True)
@@ -152,6 +168,13 @@ def write_statements(
                 facts, facts.member(name), statement, why.get(name, ""), head,
                 bills=bills.get((member(name), period.name), ()),
             )  # fmt: skip
+            if further and not_told(sheet):
+                raise InputError(
+                    f"the bills of {name!r} in period {period.name!r} are not what the ledger has",
+                    place="--readings",
+                    remedy="give the ledger that was corrected by these tables, all of them in "
+                    "their order",
+                )
             written.append(_write(sheet, name, out_folder, stems[name]))
             tell("writing statements", len(written), len(whose) * len(named))
     return written
@@ -171,13 +194,24 @@ def read_statements(
 
 
 def bills_of(
-    settled: SettledRun, members: Iterable[str]
+    settled: SettledRun, members: Collection[str], further: Sequence[Plan] = ()
 ) -> dict[tuple[str, str], tuple[BillState, ...]]:
-    """How far the bills of some members are paid, by account and period."""
+    """How far the bills of some members are paid, by account and period; corrections come last."""
     plan = posted_plan(settled.settling, settled.told)
-    if plan is None:
-        return {}
-    return {key: tuple(b) for key, b in states_of(plan, map(member, members)).items()}
+    found: dict[tuple[str, str], tuple[BillState, ...]] = {}
+    for one in () if plan is None else (plan, *further):
+        for key, bills in states_of(one, map(member, members)).items():
+            found[key] = (*found.get(key, ()), *bills)
+    return found
+
+
+def _further(folder: Path, readings: Sequence[Path]) -> list[Plan]:
+    """What happens to the bills of corrections."""
+    if not readings:
+        return []
+    from isojoule.apps.results.further_bills import further_bills
+
+    return list(further_bills(folder, readings).plans.values())
 
 
 def file_stems(names: Iterable[str]) -> dict[str, str]:
@@ -205,17 +239,24 @@ def _write(sheet: Sheet, name: str, out: Path, stem: str) -> Written:
     """Write one statement."""
     facts, who, statement = sheet.facts, sheet.who, sheet.statement
     first = f"{stem}-{file_stems([facts.span.name])[facts.span.name]}" if facts.span.name else stem
-    main, intervals, bill, score = (
-        out / f"{first}{end}" for end in (".html", ".csv", "-bill.csv", "-score.csv")
+    main, intervals, bill = (out / f"{first}{end}" for end in (".html", ".csv", "-bill.csv"))
+    score = None if facts.scores is None else out / f"{first}-score.csv"
+    payment = out / f"{first}-payment.csv" if sheet.bills else None
+    sheet = replace(
+        sheet,
+        sheets=(bill.name, intervals.name),
+        score_file=score.name if score else "",
+        payment_file=payment.name if payment else "",
     )
-    sheet = replace(sheet, sheets=(bill.name, intervals.name))
     bodies = {main: page(sheet), intervals: interval_sheet(facts, who), bill: bill_sheet(statement)}
-    if facts.scores is not None:
+    if score is not None:
         bodies[score] = score_sheet(facts, who)
+    if payment is not None:
+        zone = facts.files.scenario.timezone
+        bodies[payment] = payment_sheet(sheet.bills, sheet.currency, zone)
     for path, body in bodies.items():
         path.write_text(body, encoding="utf-8", newline="")
-    last = None if facts.scores is None else score
-    return Written(facts.span.name, name, statement, main, intervals, bill, last)
+    return Written(facts.span.name, name, statement, main, intervals, bill, score, payment)
 
 
 def _chosen(what: str, asked: Collection[str] | None, there: Iterable[str]) -> list[str]:

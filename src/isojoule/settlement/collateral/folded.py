@@ -35,6 +35,7 @@ class Code(IntEnum):
     """What a transfer is for, besides those of bonds; the number in its `code`."""
 
     REPAID = 28
+    FINES_SHARED = 29
 
 
 class Frozen(NamedTuple):

@@ -20,7 +20,7 @@ Spec: docs/spec/collateral.md, B19 to B26.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -80,6 +80,38 @@ def price_known(blocks: Blocks, number: int, now_s: int) -> float:
         if blocks.end_s[before] <= now_s and np.isfinite(price):
             return price
     return float(blocks.middle_per_j[number])
+
+
+def deliveries(
+    blocks: Blocks, number: int, some: Sequence[int], deals: Sequence[Deal], members: Sequence[str]
+) -> Iterator[tuple[int, Delivery]]:
+    """What came of contracts about a block, seller by seller. B24.
+
+    Parameters
+    ----------
+    number
+        Of the block.
+    some
+        Which of the deals.
+    """
+    sold: dict[int, list[int]] = {}
+    for at in some:
+        sold.setdefault(deals[at].seller, []).append(at)
+    reference = float(blocks.reference_per_j[number])
+    imbalance = float(blocks.imbalance_per_j[number])
+    for seller, mine in sold.items():
+        lots = np.array([deals[at].lots for at in mine], np.int64)
+        whole = int(lots.sum()) * LOT_UJ
+        gave = min(max(0, -int(blocks.net_uj[number, seller])), whole)
+        held_back = min(int(blocks.curtailed_uj[number, seller]), whole - gave)
+        names = tuple(members[deals[at].buyer] for at in mine)
+        parts = np.array([[gave], [held_back]])
+        if len(mine) > 1:
+            parts = share_out(parts[:, 0], np.vstack([lots, lots]), names)
+        for at, delivered, curtailed in zip(mine, *parts.tolist(), strict=True):
+            agreed = deals[at].position.contract.price_per_j
+            seen = reference if np.isfinite(reference) else agreed
+            yield at, Delivery(delivered, curtailed, seen, imbalance)
 
 
 def check_resolved(held: Held, currency: str) -> None:
@@ -234,29 +266,13 @@ class _Work:
 
     def settle(self, number: int, now_s: int) -> None:
         """Settle the contracts of a block on the meters."""
-        sold: dict[int, list[int]] = {}
-        for at in self.of_block.get(number, ()):
-            if self.deals[at].position.ended is None:
-                sold.setdefault(self.deals[at].seller, []).append(at)
-        blocks = self.blocks
-        reference = float(blocks.reference_per_j[number])
-        imbalance = float(blocks.imbalance_per_j[number])
-        for seller, mine in sold.items():
-            lots = np.array([self.deals[at].lots for at in mine], np.int64)
-            whole = int(lots.sum()) * LOT_UJ
-            gave = min(max(0, -int(blocks.net_uj[number, seller])), whole)
-            held_back = min(int(blocks.curtailed_uj[number, seller]), whole - gave)
-            names = tuple(self.members[self.deals[at].buyer] for at in mine)
-            parts = np.array([[gave], [held_back]])
-            if len(mine) > 1:
-                parts = share_out(parts[:, 0], np.vstack([lots, lots]), names)
-            for at, delivered, curtailed in zip(mine, *parts.tolist(), strict=True):
-                deal = self.deals[at]
-                agreed = deal.position.contract.price_per_j
-                seen = reference if np.isfinite(reference) else agreed
-                told = Delivery(delivered, curtailed, seen, imbalance)
-                self.deals[at] = deal._replace(delivered_uj=delivered, curtailed_uj=curtailed)
-                self.end(at, _done(expire(deal.position, told, self.terms)), now_s)
+        still = [at for at in self.of_block.get(number, ()) if not self.deals[at].position.ended]
+        for at, told in deliveries(self.blocks, number, still, self.deals, self.members):
+            deal = self.deals[at]
+            self.deals[at] = deal._replace(
+                delivered_uj=told.delivered_uj, curtailed_uj=told.curtailed_uj
+            )
+            self.end(at, _done(expire(deal.position, told, self.terms)), now_s)
 
     def end(self, at: int, step: Step, now_s: int) -> None:
         """Keep how a contract ended, and pay what its margins do not cover."""

@@ -16,5 +16,5 @@ The rules:
 - A plan follows from bills and rules alone. It holds every step; transfers, figures and what stands
   on a statement are read from it.
 
-Spec: docs/spec/obligations.md, O15 to O23.
+Spec: docs/spec/obligations.md, O15 to O24.
 """

@@ -31,13 +31,24 @@ class Bill(NamedTuple):
     Attributes
     ----------
     stretch
-        What it adds up. Its end is the date of the bill.
+        What it adds up.
     rows
         Debtor, creditor, amount in nano-units; names of accounts.
+    made_s
+        When it is made, if that is not at the end of its stretch.
+    revision
+        Which correction it bills, from 1; 0: it bills what was settled at first.
     """
 
     stretch: Stretch
     rows: tuple[tuple[str, str, int], ...]
+    made_s: int | None = None
+    revision: int = 0
+
+    @property
+    def date_s(self) -> int:
+        """The date of the bill, s since 1970."""
+        return self.stretch.end_s if self.made_s is None else self.made_s
 
 
 def stretches(period: str, start_s: int, end_s: int, every: Every, zone: str) -> Iterator[Stretch]:

@@ -134,7 +134,7 @@ def plan_of(
     Parameters
     ----------
     bills
-        In the order of their dates; no two of one date.
+        In the order of what they add up, and of their dates.
     payment
         The rules.
     delays
@@ -150,7 +150,9 @@ def plan_of(
         Bills are out of order.
     """
     for before, after in pairwise(bills):
-        if not before.stretch.end_s <= after.stretch.start_s < after.stretch.end_s:
+        one, other = before.stretch, after.stretch
+        in_order = one.end_s <= other.start_s < other.end_s and before.date_s <= after.date_s
+        if not in_order:
             raise InputError("bills overlap or are out of order", remedy="list them by date")
     return _Work(bills, payment, delays, credits_, way).plan()
 
@@ -172,7 +174,7 @@ class _Work:
         self.bill = np.repeat(
             np.arange(len(bills), dtype=np.int32), [len(bill.rows) for bill in bills]
         )
-        dates = np.array([bill.stretch.end_s for bill in bills], np.int64)
+        dates = np.array([bill.date_s for bill in bills], np.int64)
         self.due_s = dates[self.bill] + payment.due_s
         late = np.array([delays.get(name, 0) for name in all_.parties], np.int64)
         self.pays_s = self.due_s + late[all_.debtor]
@@ -187,7 +189,7 @@ class _Work:
 
     def plan(self) -> Plan:
         for at, bill in enumerate(self.bills):
-            now_s = bill.stretch.end_s
+            now_s = bill.date_s
             self.pay(now_s, at)
             mine = self.bill == at
             self.open[mine] = self.all.amount_nano[mine]

@@ -4,14 +4,15 @@ A bill takes the balance of each party out of its account: what it owes goes int
 its obligations, what it is owed into its claims. All of a bill is one chain. A set-off is as in
 `isojoule.settlement.netting.posting`. A payment ends an obligation and moves cash, in one chain;
 interest is charged, billed and paid in another. Ids follow from the run, the bill and the place, so
-writing a plan again writes nothing.
+writing a plan again writes nothing. What moves cash is for the moment of payment (`for_s`), what
+makes a bill for the stretch that it bills: so the dates stand in a ledger, whenever it was written.
 
 Spec: docs/spec/obligations.md, O16, O20 and O21.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 from itertools import groupby
 from typing import NamedTuple
@@ -103,7 +104,10 @@ def transfers(plan: Plan, currency: str, *, run: str) -> Iterator[tuple[int, Not
 
 
 class _Leg(NamedTuple):
-    """A transfer: its ends, what moves and why, of which bill, and its chain and place in it."""
+    """A transfer: its ends, what moves and why, of which bill, and its chain and place in it.
+
+    `paid_s` is the date of a payment; None: it is for the stretch of the bill.
+    """
 
     debit: Account
     credit: Account
@@ -113,6 +117,7 @@ class _Leg(NamedTuple):
     chain: int
     place: int
     linked: bool
+    paid_s: int | None
 
 
 class _Maker:
@@ -183,7 +188,8 @@ class _Maker:
             (claims_account(creditor, c), owed, nano, code),
             (cash_account(debtor, c), cash_account(creditor, c), nano, code),
         ]
-        return _chain(moves, bill, self.payments[bill], 2 * self.place(step.row))
+        first = 2 * self.place(step.row)
+        return _chain(moves, bill, self.payments[bill], first, [step.time_s] * 2)
 
     def interest(self, step: Interest) -> list[_Leg]:
         debtor, creditor, bill = self.ends(step.row)
@@ -194,7 +200,8 @@ class _Maker:
             (other, one, nano, Code.BILL),
             (cash_account(debtor, c), cash_account(creditor, c), nano, Code.LATE_PAYMENT),
         ]
-        return _chain(moves, bill, self.stem(bill, "interest", self.place(step.row), step.time_s))
+        stem = self.stem(bill, "interest", self.place(step.row), step.time_s)
+        return _chain(moves, bill, stem, paid_s=[None, None, step.time_s])
 
     def redeemed(self, step: Redeemed) -> list[_Leg]:
         """Who is below 0 pays cash for it, who is above gets cash."""
@@ -207,19 +214,22 @@ class _Maker:
                 ends = (give, take) if nano < 0 else (take, give)
                 moves += [(*ends, abs(nano), Code.CREDIT_END)] if nano else []
         last = len(self.plan.bills) - 1
-        return _chain(moves, last, self.stem(last, "credit_end"))
+        stem = self.stem(last, "credit_end")
+        return _chain(moves, last, stem, paid_s=[step.time_s] * len(moves))
 
     def records(self, legs: list[_Leg]) -> Notices:
         """Transfers as an array."""
         records = blank(len(legs))
         if legs:
-            debit, credit, amount, code, bill, chain, place, linked = zip(*legs, strict=True)
+            debit, credit, amount, code, bill, chain, place, linked, paid = zip(*legs, strict=True)
             records["id"] = numbered_ids(ids_column(chain), np.array(place, np.int64))
             records["debit"] = ids_column(map(self.id_of, debit))
             records["credit"] = ids_column(map(self.id_of, credit))
             records["amount"], records["code"], records["linked"] = amount, code, linked
-            starts = [self.plan.bills[one].stretch.start_s for one in bill]
-            records["for_s"] = starts
+            records["for_s"] = [
+                self.plan.bills[one].stretch.start_s if time_s is None else time_s
+                for one, time_s in zip(bill, paid, strict=True)
+            ]
             records["ref"] = np.frombuffer(b"".join(self.refs[one] for one in bill), "V32")
         return Notices(tuple(dict.fromkeys(a for leg in legs for a in leg[:2])), records)
 
@@ -240,10 +250,16 @@ class _Maker:
 _Move = tuple[Account, Account, int, Code]
 
 
-def _chain(moves: list[_Move], bill: int, stem: int, first: int = 0) -> list[_Leg]:
-    """Transfers that stand or fall together."""
+def _chain(
+    moves: list[_Move], bill: int, stem: int, first: int = 0, paid_s: Sequence[int | None] = ()
+) -> list[_Leg]:
+    """Transfers that stand or fall together; `paid_s` of each, if they are payments."""
     last = len(moves) - 1
-    return [_Leg(*move, bill, stem, first + at, at < last) for at, move in enumerate(moves)]
+    dates = paid_s or [None] * len(moves)
+    return [
+        _Leg(*move, bill, stem, first + at, at < last, date)
+        for at, (move, date) in enumerate(zip(moves, dates, strict=True))
+    ]
 
 
 def _left(ledger: Ledger) -> dict[Account, int]:

@@ -40,21 +40,32 @@ class BillState(NamedTuple):
     Attributes
     ----------
     start_s, end_s
-        What it adds up; the end is its date.
+        What it adds up.
+    date_s
+        When it was made.
     due_s
         When it is due.
     owes_nano, owed_nano
         What the party owes, and is owed. They differ by what its lines sum to.
     events
         In the order of time; but for interest they sum to both.
+    revision
+        Which correction it bills; 0: what was settled at first.
     """
 
     start_s: int
     end_s: int
+    date_s: int
     due_s: int
     owes_nano: int
     owed_nano: int
     events: tuple[Event, ...]
+    revision: int = 0
+
+    def sums(self, what: What) -> tuple[int, int]:
+        """What some kind of event comes to: of what is owed, and of what is due."""
+        some = [event for event in self.events if event.what == what]
+        return sum(event.owed_nano for event in some), sum(event.due_nano for event in some)
 
 
 def states_of(plan: Plan, parties: Iterable[str]) -> dict[tuple[str, str], list[BillState]]:
@@ -75,11 +86,13 @@ def states_of(plan: Plan, parties: Iterable[str]) -> dict[tuple[str, str], list[
                     found.setdefault((what, step.time_s), [0, 0])[side] += nano
     states: dict[tuple[str, str], list[BillState]] = {}
     for (who, bill), (owes, owed) in sorted(sums.items()):
-        stretch = plan.bills[bill].stretch
+        one, stretch = plan.bills[bill], plan.bills[bill].stretch
         made = tuple(Event(*key, *both) for key, both in events.get((who, bill), {}).items())
         due_s = int(plan.due_s[plan.of_bill(bill)[0]])
         states.setdefault((plan.parties[who], stretch.period), []).append(
-            BillState(stretch.start_s, stretch.end_s, due_s, owes, owed, made)
+            BillState(
+                stretch.start_s, stretch.end_s, one.date_s, due_s, owes, owed, made, one.revision
+            )
         )
     return states
 

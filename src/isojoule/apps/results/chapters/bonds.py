@@ -1,10 +1,11 @@
 """The chapter of bonds behind what was cleared: put up, slashed, returned, and told.
 
-Spec: docs/spec/collateral.md, B27 to B32.
+Spec: docs/spec/collateral.md, B27 to B33 and B35.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from isojoule.apps.results.chapters.held_back import held_back, stretches_at_res
 from isojoule.apps.results.chapters.nouns import Chapter, Clock, Settling, Told
 from isojoule.apps.results.chapters.written import write_chains
 from isojoule.core.errors import InputError
+from isojoule.core.transfer import Account, Transfer
 from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
 from isojoule.microworld.scenario import Scenario
 from isojoule.settlement.collateral.columns import (
@@ -23,12 +25,14 @@ from isojoule.settlement.collateral.columns import (
     promises_of,
     slash,
 )
+from isojoule.settlement.collateral.fines import shares_of_fines, sharing
 from isojoule.settlement.collateral.folded import Groups, Part, accounts, chains, fold
 from isojoule.settlement.collateral.nouns import Terms
 from isojoule.settlement.collateral.sizes import check_terms
 from isojoule.settlement.ledger.port import Ledger
 from isojoule.settlement.prices import highest_price, lowest_price
 from isojoule.settlement.rules import Rules
+from isojoule.settlement.settle import OPERATOR
 
 NAME = "bonds"
 
@@ -38,16 +42,19 @@ def write(settling: Settling, ledger: Ledger, clock: Clock) -> Told:
     terms = terms_of(settling)
     groups = fold_run(settling, terms)
     start_s = settling.scenario.periods[0].start_s
+    shared = shares_by_period(settling, groups, terms)
     made = chains(groups, terms, settling.run)
-    write_chains(ledger, accounts(groups, terms).values(), made, clock, start_s)
+    made = sorted([*made, *_sharing(settling, groups, shared)], key=lambda row: row[0])
+    opened = {**accounts(groups, terms), **_sharers(shared, terms.currency)}
+    write_chains(ledger, opened.values(), made, clock, start_s)
     summary = {
-        **summary_of(settling, groups),
+        **summary_of(settling, groups, shared),
         "highest_per_j": terms.highest_per_j,
         "lowest_per_j": terms.lowest_per_j,
         "disputed": len(groups.frozen),
         "transfers": sum(len(chain) for _, chain in made),
     }
-    return Told(summary, paid_by(settling, groups, terms))
+    return Told(summary, paid_by(settling, groups, terms, shared))
 
 
 def terms_of(settling: Settling) -> Terms:
@@ -91,7 +98,37 @@ def fold_run(settling: Settling, terms: Terms) -> Groups:
     return fold(parts, terms, claims)
 
 
-def paid_by(settling: Settling, groups: Groups, terms: Terms) -> dict[str, dict[str, int]]:
+def shares_by_period(settling: Settling, groups: Groups, terms: Terms) -> dict[str, dict[str, int]]:
+    """What members get of the fines of each period, by name. Spec: B35."""
+    found = {}
+    for p in settling.periods if terms.fines_to == OPERATOR else ():
+        rows = groups.between(int(p.stretch.time_s[0]), p.end_s)
+        fines = int(groups.fine[rows].sum())
+        found[p.name] = shares_of_fines(fines, p.stretch, settling.rules, settling.seed)
+    return found
+
+
+def _sharing(
+    settling: Settling, groups: Groups, shared: dict[str, dict[str, int]]
+) -> Iterator[tuple[int, tuple[Transfer, ...]]]:
+    """The chains that share fines: at the end of a period, or of its last dispute."""
+    currency = settling.scenario.currency
+    for p in settling.periods:
+        start_s = int(p.stretch.time_s[0])
+        rows = groups.between(start_s, p.end_s)
+        disputes = (row.until_s for row in groups.frozen if rows.start <= row.group < rows.stop)
+        if amounts := shared.get(p.name):
+            yield max(p.end_s, *disputes, 0), sharing(amounts, currency, settling.run, start_s)
+
+
+def _sharers(shared: dict[str, dict[str, int]], currency: str) -> dict[str, Account]:
+    """The accounts of those who share, by name."""
+    return {name: Account(name, currency) for amounts in shared.values() for name in amounts}
+
+
+def paid_by(
+    settling: Settling, groups: Groups, terms: Terms, shared: dict[str, dict[str, int]]
+) -> dict[str, dict[str, int]]:
     """What accounts paid by their bonds, by period; the fund is paid back what it lent."""
     out = {}
     for p in settling.periods:
@@ -101,6 +138,9 @@ def paid_by(settling: Settling, groups: Groups, terms: Terms) -> dict[str, dict[
         fines = int(groups.fine[rows].sum())
         if fines:
             sums[terms.fines_to] = sums.get(terms.fines_to, 0) - fines
+        for name, nano in shared.get(p.name, {}).items():
+            sums[name] = sums.get(name, 0) - nano
+            sums[OPERATOR] = sums.get(OPERATOR, 0) + nano
         out[p.name] = sums
     return out
 
@@ -146,12 +186,16 @@ def check(scenario: Scenario, rules: Rules) -> None:
         )
 
 
-def summary_of(settling: Settling, groups: Groups) -> dict[str, Any]:
+def summary_of(
+    settling: Settling, groups: Groups, shared: dict[str, dict[str, int]]
+) -> dict[str, Any]:
     """What `summary.json` says: all of it, by period, and by member and period."""
     periods, members = [], []
+    sums = {name: sum(amounts.values()) / NANO_PER_UNIT for name, amounts in shared.items()}
     for p in settling.periods:
         rows = groups.between(int(p.stretch.time_s[0]), p.end_s)
-        periods.append({"name": p.name, **_part(groups, rows)})
+        part = {"name": p.name, **_part(groups, rows)}
+        periods.append({**part, "fines_shared": sums.get(p.name, 0.0)})
         bond, slashed = groups.bond[rows].max(0), groups.slashed[rows].sum(0)
         for at, name in enumerate(settling.scenario.participants):
             if groups.bond[rows, at].any() or groups.made_good[rows, at].any():
@@ -168,7 +212,8 @@ def summary_of(settling: Settling, groups: Groups) -> dict[str, Any]:
                         "excused_j": int(groups.excused_uj[rows, at].sum()) / UJ_PER_J,
                     }
                 )
-    return {**_part(groups, slice(None)), "periods": periods, "members": members}
+    all_ = {**_part(groups, slice(None)), "fines_shared": sum(sums.values())}
+    return {**all_, "periods": periods, "members": members}
 
 
 def _part(groups: Groups, rows: slice) -> dict[str, Any]:

@@ -1,21 +1,20 @@
 """Bills of a run: who owes whom after each stretch of time, what is set off, who pays when.
 
 Bills follow from what was settled and from what the chapters before tell, not from a ledger's
-balances: so one that is kept may hold other runs, and corrections, which are not billed.
-Spec: docs/spec/obligations.md, O15 to O23.
+balances: so one that is kept may hold other runs, and corrections, which have bills of their own
+(`isojoule.apps.results.further_bills`). Spec: docs/spec/obligations.md, O15 to O23.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from isojoule.apps.results.chapters.nouns import Chapter, Clock, Settling, Told
-from isojoule.apps.results.settled import SettledPeriod
 from isojoule.apps.results.stretch import day_starts
 from isojoule.core.errors import InputError, InvariantError
 from isojoule.core.units import NANO_PER_UNIT
@@ -36,7 +35,7 @@ from isojoule.settlement.payments.plan import Cleared, Plan, plan_of
 from isojoule.settlement.payments.posting import post
 from isojoule.settlement.payments.rules import Matched, Payment, Way, credits_of, delays
 from isojoule.settlement.rules import Rules
-from isojoule.settlement.settle import member
+from isojoule.settlement.settle import Line, member
 
 NAME = "payment"
 CIRCLES = 9
@@ -49,12 +48,33 @@ LEVELS = 400
 
 def plans_of_run(settling: Settling, ways: Sequence[Way]) -> dict[Way, Plan]:
     """What happens to the bills of a run, settled in each of these ways."""
-    payment = _payment(settling.rules)
-    granted = credits_of(payment, settling.scenario.participants)
-    late = {member(name): by_s for name, by_s in _late(settling).items()}
-    credit = {member(name): one for name, one in granted.items()}
     made = list(bills(settling))
-    return {way: plan_of(made, payment, late, credit, way) for way in ways}
+    names, seed = settling.scenario.participants, settling.seed
+    return {way: plan_by_rules(made, _payment(settling.rules), names, seed, way) for way in ways}
+
+
+def plan_by_rules(
+    made: Sequence[Bill], payment: Payment, members: Sequence[str], seed: int, way: Way
+) -> Plan:
+    """What happens to bills by the rules of a run.
+
+    Parameters
+    ----------
+    made
+        The bills, in order.
+    members, seed
+        Of the run.
+    way
+        How they are settled.
+    """
+    late = {member(name): by_s for name, by_s in late_payers(payment, members, seed).items()}
+    credit = {member(name): one for name, one in credits_of(payment, members).items()}
+    return plan_of(made, payment, late, credit, way)
+
+
+def late_payers(payment: Payment, members: Sequence[str], seed: int) -> dict[str, int]:
+    """Who pays late in a run of this seed, and by how many seconds."""
+    return delays(payment, members, seed.to_bytes(8, "big", signed=True))
 
 
 def posted_plan(settling: Settling, told: Mapping[str, Told]) -> Plan | None:
@@ -74,9 +94,9 @@ def bills(settling: Settling) -> Iterator[Bill]:
         parts = _with_intervals(list(all_parts), period.stretch.time_s)
         time_s = period.stretch.time_s
         first = np.searchsorted(time_s, [part.start_s for part in parts]).tolist()
-        groups = _groups(period, first, payment.matched, zone)
+        groups = groups_of(time_s, first, payment.matched, zone)
         where = [*np.searchsorted(groups, first).tolist(), groups.size]
-        paid = _paid(period, groups)
+        paid = paid_in(period.settled.lines, groups)
         # dividends, and what chapters add, stand in the last bill of their period
         rest = Counter(period.paid_nano)
         for one in settling.told.values():
@@ -103,9 +123,18 @@ def _with_intervals(parts: list[Stretch], time_s: Ints) -> list[Stretch]:
     return kept
 
 
-def _groups(period: SettledPeriod, first: list[int], by: Matched, zone: str) -> Ints:
-    """Place of the first interval of each group in which it is matched who owes whom, (G,)."""
-    time_s = period.stretch.time_s
+def groups_of(time_s: Ints, first: list[int], by: Matched, zone: str) -> Ints:
+    """Place of the first interval of each group in which it is matched who owes whom, (G,).
+
+    Parameters
+    ----------
+    time_s
+        Starts of the intervals, (T,).
+    first
+        Place of the first interval of each bill.
+    by, zone
+        What is matched; the time zone of days.
+    """
     if by == "interval":
         return np.arange(time_s.size)
     if by == "bill":
@@ -113,10 +142,10 @@ def _groups(period: SettledPeriod, first: list[int], by: Matched, zone: str) -> 
     return np.union1d(first, np.unique(day_starts(time_s, zone), return_index=True)[1])
 
 
-def _paid(period: SettledPeriod, groups: Ints) -> dict[str, Ints]:
+def paid_in(lines: Iterable[Line], groups: Ints) -> dict[str, Ints]:
     """What each account paid in each group, by the lines of settlement; (G,) each."""
     paid: dict[str, Ints] = {}
-    for line in period.settled.lines:
+    for line in lines:
         if line.money_nano is None:
             continue
         sums = np.add.reduceat(line.money_nano, groups)
@@ -167,8 +196,8 @@ def _summary(settling: Settling, plan: Plan, plans: Mapping[Way, Plan]) -> dict[
 
 def _late(settling: Settling) -> dict[str, int]:
     """Who pays late, and by how many seconds."""
-    seed = settling.seed.to_bytes(8, "big", signed=True)
-    return delays(_payment(settling.rules), settling.scenario.participants, seed)
+    payment = _payment(settling.rules)
+    return late_payers(payment, settling.scenario.participants, settling.seed)
 
 
 def _paid_late(plan: Plan, name: str) -> dict[str, float]:

@@ -1,0 +1,257 @@
+"""Late readings of a run that was billed: further bills, paid to the end. Spec: O24."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from isojoule.apps.cli.main import app
+from isojoule.apps.ledger import open_ledger, read_ledger, verify_ledger
+from isojoule.apps.results.asked import Asked, read_asked
+from isojoule.apps.results.correct import Written, corrections, write_corrections
+from isojoule.apps.results.further_bills import date_of, further_plans
+from isojoule.apps.results.run import run_scenario
+from isojoule.apps.results.settlement import SettledRun, keep, settle_run
+from isojoule.apps.results.store import Run
+from isojoule.apps.results.stretch import stretches
+from isojoule.apps.statements import statements_of_run
+from isojoule.core.errors import InputError
+from isojoule.core.transfer import ENERGY
+from isojoule.settlement.booking import with_readings
+from isojoule.settlement.ledger.port import Ledger
+from isojoule.settlement.payments.posting import Code
+from isojoule.settlement.settle import settle
+from tests.apps.results.test_paid_late import street
+
+KWH_UJ = 3_600_000_000_000
+HEAD = "time,participant,metered [kWh]\n"
+FILES = (
+    "2026-06-21T08:00,ada,0.9\n2026-06-21T08:15,ada,-0.4\n2026-06-21T18:00,bo,1.25\n",
+    "2026-06-21T08:00,ada,0.2\n2026-06-21T19:00,eve,-0.75\n",
+)
+HOUR_S, DAY_S = 3600, 86400
+
+
+class Case:
+    """A run in a ledger, and two tables of late readings."""
+
+    def __init__(self, folder: Path) -> None:
+        self.url = folder / "ledger.db"
+        self.run: Run = run_scenario(
+            street(folder / "street"), forecast="noise", ledger=str(self.url), out=folder / "run",
+            workers=1,
+        )  # fmt: skip
+        self.files = [folder / "first.csv", folder / "second.csv"]
+        for file, rows in zip(self.files, FILES, strict=True):
+            file.write_text(HEAD + rows)
+
+    def asked(self) -> Asked:
+        return read_asked(self.run.folder / "scenario", self.run.manifest["arguments"])
+
+    def settled(self) -> SettledRun:
+        asked = self.asked()
+        return settle_run(self.run.folder, asked.scenario, asked.rules, self.run.manifest["run"], 0)
+
+    def copy(self, folder: Path) -> Path:
+        """A ledger that holds what the run wrote."""
+        keep(self.settled(), str(folder / "ledger.db"))
+        return folder / "ledger.db"
+
+    def correct(self, url: Path, count: int = 2) -> Written:
+        @contextmanager
+        def opened() -> Iterator[Ledger]:
+            with open_ledger(str(url), create=False) as ledger:
+                yield ledger
+
+        return write_corrections(self.run.folder, self.files[:count], opened, lambda: 2 * 10**18)
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    return Case(tmp_path_factory.mktemp("corrected"))
+
+
+@pytest.fixture(scope="module")
+def corrected(case: Case, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    url = case.copy(tmp_path_factory.mktemp("ledger"))
+    case.correct(url)
+    return url
+
+
+def money(url: Path) -> dict[str, int]:
+    with read_ledger(str(url)) as ledger:
+        return {a.name: b.net for a, b in ledger.accounts() if a.unit != ENERGY}
+
+
+def interest(url: Path) -> Counter[str]:
+    """What each account paid of it."""
+    paid: Counter[str] = Counter()
+    with read_ledger(str(url)) as ledger:
+        names = {a.id: a.name for a, _ in ledger.accounts()}
+        for t in ledger.transfers():
+            if t.code == Code.INTEREST:
+                paid[names[t.debit]] += t.amount
+                paid[names[t.credit]] -= t.amount
+    return paid
+
+
+def settled_rightly(case: Case) -> Counter[str]:
+    """What each account pays if all readings are there at once; dividends as they were shared."""
+    asked, paid = case.asked(), Counter[str]()
+    late = {(8, 0, "ada"): 0.2, (8, 15, "ada"): -0.4, (18, 0, "bo"): 1.25, (19, 0, "eve"): -0.75}
+    for _, stretch in stretches(case.run.folder, asked.scenario, asked.rules.netting):
+        right = stretch.metered_uj.copy()
+        midnight = asked.scenario.periods[0].start_s
+        for (hour, minute, name), kwh in late.items():
+            rows = stretch.time_s == midnight + HOUR_S * hour + 60 * minute
+            right[rows, stretch.members.index(name)] = round(kwh * KWH_UJ)
+        for line in settle(with_readings(stretch, right), asked.rules).lines:
+            if line.money_nano is not None:
+                sums = line.money_nano.sum(0).tolist()
+                paid.update(dict(zip(line.parties, sums, strict=True)))
+                paid[line.other] -= sum(sums)
+    for p in case.settled().settling.periods:
+        for name, nano in zip(p.shares.members, p.shares.amount_nano, strict=True):
+            paid[f"member/{name}"] -= nano
+            paid["operator"] += nano
+    return paid
+
+
+def test_everything_is_resolved_as_if_the_readings_had_been_there(
+    case: Case, corrected: Path
+) -> None:
+    """O24: what is left is cash, and it is what the right readings make, with interest."""
+    verify_ledger(str(corrected))
+    net = money(corrected)
+    assert {name for name, nano in net.items() if nano and not name.startswith("cash/")} == set()
+    right = settled_rightly(case)
+    right.update(interest(corrected))
+    assert sum(right.values()) == 0
+    for name, nano in right.items():
+        assert net.get("cash/" + name.replace("/", "%2F"), 0) == -nano, name
+    before = money(case.url)
+    assert net["cash/member%2Fada"] != before["cash/member%2Fada"]
+
+
+def test_nothing_is_billed_twice_and_what_was_stays(
+    case: Case, corrected: Path, tmp_path: Path
+) -> None:
+    """Y26 and O24: again nothing is written; a second file changes nothing of the first."""
+    root = verify_ledger(str(corrected)).root
+    case.correct(corrected)
+    keep(case.settled(), str(corrected))
+    assert verify_ledger(str(corrected)).root == root
+    later = case.copy(tmp_path)
+    first = case.correct(later, 1)
+    assert list(first.plans) == [1]
+    with read_ledger(str(later)) as ledger:
+        stood = {t.id: t.amount for t in ledger.transfers()}
+    assert list(case.correct(later).plans) == [1, 2]
+    with read_ledger(str(later)) as ledger, read_ledger(str(corrected)) as other:
+        one, both = ({t.id: t.amount for t in kept.transfers()} for kept in (ledger, other))
+    assert one == both and stood.items() < one.items()
+
+
+def test_bills_are_dated_after_all_before_them_are_paid(case: Case, corrected: Path) -> None:
+    """O24: a file's bills are made when the latest payer of those before has paid."""
+    asked = case.asked()
+    payment = asked.rules.payment
+    assert payment is not None
+    found = list(corrections(case.run.folder, case.files))
+    assert [(one.period.name, one.number) for one in found] == [
+        ("early", 1), ("early", 2), ("late", 1), ("late", 2)
+    ]  # fmt: skip
+    plans = dict(further_plans(found, {}, asked.scenario, asked.rules, 0))
+    end_s, each_s = asked.scenario.periods[-1].end_s, 2 * HOUR_S + 20 * DAY_S
+    last_s = end_s + each_s
+    for number, plan in plans.items():
+        assert [bill.stretch.period for bill in plan.bills] == ["early", "late"]
+        made_s = date_of(number, asked.scenario, payment, 0)
+        assert {bill.date_s for bill in plan.bills} == {made_s} == {end_s + number * each_s}
+        assert {bill.revision for bill in plan.bills} == {number}
+        times = [step.time_s for step in plan.steps]
+        assert times[0] == made_s >= last_s and times == sorted(times)
+        last_s = times[-1]
+    with read_ledger(str(case.url)) as ledger:
+        paid = [t.for_s for t in ledger.transfers() if t.code in (34, 35)]
+    assert max(paid) <= end_s + each_s
+    without = replace(asked.rules, payment=None)
+    assert not dict(further_plans(found, {}, asked.scenario, without, 0))
+
+
+def test_statements_tell_how_corrections_are_paid(
+    case: Case, corrected: Path, tmp_path: Path
+) -> None:
+    """O23: they sum to cash, and their bills to them; the table of payment has each bill."""
+    net = money(corrected)
+    written = statements_of_run(
+        case.run.folder, tmp_path / "told", ledger=str(corrected), readings=case.files
+    )
+    sums: Counter[str] = Counter()
+    for w in written:
+        sums[w.member] += w.statement.sum_nano
+        assert w.payment is not None
+        with w.payment.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        total = {row["side"]: row for row in rows[-2:]}
+        due = [_nano(total[side]["amount_eur"]) for side in ("owes", "is owed")]
+        late = [_nano(total[side]["interest_eur"]) for side in ("owes", "is owed")]
+        assert due[0] - due[1] + late[0] - late[1] == w.statement.sum_nano
+        page = w.page.read_text(encoding="utf-8")
+        has = {row["bill"] for row in rows} - {"Sum", "bill"}
+        assert ("Correction of" in page) == bool(has)
+        assert "not told here" not in page
+    for name, nano in sums.items():
+        assert nano == -net[f"cash/member%2F{name}"], name
+    [ada] = [w for w in written if (w.member, w.period) == ("ada", "early")]
+    assert ada.payment is not None
+    text = ada.payment.read_text(encoding="utf-8")
+    assert "correction 1" in text and "correction 2" in text
+    untold = statements_of_run(
+        case.run.folder, tmp_path / "untold", ledger=str(corrected), members=["ada"],
+        periods=["early"],
+    )  # fmt: skip
+    page = untold[0].page.read_text(encoding="utf-8")
+    assert "Corrections that came later" in page and "Correction of" not in page
+    assert untold[0].statement.sum_nano == ada.statement.sum_nano
+
+
+def test_readings_that_the_ledger_has_not_are_refused(case: Case, tmp_path: Path) -> None:
+    run = case.run.folder
+    with pytest.raises(InputError, match="in no ledger") as caught:
+        statements_of_run(run, tmp_path, readings=case.files)
+    assert caught.value.place == "--readings" and caught.value.remedy
+    with pytest.raises(InputError, match="not what the ledger has") as caught:
+        statements_of_run(run, tmp_path, ledger=str(case.url), readings=case.files)
+    assert caught.value.place == "--readings" and caught.value.remedy
+
+
+def test_the_command_tells_the_bills(case: Case, tmp_path: Path) -> None:
+    url = case.copy(tmp_path)
+    words = ["ledger", "correct", str(url), str(case.run.folder), *map(str, case.files)]
+
+    def said(*more: str) -> str:
+        done = CliRunner().invoke(app, [*words, *more])
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    told = json.loads(said("--json"))
+    assert told["written"] > told["transfers"] > 0 and len(told["bills"]) == 4
+    assert {bill["file"] for bill in told["bills"]} == set(map(str, case.files))
+    assert all(float(bill["total"]) > 0 for bill in told["bills"])
+    assert json.loads(said("--json")) == {**told, "written": 0}
+    assert said().count("A further bill for") == 4
+
+
+def _nano(text: str) -> int:
+    whole, _, part = text.lstrip("-").partition(".")
+    nano = int(whole) * 10**9 + int(part.ljust(9, "0") or 0)
+    return -nano if text.startswith("-") else nano
