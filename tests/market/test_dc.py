@@ -84,7 +84,8 @@ def test_the_bound_holds_for_any_numbers(seed: int, size: float) -> None:
     for state in ((found.energy_uj, found.flow_uj), nothing):
         out = proof_of(book, linear, *state, Proof(price, dual)).support
         bound = out.welfare + out.gap
-        assert bound >= found.support.welfare - 1e-7 * (1 + abs(bound))
+        whole_uj = 1e-6 * float(np.abs(found.duals).sum())  # what rounding to them may be worth
+        assert bound >= found.support.welfare - 1e-7 * (1 + abs(bound)) - whole_uj
 
 
 def test_duals_that_do_not_fit_are_charged_for_the_angles() -> None:

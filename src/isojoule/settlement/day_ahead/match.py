@@ -43,7 +43,7 @@ def matched(sell: Ints, buy: Ints, members: tuple[str, ...], word: str, seed: by
         Of the run.
 
     >>> matched(np.array([6, 0, 0]), np.array([0, 2, 2]), ("a", "b", "c"), "1", b"")
-    [Pair(seller=0, buyer=2, lots=2), Pair(seller=0, buyer=1, lots=2)]
+    [Pair(seller=0, buyer=1, lots=2), Pair(seller=0, buyer=2, lots=2)]
     """
     total = min(int(sell.sum()), int(buy.sum()))
     if not total:
