@@ -292,7 +292,8 @@ def test_certificates_that_were_not_asked_for_are_found(scenario: Path, tmp_path
     ("line", "message", "remedy"),
     [
         ("expires_after: 30 min", "last for 1800 s", "an hour at least"),
-        ("expires_after: 3600.5", "no whole seconds", "days or hours"),
+        ("expires_after: 3600.5 s", "no whole seconds", "days or hours"),
+        ("expires_after: 730", "has no unit", "730 d"),
         ("expires: 30 d", "unknown key 'expires'", "expires_after"),
         ("withdraw: [{device: ada-pv, from: 2026-06-21, to: 2026-06-20}]", "ends before", "order"),
         (
