@@ -22,7 +22,6 @@ from isojoule.apps.ledger.rows import (
     account_entry,
     account_row,
     id_bytes,
-    transfer_row,
     transfer_rows,
 )
 from isojoule.core.frontier import Frontier
@@ -30,7 +29,6 @@ from isojoule.core.transfer import Account, Kind, Transfer, transfer_bytes
 from isojoule.settlement.ledger.answers import Answer, Status
 from isojoule.settlement.ledger.balance import Balance
 from isojoule.settlement.ledger.memory import TRANSFER_ENTRY
-from isojoule.settlement.ledger.plain import apply_plain
 from isojoule.settlement.ledger.rules import (
     Effects,
     apply_accounts,
@@ -42,7 +40,8 @@ MOST_CACHED = 100_000
 """Accounts whose balances are kept in memory."""
 _NOTHING = Balance()
 _NEVER = 2**63
-_LEAF = b"\0" + TRANSFER_ENTRY
+LEAF = b"\0" + TRANSFER_ENTRY
+"""What comes before the bytes of a transfer in what is hashed as a leaf of the tree."""
 _REPEATED = (Status.EXISTS, Status.EXISTS_DIFFERENT, Status.EXISTS_APART)
 
 
@@ -119,7 +118,6 @@ class Draft:
         "_state",
         "_taken_for_new",
         "account_rows",
-        "alone",
         "clock_ns",
         "end_rows",
         "leaves",
@@ -159,8 +157,6 @@ class Draft:
         self.account_rows: list[Row] = []
         self.transfer_rows: list[Row] = []
         self.pending_rows: list[Row] = []
-        self.alone: tuple[int, int] | None = None
-        """If the first transfer was a plain one: debits and credits of its two accounts then."""
         self.end_rows: list[Row] = []
         """Kind, `seq` of what ended it, `seq` of the pending transfer."""
 
@@ -181,10 +177,6 @@ class Draft:
     def post(self, transfers: Sequence[Transfer], now_ns: int) -> list[Answer]:
         """Decide on transfers, and take up what is written."""
         if not self._exact:
-            if len(transfers) == 1:
-                answer = self._post_plain(transfers[0], now_ns)
-                if answer is not None:
-                    return [answer]
             self._taken_for_new = {t.id for t in transfers}
             try:
                 effects = apply_transfers(self, transfers, now_ns)
@@ -197,38 +189,6 @@ class Draft:
         self._take(effects)
         self.repeated |= any(answer.status in _REPEATED for answer in effects.answers)
         return effects.answers
-
-    def _post_plain(self, t: Transfer, now_ns: int) -> Answer | None:
-        """Decide on one transfer as plain as most, and take it up; None: it needs all the rules.
-
-        It does what `apply_transfers` and `_take` do. Where a commit is cheap, the time that they
-        take for one transfer would be a third of all.
-        """
-        state, touched = self._state, self.touched
-        if self._due_ns is None or t.id in self._new:
-            return None
-        debit = state.accounts.get(t.debit) or self.opened.get(t.debit)
-        credit = state.accounts.get(t.credit) or self.opened.get(t.credit)
-        gives = touched.get(t.debit) or state.balances.get(t.debit)
-        gets = touched.get(t.credit) or state.balances.get(t.credit)
-        if debit is None or credit is None or gives is None or gets is None:
-            return None
-        clock = ledger_time(now_ns, self.clock_ns)
-        if clock >= self._due_ns:
-            return None
-        done = apply_plain(t, debit[1], credit[1], gives, gets, clock)
-        if done is None:
-            return None
-        written, given, taken = done
-        touched[t.debit], touched[t.credit] = given, taken
-        self.alone = (given.debits, taken.credits) if not self.leaves else None
-        data = transfer_bytes(written)
-        self.transfer_rows.append(transfer_row(self.size, written, data, debit[0], credit[0]))
-        self.leaves.append(sha256(_LEAF + data).digest())
-        self._new[t.id] = written
-        self.size += 1
-        self.clock_ns = self.written_ns = clock
-        return Answer(Status.CREATED, clock)
 
     def expire(self, now_ns: int) -> int:
         """End what has run out. Returns how many."""
@@ -331,7 +291,7 @@ class Draft:
         packed = [transfer_bytes(t) for t in written]
         seqs = {id_bytes(i): found[0] for i, found in self._accounts(effects.balances)}
         self.transfer_rows += transfer_rows(self.size, packed, seqs)
-        self.leaves += [sha256(_LEAF + data).digest() for data in packed]
+        self.leaves += [sha256(LEAF + data).digest() for data in packed]
         self._new.update((t.id, t) for t in written)
         for seq, t in enumerate(written, self.size):
             if t.kind is not Kind.POSTED:

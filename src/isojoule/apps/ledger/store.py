@@ -139,7 +139,8 @@ class StoredLedger(LedgerReader):
         A request is one transaction, and threads that ask at once share one. Each request keeps its
         own chains and its own answers.
         """
-        return self._ask(lambda draft: draft.post(transfers, now_ns))
+        only = (transfers[0], now_ns) if len(transfers) == 1 else None
+        return self._ask(lambda draft: draft.post(transfers, now_ns), only)
 
     def post_records(self, records: Records, now_ns: int) -> dict[int, Answer]:
         """See `isojoule.settlement.ledger.memory.MemoryLedger.post_records`."""
@@ -175,10 +176,10 @@ class StoredLedger(LedgerReader):
             if self._lock is not None:
                 self._lock.release()
 
-    def _ask(self, decide: Callable[[Draft], T]) -> T:
+    def _ask(self, decide: Callable[[Draft], T], only: tuple[Transfer, int] | None = None) -> T:
         if self._closed:
             raise closed(self.place)
-        request = Request(decide)
+        request = Request(decide, only)
         self._gather.submit(request)
         return request.answer  # type: ignore[return-value]
 

@@ -20,6 +20,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from isojoule.apps.ledger.alone import decide_alone, remember_alone
 from isojoule.apps.ledger.checkpoints import CHECKPOINT_EVERY, checkpoint_row
 from isojoule.apps.ledger.database import (
     begin_statement,
@@ -41,6 +42,8 @@ from isojoule.apps.ledger.urls import Place
 from isojoule.core.checkpoint import Signer
 from isojoule.core.errors import IsojouleError, StorageError
 from isojoule.core.frontier import Frontier
+from isojoule.core.transfer import Transfer
+from isojoule.settlement.ledger.answers import Answer, Status
 from isojoule.settlement.ledger.balance import Balance
 
 T = TypeVar("T")
@@ -52,10 +55,14 @@ _OF_THE_REQUEST = (IsojouleError, TypeError, ValueError, AttributeError, Arithme
 class Request(Generic[T]):
     """What is asked of a ledger, and the answer."""
 
-    __slots__ = ("answer", "decide")
+    __slots__ = ("answer", "decide", "only")
 
-    def __init__(self, decide: Callable[[Draft], T]) -> None:
+    def __init__(
+        self, decide: Callable[[Draft], T], only: tuple[Transfer, int] | None = None
+    ) -> None:
         self.decide = decide
+        self.only = only
+        """If it posts one transfer, that and the time."""
         self.answer: T | None = None
 
 
@@ -150,6 +157,8 @@ class Writer:
         state = self._state if self._connection is not None else None
         if state is None:
             state = self._ready()
+        if len(group) == 1 and not exact and self._try_alone(group[0], state):
+            return False
         draft = Draft(state, self._lookups, exact=exact)
         for waiting in group:
             request = waiting.what
@@ -167,22 +176,34 @@ class Writer:
             state.clock_ns = draft.clock_ns
         return draft.repeated
 
+    def _try_alone(self, waiting: Waiting[Request[Any]], state: State) -> bool:
+        """Write a request of one plain transfer. Returns whether it was one."""
+        request = waiting.what
+        if request.only is None:
+            return False
+        try:
+            done = decide_alone(state, *request.only)
+        except _OF_THE_REQUEST:
+            return False  # the draft tells it
+        if done is None:
+            return False
+        before, after = state.frontier, done.frontier
+        head = (before.size, after.size, after.to_bytes(), done.transfer.at_ns, state.checkpoints)
+        self._send_alone(done.row, (done.gives.debits, done.gets.credits), head)
+        remember_alone(state, done)
+        waiting.error = None
+        request.answer = [Answer(Status.CREATED, done.transfer.at_ns)]
+        return True
+
     def _keep(self, draft: Draft, state: State, *, sign: bool) -> None:
         """Send and commit all of it, then remember it."""
-        if len(draft.leaves) == 1:
-            frontier = state.frontier.append(draft.leaves[0])
-        else:
-            frontier = state.frontier.extend(draft.leaves)
+        frontier = state.frontier.extend(draft.leaves)
         signed: Row = ()
         if sign:
             signed = checkpoint_row(state.checkpoints + 1, frontier, self._origin, self._signer)
         count = state.checkpoints + bool(signed)
         head = (state.frontier.size, frontier.size, frontier.to_bytes(), draft.written_ns, count)
         sql, raw = self._statements, self._raw
-        if draft.alone is not None and len(draft.leaves) == 1 and not sign:
-            self._send_alone(draft.transfer_rows[0], draft.alone, head)
-            self._remember(draft, state, frontier)
-            return
         fresh, moved = self._balance_rows(draft, state)
         with pipelined(raw):
             cursor = raw.cursor()
