@@ -1,4 +1,4 @@
-"""Plain transfers one at a time, beside a ledger in memory. Spec: docs/spec/ledger.md, J6 to J14."""
+"""Plain transfers one at a time, beside a ledger in memory. docs/spec/ledger.md, J6 to J14."""
 
 from __future__ import annotations
 
