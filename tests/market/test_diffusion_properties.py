@@ -58,6 +58,7 @@ def worth(book: Book, c: Clearing) -> Any:
 @settings(max_examples=120, deadline=None)
 @given(st.integers(0, 10**6), SIZES, NETS, st.sampled_from([0.0, 0.3, 0.5, 1.0]))
 @example(193, REAL, "mesh", 0.0)  # a curve of k = 8 stands where it is flat to the last digit
+@example(475349, Sizes(100.0, 1.0, 20.0), "islands", 0.0)  # beside a flat piece of that price
 def test_nothing_is_made_lost_or_taken(seed: int, sizes: Sizes, net: str, split: float) -> None:
     """D5, D6: exact balance, nobody loses, payers pay what receivers get, but for rounding."""
     case = random_case(seed, sizes, net)

@@ -145,20 +145,28 @@ class Node:
         tied = [p.hi > p.lo and p.top == p.bottom == price for p in self.pieces]
         x = [0.0 if t else p.wants(price, 0.0) for p, t in zip(self.pieces, tied, strict=True)]
         left = z * 1e-6 - sum(x)
-        if any(tied):
+        flat = any(tied)
+        if flat:
             side = [
                 min(p.hi, UNLIMITED_J) if left > 0 else max(p.lo, -UNLIMITED_J) for p in self.pieces
             ]
             room = [r if t else 0.0 for r, t in zip(side, tied, strict=True)]
-        else:  # the last digits of the price: to each as it moves with the price
+            whole = sum(room)
+            share = min(1.0, left / whole) if whole else 0.0
+            x = [x[i] + r * share for i, r in enumerate(room)]
+            left -= whole * share
+            if abs(left) < 1e-6:
+                left = 0.0  # else a curve that is flat to the last digit lies beside them
+        room = [
+            p.yields(price) if p.lo < x[i] < p.hi and not flat else 0.0
+            for i, p in enumerate(self.pieces)
+        ]  # the last digits of the price: to each as it moves with the price
+        if left and not any(room):
+            # a large k: so flat at its bound that its worth there is the price
             room = [
-                p.yields(price) if p.lo < x[i] < p.hi else 0.0 for i, p in enumerate(self.pieces)
+                (p.hi if left > 0 else p.lo) - x[i] if price in (p.top, p.bottom) else 0.0
+                for i, p in enumerate(self.pieces)
             ]
-            if not any(room):  # a large k: so flat at its bound that its worth there is the price
-                room = [
-                    (p.hi if left > 0 else p.lo) - x[i] if price in (p.top, p.bottom) else 0.0
-                    for i, p in enumerate(self.pieces)
-                ]
         whole = sum(room)
         parts = [left * (r / whole) if whole else 0.0 for r in room]
         return [min(max(x[i] + parts[i], p.lo), p.hi) for i, p in enumerate(self.pieces)]
