@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from isojoule.kernels.border import Bordered, eliminate, gather, solve_bordered, times_prices
 from isojoule.kernels.compile import inline, kernel
+from isojoule.kernels.interior_point import reach
 from isojoule.kernels.ldl import Pattern
 
 Floats = NDArray[np.float64]
@@ -61,16 +62,6 @@ class Point(NamedTuple):
     side: NDArray[np.int8]
     steps: int
     residual: float
-
-
-@inline
-def _reach(s: float, ds: float, z: float, dz: float, alpha: float) -> float:
-    """Longest step <= alpha that keeps slack and multiplier nonnegative."""
-    if ds < 0.0 and -s > ds * alpha:
-        alpha = -s / ds
-    if dz < 0.0 and -z > dz * alpha:
-        alpha = -z / dz
-    return alpha
 
 
 @inline
@@ -247,11 +238,11 @@ def maximise_bordered(
                 if lo[i] > -math.inf:
                     c = sigma_mu - (dy[i] * dzl[i] if phase else 0.0)
                     dzl[i] = (c - zl[i] * move) / sl[i] - zl[i]
-                    longest = _reach(sl[i], move, zl[i], dzl[i], longest)
+                    longest = reach(sl[i], move, zl[i], dzl[i], longest)
                 if hi[i] < math.inf:
                     c = sigma_mu + (dy[i] * dzu[i] if phase else 0.0)
                     dzu[i] = (c + zu[i] * move) / su[i] - zu[i]
-                    longest = _reach(su[i], -move, zu[i], dzu[i], longest)
+                    longest = reach(su[i], -move, zu[i], dzu[i], longest)
                 dy[i] = move
             if phase == 0:
                 for i in range(total):

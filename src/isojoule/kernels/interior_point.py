@@ -103,7 +103,7 @@ def _scale(values: Floats, dust: float) -> float:
 
 
 @inline
-def _reach(s: float, ds: float, z: float, dz: float, alpha: float) -> float:
+def reach(s: float, ds: float, z: float, dz: float, alpha: float) -> float:
     """Longest step <= alpha that keeps slack and multiplier nonnegative."""
     if ds < 0.0 and -s > ds * alpha:
         alpha = -s / ds
@@ -347,14 +347,14 @@ def maximise(program: Program, pattern: Pattern, tolerance: float) -> Solution:
                     if phase:
                         c -= dy[i] * dzl[i]
                     dzl[i] = (c - zl[i] * move) / slack - zl[i]
-                    longest = _reach(slack, move, zl[i], dzl[i], longest)
+                    longest = reach(slack, move, zl[i], dzl[i], longest)
                 if hi[i] < math.inf:
                     slack = su[i]
                     c = sigma_mu
                     if phase:
                         c += dy[i] * dzu[i]
                     dzu[i] = (c + zu[i] * move) / slack - zu[i]
-                    longest = _reach(slack, -move, zu[i], dzu[i], longest)
+                    longest = reach(slack, -move, zu[i], dzu[i], longest)
                 dy[i] = move
             if phase == 0:
                 after = 0.0

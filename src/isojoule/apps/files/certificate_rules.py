@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from isojoule.apps.files.places import located
-from isojoule.apps.files.quantities import parse_quantity
+from isojoule.apps.files.quantities import parse_with_unit
 from isojoule.apps.files.strict_doc import Quantity, Strict
 from isojoule.apps.files.times import epoch_s
 from isojoule.apps.files.yaml_lines import Lines
@@ -58,11 +58,7 @@ def certificate_rules(
     if doc is None:
         return None
     place = lines.place("certificates", "expires_after")
-    lasts = parse_quantity(doc.expires_after, "s", place=place)
-    if str(doc.expires_after).strip().replace(".", "", 1).isdigit():
-        raise InputError(
-            f"{doc.expires_after} has no unit", place=place, remedy="write it as '730 d'"
-        )
+    lasts = parse_with_unit(doc.expires_after, "s", example="730 d", place=place)
     withdrawals = []
     for at, given in enumerate(doc.withdraw):
         times = {"from": given.start, "to": given.end, "at": given.at or given.end}

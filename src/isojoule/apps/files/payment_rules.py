@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from isojoule.apps.files.places import located
-from isojoule.apps.files.quantities import parse_quantity
+from isojoule.apps.files.quantities import parse_quantity, parse_with_unit
 from isojoule.apps.files.strict_doc import Quantity, Strict
 from isojoule.apps.files.yaml_lines import Lines
 from isojoule.core.errors import InputError
@@ -157,26 +157,10 @@ def _credit(doc: CreditDoc, at: int, lines: Lines, currency: str) -> Credit:
 
 def _money(value: Quantity, place: str, currency: str) -> float:
     """An amount. Without a currency it is refused, as everywhere in these rules."""
-    amount = parse_quantity(value, "money", place=place, currency=currency)
-    if amount and _bare(value):
-        raise InputError(
-            f"{value} has no unit", place=place, remedy=f"write it as '{value} {currency}'"
-        )
-    return amount
+    example = f"{value} {currency}"
+    return parse_with_unit(value, "money", example=example, place=place, currency=currency)
 
 
 def _duration(value: Quantity, place: str) -> int:
     """Whole seconds. Without a unit it is refused: nobody thinks of bills in seconds."""
-    seconds = parse_quantity(value, "s", place=place)
-    if seconds and _bare(value):
-        raise InputError(f"{value} has no unit", place=place, remedy="write it as '14 d'")
-    return round(seconds)
-
-
-def _bare(value: Quantity) -> bool:
-    """Whether it is a number without a unit, be it as text."""
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return True
+    return round(parse_with_unit(value, "s", example="14 d", place=place))

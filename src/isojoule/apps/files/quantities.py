@@ -129,6 +129,44 @@ def parse_quantity(value: Any, unit: str, *, place: str = "", currency: str | No
     return parse_unit(found[2], unit, place=place, currency=currency).apply(number)
 
 
+def parse_with_unit(
+    value: Any, unit: str, *, example: str, place: str = "", currency: str | None = None
+) -> float:
+    """A quantity as an SI number, which must carry its unit; 0 need not.
+
+    For files in which nobody would think in SI, as in money per Joule.
+
+    Parameters
+    ----------
+    value, unit, place, currency
+        See `parse_quantity`.
+    example
+        How it could be written, for the remedy.
+
+    Raises
+    ------
+    InputError
+        As `parse_quantity`, and where the unit is missing.
+    """
+    number = parse_quantity(value, unit, place=place, currency=currency)
+    if number and is_bare(value):
+        raise InputError(f"{value} has no unit", place=place, remedy=f"write it as '{example}'")
+    return number
+
+
+def is_bare(value: Any) -> bool:
+    """Whether it is a number without a unit, be it as text.
+
+    >>> is_bare(5), is_bare("5.0"), is_bare("5 kW")
+    (True, True, False)
+    """
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
+
+
 def parse_unit(text: str, unit: str, *, place: str = "", currency: str | None = None) -> Factor:
     """What turns numbers in the unit `text` into the SI unit `unit`.
 

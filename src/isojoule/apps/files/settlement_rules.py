@@ -29,7 +29,7 @@ from isojoule.apps.files.payment_rules import INNER as INNER_PAYMENT
 from isojoule.apps.files.payment_rules import REMEDIES as PAYMENT_REMEDIES
 from isojoule.apps.files.payment_rules import PaymentDoc, payment_of
 from isojoule.apps.files.places import located
-from isojoule.apps.files.quantities import parse_quantity
+from isojoule.apps.files.quantities import is_bare, parse_quantity, parse_with_unit
 from isojoule.apps.files.strict_doc import Quantity, Strict, doc_schema, read_doc
 from isojoule.apps.files.times import epoch_s
 from isojoule.apps.files.yaml_lines import Lines, read_yaml
@@ -355,26 +355,14 @@ def _is_of(value: Quantity, unit: str, currency: str) -> bool:
         parse_quantity(value, unit, currency=currency)
     except InputError:
         return False
-    return not _bare(value)
+    return not is_bare(value)
 
 
 def _quantity(value: Quantity, unit: str, place: str, currency: str) -> float:
     """A quantity in SI. Money without a unit is refused: nobody thinks in money per Joule."""
-    number = parse_quantity(value, unit, place=place, currency=currency)
-    if unit != "1" and number and _bare(value):
-        raise InputError(
-            f"{value} has no unit", place=place, remedy=f"write it as '{_EXAMPLE[unit]}'"
-        )
-    return number
-
-
-def _bare(value: Quantity) -> bool:
-    """Whether it is a number without a unit, be it as text."""
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return True
+    if unit == "1":
+        return parse_quantity(value, unit, place=place, currency=currency)
+    return parse_with_unit(value, unit, example=_EXAMPLE[unit], place=place, currency=currency)
 
 
 def _pause(doc: RulePauseDoc, at: int, lines: Lines, tz: ZoneInfo) -> Pause:

@@ -232,7 +232,7 @@ def keep(settled: SettledRun, url: str, folder: Path | None = None) -> int:
                 )
             count += part.count
         settling = replace(settled.settling, folder=folder or settled.settling.folder)
-        write_chapters(settling, ledger, lambda _: time.time_ns())
+        write_chapters(settling, ledger, lambda _: time.time_ns(), settled.told)
     return count
 
 

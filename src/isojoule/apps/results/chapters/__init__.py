@@ -11,6 +11,7 @@ and knows what those before it tell.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from isojoule.apps.results.chapters import bonds, day_ahead, payments
@@ -26,11 +27,18 @@ CHAPTERS: tuple[Chapter, ...] = (CERTIFICATES, day_ahead.CHAPTER, bonds.CHAPTER,
 """Payments stand last: their bills hold what all others write."""
 
 
-def write_chapters(settling: Settling, ledger: Ledger, clock: Clock) -> dict[str, Told]:
-    """Write all chapters that the rules ask for; by name."""
+def write_chapters(
+    settling: Settling, ledger: Ledger, clock: Clock, known: Mapping[str, Told] | None = None
+) -> dict[str, Told]:
+    """Write all chapters that the rules ask for; by name.
+
+    `known` is what they told of the same run before: one without transfers is not asked again.
+    """
     told: dict[str, Told] = {}
     for chapter in CHAPTERS:
-        if chapter.asked(settling.rules):
+        if known and chapter.name in known and not chapter.transfers:
+            told[chapter.name] = known[chapter.name]
+        elif chapter.asked(settling.rules):
             told[chapter.name] = chapter.write(replace(settling, told=dict(told)), ledger, clock)
     return told
 

@@ -80,9 +80,12 @@ class Chapter(NamedTuple):
         Writes its transfers, and tells.
     check
         Raises `InputError` where scenario and rules do not fit it, before any work.
+    transfers
+        Whether it writes any; one that does not has nothing to do for a ledger that is kept.
     """
 
     name: str
     asked: Callable[[Rules], bool]
     write: Callable[[Settling, Ledger, Clock], Told]
     check: Callable[[Scenario, Rules], None]
+    transfers: bool = True
