@@ -226,9 +226,16 @@ def account_from_bytes(data: bytes) -> tuple[Account, int]:
     return account, at_ns
 
 
-def transfer_bytes(transfer: Transfer) -> bytes:
+def transfer_bytes(transfer: Transfer, at_ns: int | None = None) -> bytes:
     """The bytes of a transfer as an entry of the log: 128.
 
+    Parameters
+    ----------
+    at_ns
+        When it is written, in place of its own `at_ns`.
+
+    Examples
+    --------
     >>> len(transfer_bytes(Transfer(1, 2, 3, 4)))
     128
     """
@@ -240,7 +247,7 @@ def transfer_bytes(transfer: Transfer) -> bytes:
         t.pending_id.to_bytes(_ID_BYTES, "big"),
         t.amount,
         t.for_s,
-        t.at_ns,
+        t.at_ns if at_ns is None else at_ns,
         t.ref,
         t.timeout_s,
         t.code,

@@ -14,6 +14,8 @@ from typing import Generic, TypeVar
 from isojoule.core.errors import StorageError
 
 T = TypeVar("T")
+A = TypeVar("A")
+R = TypeVar("R")
 
 MOST_IN_GROUP = 256
 """Requests in one transaction."""
@@ -46,6 +48,20 @@ class Gather(Generic[T]):
         self._lock = threading.Lock()
         self._queue: list[Waiting[T]] = []
         self._busy = False
+
+    def at_once(self, write: Callable[[A, int], R | None], what: A, now_ns: int) -> R | None:
+        """Write something alone, if nobody writes; None: somebody does, or so answers `write`."""
+        with self._lock:
+            if self._busy:
+                return None
+            self._busy = True
+        try:
+            return write(what, now_ns)
+        finally:
+            with self._lock:
+                self._busy = bool(self._queue)
+                if self._queue:
+                    self._lead(self._queue[0])
 
     def submit(self, what: T) -> None:
         """Have a request written; returns when it is.

@@ -104,7 +104,7 @@ def transfer_rows(
     return out
 
 
-def transfer_row(seq: int, t: Transfer, data: bytes, debit: int, credit: int) -> Row:
+def transfer_row(seq: int, t: Transfer, data: bytes, debit: int, credit: int, at_ns: int) -> Row:
     """One transfer as `transfer_rows` makes it.
 
     Parameters
@@ -115,12 +115,14 @@ def transfer_row(seq: int, t: Transfer, data: bytes, debit: int, credit: int) ->
         Itself, and its bytes.
     debit, credit
         `seq` of its accounts.
+    at_ns
+        When it is written.
     """
     pending = t.pending_id
     return (
         seq, data[:16], debit, credit, t.amount, int(t.kind),
         id_bytes(pending) if pending else None,
-        int(t.linked), t.timeout_s, t.code, t.for_s, None if t.ref == NO_REF else t.ref, t.at_ns,
+        int(t.linked), t.timeout_s, t.code, t.for_s, None if t.ref == NO_REF else t.ref, at_ns,
         crc32(data, crc32(seq.to_bytes(8, "big") + TRANSFER_ENTRY)),
     )  # fmt: skip
 

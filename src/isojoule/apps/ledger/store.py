@@ -139,8 +139,13 @@ class StoredLedger(LedgerReader):
         A request is one transaction, and threads that ask at once share one. Each request keeps its
         own chains and its own answers.
         """
-        only = (transfers[0], now_ns) if len(transfers) == 1 else None
-        return self._ask(lambda draft: draft.post(transfers, now_ns), only)
+        only = None
+        if len(transfers) == 1 and not self._closed:
+            only = transfers[0]
+            answers = self._gather.at_once(self._writer.post_alone, only, now_ns)
+            if answers is not None:
+                return answers
+        return self._ask(lambda draft: draft.post(transfers, now_ns), only, now_ns)
 
     def post_records(self, records: Records, now_ns: int) -> dict[int, Answer]:
         """See `isojoule.settlement.ledger.memory.MemoryLedger.post_records`."""
@@ -176,10 +181,12 @@ class StoredLedger(LedgerReader):
             if self._lock is not None:
                 self._lock.release()
 
-    def _ask(self, decide: Callable[[Draft], T], only: tuple[Transfer, int] | None = None) -> T:
+    def _ask(
+        self, decide: Callable[[Draft], T], only: Transfer | None = None, now_ns: int = 0
+    ) -> T:
         if self._closed:
             raise closed(self.place)
-        request = Request(decide, only)
+        request = Request(decide, only, now_ns)
         self._gather.submit(request)
         return request.answer  # type: ignore[return-value]
 

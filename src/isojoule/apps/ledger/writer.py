@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from isojoule.apps.ledger.alone import decide_alone, remember_alone
+from isojoule.apps.ledger.alone import post_alone
 from isojoule.apps.ledger.checkpoints import CHECKPOINT_EVERY, checkpoint_row
 from isojoule.apps.ledger.database import (
     begin_statement,
@@ -55,14 +55,15 @@ _OF_THE_REQUEST = (IsojouleError, TypeError, ValueError, AttributeError, Arithme
 class Request(Generic[T]):
     """What is asked of a ledger, and the answer."""
 
-    __slots__ = ("answer", "decide", "only")
+    __slots__ = ("answer", "decide", "now_ns", "only")
 
     def __init__(
-        self, decide: Callable[[Draft], T], only: tuple[Transfer, int] | None = None
+        self, decide: Callable[[Draft], T], only: Transfer | None = None, now_ns: int = 0
     ) -> None:
         self.decide = decide
         self.only = only
-        """If it posts one transfer, that and the time."""
+        """If it posts one transfer, that; and when."""
+        self.now_ns = now_ns
         self.answer: T | None = None
 
 
@@ -128,6 +129,31 @@ class Writer:
             else:
                 return
 
+    def post_alone(self, transfer: Transfer, now_ns: int) -> list[Answer] | None:
+        """Post one transfer, if it is plain and all it needs is remembered (`alone.py`).
+
+        None: nothing was done, or it is not known what, since the database failed. Then `write` has
+        to answer, which looks its id up.
+        """
+        if self._state is None or self._exact:
+            return None
+        try:
+            return self._alone(self._state, transfer, now_ns)
+        except self._errors:
+            self._take_back(disconnect=True)
+            self._exact = True
+            return None
+        except BaseException:
+            self._take_back(disconnect=True)
+            raise
+
+    def _alone(self, state: State, t: Transfer, now_ns: int) -> list[Answer] | None:
+        try:
+            at_ns = post_alone(state, t, now_ns, self._send_alone)
+        except _OF_THE_REQUEST:
+            return None  # the draft tells it
+        return None if at_ns is None else [Answer(Status.CREATED, at_ns)]
+
     def _take_back(self, *, disconnect: bool) -> None:
         """Roll back what is not committed."""
         if self._connection is None:
@@ -157,8 +183,11 @@ class Writer:
         state = self._state if self._connection is not None else None
         if state is None:
             state = self._ready()
-        if len(group) == 1 and not exact and self._try_alone(group[0], state):
-            return False
+        if len(group) == 1 and not exact and (only := group[0].what.only) is not None:
+            request = group[0].what
+            request.answer = self._alone(state, only, request.now_ns)
+            if request.answer is not None:
+                return False
         draft = Draft(state, self._lookups, exact=exact)
         for waiting in group:
             request = waiting.what
@@ -175,25 +204,6 @@ class Writer:
             self._raw.rollback()  # nothing but reading
             state.clock_ns = draft.clock_ns
         return draft.repeated
-
-    def _try_alone(self, waiting: Waiting[Request[Any]], state: State) -> bool:
-        """Write a request of one plain transfer. Returns whether it was one."""
-        request = waiting.what
-        if request.only is None:
-            return False
-        try:
-            done = decide_alone(state, *request.only)
-        except _OF_THE_REQUEST:
-            return False  # the draft tells it
-        if done is None:
-            return False
-        before, after = state.frontier, done.frontier
-        head = (before.size, after.size, after.to_bytes(), done.transfer.at_ns, state.checkpoints)
-        self._send_alone(done.row, (done.gives.debits, done.gets.credits), head)
-        remember_alone(state, done)
-        waiting.error = None
-        request.answer = [Answer(Status.CREATED, done.transfer.at_ns)]
-        return True
 
     def _keep(self, draft: Draft, state: State, *, sign: bool) -> None:
         """Send and commit all of it, then remember it."""
@@ -225,17 +235,17 @@ class Writer:
         if signed:
             state.checkpoints, state.checkpointed = count, frontier.size
 
-    def _send_alone(self, row: Row, totals: tuple[int, int], head: Row) -> None:
+    def _send_alone(self, row: Row, debits: int, got: int, head: Row) -> None:
         """Send and commit one plain transfer, which moves one total of each of its accounts."""
-        sql, total = self._statements, self._statements.total
+        sql, raw = self._statements, self._raw
         if sql.alone is not None:
-            self._raw.execute(sql.alone.insert, (*row, *map(total, totals), *head))
+            raw.execute(sql.alone.insert, (*row, str(debits), str(got), *head))
             return
-        with pipelined(self._raw):
-            cursor = self._raw.cursor()
+        with pipelined(raw):
+            cursor = raw.cursor()
             cursor.execute(sql.insert_transfer, row)
-            cursor.execute(sql.update_debits, (total(totals[0]), row[2]))
-            cursor.execute(sql.update_credits, (total(totals[1]), row[3]))
+            cursor.execute(sql.update_debits, (debits, row[2]))
+            cursor.execute(sql.update_credits, (got, row[3]))
             cursor.execute(sql.update_meta, head)
             cursor.execute("COMMIT")
 
