@@ -29,6 +29,7 @@ from isojoule.kernels.pieces import typical
 from isojoule.kernels.prices import welfare_gap
 from isojoule.market.columns import Columns, reach_of
 from isojoule.market.pivots.parties import Parties
+from isojoule.market.pivots.ranging import in_parts, left_without
 from isojoule.market.pivots.warm import Change
 from isojoule.valuation.curve import Pieces, integral
 
@@ -48,6 +49,8 @@ MOST_ROWS = 60
 """With more limits the whole is solved."""
 ROUNDS = 12
 """So often at most limits are added."""
+MANY = 3
+"""Fewer participants are not worth a common matrix."""
 BOTH_WAYS = 1e-9
 """A link runs both ways if the smaller way carries more than this share of the largest flow,"""
 NO_PRICE = 1e-9
@@ -81,6 +84,10 @@ class Limits(Protocol):
 
     def passed(self, x: Floats, f: Floats) -> list[Limit]:
         """The limits that pieces and arcs pass, J."""
+        ...
+
+    def keeps(self, x: Floats, f: Floats) -> Bools:
+        """Whether points keep all limits; pieces and arcs, J, (points, P) and (points, A)."""
         ...
 
 
@@ -118,6 +125,7 @@ class WarmRows:
         self.least_size = 0.0
         self.whole = self._solve(np.zeros(self.pieces, bool), None)
         self.least_size = self.size  # the worths by which digits are measured, of who is left, too
+        self.known: dict[int, Change] = {}
 
     @property
     def value(self) -> float | None:
@@ -134,6 +142,8 @@ class WarmRows:
         # without a link, others hold the voltages behind it, and limits are not the same
         if self.whole is None or np.any(self.parties.link == number):
             return None
+        if number in self.known:
+            return self.known[number]
         rest = self._solve(self.owner == number, self.whole.point)
         if rest is None:
             return None
@@ -142,6 +152,44 @@ class WarmRows:
         if not unsure <= max(CLOSED * abs(money), DIGITS * size):
             return None
         return Change(money, size, unsure)
+
+    def foresee(self, numbers: Ints) -> None:
+        """Tell of these parties at once, as far as that goes (P20)."""
+        if self.whole is None:
+            return
+        many = numbers[~np.isin(numbers, self.parties.link)]
+        if many.size < MANY:
+            return
+        for part in in_parts(many, self.pieces + self.arcs):
+            for _ in range(ROUNDS):
+                part = self._foreseen(part)
+                if not part.size or self.row_lo.size > MOST_ROWS:
+                    break
+
+    def _foreseen(self, who: Ints) -> Ints:
+        """The same with the rows there are; those who would pass limits, which become rows."""
+        assert self.whole is not None
+        lo, hi = self._bounds(np.zeros(self.pieces, bool))
+        e, unit = self.energy, self.energy * self.price
+        left = left_without(
+            self._program(lo, hi), self.limits.network.pattern, self._started(self.whole.point),
+            self.owner, who, self.reach_j / e,
+        )  # fmt: skip
+        w = left.weight
+        money = (w.more + w.lacking - w.lacking[0] + 0.5 * (w.gap - w.gap[0])) * unit
+        size, unsure = (w.size + w.size[0]) * unit, (w.gap + w.open + w.gap[0] + w.open[0]) * unit
+        told = left.rests & (unsure <= np.maximum(CLOSED * np.abs(money), DIGITS * size))
+        told &= ~self._burns(left.y[:, self.pieces :], left.node)
+        at = np.flatnonzero(told)
+        x, f = left.y[at, : self.pieces] * e, left.y[at, self.pieces :] * e
+        keeps = self.limits.keeps(x, f)
+        if not (at.size and at[0] == 0 and keeps[0]):  # the optimum of all
+            return who[:0]
+        for j in at[keeps][1:].tolist():
+            self.known[int(who[j - 1])] = Change(float(money[j]), float(size[j]), float(unsure[j]))
+        more = [self.limits.passed(*point) for point in zip(x[~keeps], f[~keeps], strict=True)]
+        new = [self._add(limits) for limits in more]
+        return who[at[~keeps] - 1] if any(new) else who[:0]
 
     def _add(self, limits: list[Limit]) -> bool:
         """Add rows, scaled; whether any was new."""
@@ -280,18 +328,19 @@ class WarmRows:
             return None
         return _Solved(found, worth - carried + lacking + 0.5 * gap, gap, size)
 
-    def _burns(self, f: Floats, price: Floats) -> bool:
-        """Whether a link runs both ways, to lose energy on the way."""
+    def _burns(self, f: Floats, price: Floats) -> Bools:
+        """Whether a link runs both ways, to lose energy on the way; at one point, or many."""
         n = self.limits.network
         back = np.flatnonzero(n.arc_back)
         if not back.size:
-            return False
+            return np.zeros(f.shape[:-1], bool)
         there = np.empty(n.tail.size, np.int64)
         there[n.arc_link[~n.arc_back]] = np.flatnonzero(~n.arc_back)
-        least = np.minimum(f[back], f[there[n.arc_link[back]]])
-        ends = np.minimum(price[n.arc_tail[back]], price[n.arc_head[back]])
-        both = least > BOTH_WAYS * float(np.max(np.abs(f), initial=0.0))
-        return bool(np.any(both & (ends < NO_PRICE)))
+        least = np.minimum(f[..., back], f[..., there[n.arc_link[back]]])
+        ends = np.minimum(price[..., n.arc_tail[back]], price[..., n.arc_head[back]])
+        both = least > BOTH_WAYS * np.max(np.abs(f), axis=-1, initial=0.0, keepdims=True)
+        burns: Bools = np.any(both & (ends < NO_PRICE), axis=-1)
+        return burns
 
 
 def without_links(network: Network, nodes: int) -> Network:
