@@ -36,20 +36,20 @@ Sides = NDArray[np.int8]
 STEPS = 8
 """Most steps of Newton's method with one matrix."""
 STILL = 1e-15
-"""A step this small, of the largest quantity and price, is the last,"""
+"""What lacks is this small, of the largest quantity and price: no further step;"""
 SMALL = 1e-12
-"""and with one this small it has come to rest."""
+"""and this small, it has come to rest."""
 OUT = 1e-12
 """What is outside by more than this, of the largest quantity or price, is outside."""
-SOFT = 1e-9
+SOFT = 1e-7
 """Curvature of flat pieces in the matrix beside their own, for a room of 1."""
 ROOM = 1e3
 """What is taken for room at most, and its inverse at least, scaled."""
-STIFF = 1e-7
-"""What stands at a bound gives way by so much per unit of price, on the way out."""
+STIFF = 1e-6
+"""On the third way what stands at a bound gives way by so much per unit of price."""
 INSIDE, CLOSED = 0, 2
 """Sides of a variable, beside -1 and 1: between its bounds, and with no room."""
-GUESSES = 6
+GUESSES = 4
 """Most matrices of the second way."""
 BREAKS = 60
 """Most breaks on the third."""
@@ -126,19 +126,19 @@ def _look(p: Bordered, s: State, w: Work) -> None:
 def _factor(
     p: Bordered, pattern: Pattern, s: State, w: Work, soft: Floats, stiff: float, f: Factors
 ) -> None:
-    """Factor the matrix of a point that was looked at."""
+    """Factor the matrix of a point that was looked at.
+
+    What stands at a bound gives way by `stiff` per unit of price, as if it were held by a spring.
+    """
     for i in range(f.weight.size):
-        inside = 1.0 / (w.bend[i] + soft[i])
+        inside = 1.0 / (w.bend[i] + max(soft[i], stiff))
         f.weight[i] = inside if s.side[i] == INSIDE else (stiff if s.side[i] != CLOSED else 0.0)
     eliminate(p, pattern, w.slope, f.weight, f.l_values, f.d, f.against, f.border, f.dense)
 
 
 @kernel
-def _step(p: Bordered, pattern: Pattern, s: State, w: Work, f: Factors) -> tuple[float, float]:
-    """The step from a point that was looked at; how far quantities and prices would go at most.
-
-    A nan shows in both.
-    """
+def _step(p: Bordered, pattern: Pattern, s: State, w: Work, f: Factors) -> None:
+    """The step from a point that was looked at."""
     total = w.gain.size
     for i in range(total):
         w.dy[i] = w.gain[i] if s.side[i] == INSIDE else 0.0
@@ -150,18 +150,8 @@ def _step(p: Bordered, pattern: Pattern, s: State, w: Work, f: Factors) -> tuple
         w.dnu[r] -= w.rr[r]
     solve_bordered(pattern, f.l_values, f.d, f.border, f.dense, f.against, w.dlam, w.dnu)
     times_prices(p, w.slope, w.dlam, w.dnu, w.cost)
-    moved, priced = 0.0, 0.0
     for i in range(total):
         w.dy[i] = f.weight[i] * (w.dy[i] - w.cost[i]) if s.side[i] == INSIDE else 0.0
-        if not abs(w.dy[i]) <= moved:
-            moved = abs(w.dy[i])
-    for v in range(s.lam.size):
-        if not abs(w.dlam[v]) <= priced:
-            priced = abs(w.dlam[v])
-    for r in range(s.nu.size):
-        if not abs(w.dnu[r]) <= priced:
-            priced = abs(w.dnu[r])
-    return moved, priced
 
 
 @kernel
@@ -190,13 +180,19 @@ def _switch(p: Bordered, s: State, w: Work, largest: float, dearest: float) -> b
 
 
 @kernel
-def _mends(s: State, w: Work, moved: float) -> float:
-    """The largest of what moved and what still lacks at nodes and in rows."""
+def _lacks(s: State, w: Work, largest: float, dearest: float) -> float:
+    """The most that lacks at a point that was looked at, of the largest quantity and price."""
+    worst = 0.0
+    for i in range(s.y.size):
+        if s.side[i] == INSIDE and not abs(w.gain[i]) <= worst * dearest:
+            worst = abs(w.gain[i]) / dearest
     for v in range(s.lam.size):
-        moved = max(moved, abs(w.rp[v]))
+        if not abs(w.rp[v]) <= worst * largest:
+            worst = abs(w.rp[v]) / largest
     for r in range(s.nu.size):
-        moved = max(moved, abs(w.rr[r]))
-    return moved
+        if not abs(w.rr[r]) <= worst * largest:
+            worst = abs(w.rr[r]) / largest
+    return worst
 
 
 @kernel
@@ -205,23 +201,25 @@ def _settle(
     guesses: int, largest: float, dearest: float,
 ) -> bool:  # fmt: skip
     """The first way, where the matrix is made, and the second; whether it came to rest."""
+    _look(p, s, w)
     for turn in range(guesses + 1):
         if turn == 0 and not made:
             continue
-        moved, priced = math.inf, math.inf
-        for step in range(STEPS):
-            _look(p, s, w)
-            if turn > 0 and step == 0:
-                _factor(p, pattern, s, w, soft, 0.0, f)
-            moved, priced = _step(p, pattern, s, w, f)
-            if not (moved < 1e30 and priced < 1e30):
-                return False
+        if turn > 0:
+            _factor(p, pattern, s, w, soft, 0.0, f)
+        worst = math.inf
+        for _ in range(STEPS):
+            _step(p, pattern, s, w, f)
             _go(s, w, 1.0)
-            if moved <= STILL * largest and priced <= STILL * dearest:
+            _look(p, s, w)
+            worst = _lacks(s, w, largest, dearest)
+            if worst <= STILL or not worst < math.inf:
                 break
-        _look(p, s, w)
+        if not worst < math.inf:
+            return False
         if not _switch(p, s, w, largest, dearest):
-            return priced <= SMALL * dearest and _mends(s, w, moved) <= SMALL * largest
+            return worst <= SMALL
+        _look(p, s, w)
     return False
 
 
@@ -236,9 +234,7 @@ def _follow(
     for _ in range(BREAKS):
         _look(p, s, w)
         _factor(p, pattern, s, w, soft, STIFF, f)
-        moved, priced = _step(p, pattern, s, w, f)
-        if not (moved < 1e30 and priced < 1e30):
-            return False
+        _step(p, pattern, s, w, f)
         share, first = 1.0, -1
         for i in range(s.y.size):
             far = math.inf
@@ -343,5 +339,8 @@ def without_each(
             ys[j, i] = min(max(s.y[i], p.lo[i]), p.hi[i])
         nodes[j] = s.lam[place]
         for r in range(rows):
-            rows_[j, r] = s.nu[r] if s.side[count + r] != INSIDE else 0.0
+            nu = s.nu[r] if s.side[count + r] != INSIDE else 0.0
+            least = -math.inf if p.lo[count + r] > -math.inf else 0.0  # where there is no limit
+            most = math.inf if p.hi[count + r] < math.inf else 0.0
+            rows_[j, r] = min(max(nu, least), most)
     return ys, nodes, rows_, rests

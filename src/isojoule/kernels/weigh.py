@@ -25,8 +25,8 @@ class Weighed(NamedTuple):
 
     Attributes
     ----------
-    more
-        Worth, less that of the first point.
+    worth
+        Of all pieces, less what arcs cost.
     lacking
         What lacks at nodes and in rows that cost, at their prices.
     gap
@@ -40,7 +40,7 @@ class Weighed(NamedTuple):
         Most that lacks at a node, or that a row is passed by.
     """
 
-    more: Floats
+    worth: Floats
     lacking: Floats
     gap: Floats
     size: Floats
@@ -66,7 +66,7 @@ def weigh(
     """
     points, pieces, arcs = y.shape[0], p.a.size, p.gain.size
     n, rows = node.shape[1], p.rows.shape[0]
-    more, lacking, gap = np.zeros(points), np.zeros(points), np.zeros(points)
+    worth, lacking, gap = np.zeros(points), np.zeros(points), np.zeros(points)
     size, open_, astray = np.zeros(points), np.zeros(points), np.zeros(points)
     toll, over = np.zeros(pieces + arcs), np.zeros(n)
     for j in range(points):
@@ -95,8 +95,9 @@ def weigh(
             at = price[p.piece_node[i]] + toll[i]
             want = demand_at(lo, hi, a, b, c0, c1, k, at, x)
             gap[j] += max(integral_between(a, b, c0, c1, k, x, want) - at * (want - x), 0.0)
-            more[j] += integral_between(a, b, c0, c1, k, y[0, i], x)
-            size[j] += abs(integral_between(a, b, c0, c1, k, 0.0, x))
+            mine_worth = integral_between(a, b, c0, c1, k, 0.0, x)
+            worth[j] += mine_worth
+            size[j] += abs(mine_worth)
             over[p.piece_node[i]] -= x
         for e in range(arcs):
             i = pieces + e
@@ -109,7 +110,7 @@ def weigh(
                 peak = min(max(slope / (2.0 * bend), lo), hi)
                 most = max(most, (slope - bend * peak) * peak)
             gap[j] += max(most - (slope - bend * f) * f, 0.0)
-            more[j] -= p.price[e] * (abs(f) - abs(y[0, i]))
+            worth[j] -= p.price[e] * abs(f)
             size[j] += p.price[e] * abs(f)
             over[head] += (p.gain[e] - loss * f) * f
             over[tail] -= f
@@ -118,4 +119,4 @@ def weigh(
             lacking[j] += price[v] * over[v]
             open_[j] += abs(over[v]) * dearest
             astray[j] = max(astray[j], abs(over[v]))
-    return Weighed(more, lacking, gap, size, open_, astray)
+    return Weighed(worth, lacking, gap, size, open_, astray)

@@ -26,36 +26,57 @@ from isojoule.kernels.border import Bordered
 from isojoule.kernels.bordered import Point
 from isojoule.kernels.ldl import Pattern
 from isojoule.kernels.taken_out import without_each
-from isojoule.kernels.weigh import Weighed, weigh
+from isojoule.kernels.weigh import weigh
+from isojoule.market.pivots.warm import Change
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-ASTRAY = 1e-13
+CLOSED = 1e-10
+"""What prices may leave open, as a share of what changes,"""
+DIGITS = 1e-12
+"""or of all worths."""
+ASTRAY = 1e-12
 """What lacks at a node, or a row is passed by, is no more than this share of the largest."""
 NOBODY = -2
 """Without it, everyone is there. -1 has what belongs to nobody."""
+MANY = 3
+"""Fewer participants are not worth a common matrix."""
 MOST_NUMBERS = 4_000_000
 """So many are taken out at once that their points have no more numbers."""
 
 
 class Left(NamedTuple):
-    """What is left without each of some parties: points, their prices, and their weights.
+    """Optima without each of some parties; the first is that of all.
 
-    A row for each party, scaled. The first is that of all; `rests` says where something was found.
+    Attributes
+    ----------
+    y, node
+        Pieces and arcs, and prices of nodes, scaled; a row for each.
+    value, size, unsure
+        Of each: its welfare, the sum of its worths without sign, and what prices leave open, money.
+    proved
+        Where the point is an optimum: nothing lacks, and prices prove it, to the digits there are.
     """
 
     y: Floats
     node: Floats
-    row: Floats
-    rests: Bools
-    weight: Weighed
+    value: Floats
+    size: Floats
+    unsure: Floats
+    proved: Bools
+
+    def change(self, at: int, value: float, size: float) -> Change:
+        """What the others have at one of them, less `value`."""
+        unsure = float(self.unsure[at] + self.unsure[0])
+        return Change(float(self.value[at] - value), float(self.size[at] + size), unsure)
 
 
 def left_without(
-    program: Bordered, pattern: Pattern, point: Point, owner: Ints, who: Ints, reach: float
-) -> Left:
+    program: Bordered, pattern: Pattern, point: Point, owner: Ints, who: Ints, reach: float,
+    unit: float,
+) -> Left:  # fmt: skip
     """Optima without some parties, one after the other, from that of all.
 
     Parameters
@@ -66,12 +87,20 @@ def left_without(
         The party of each piece, and who is taken out.
     reach
         Bounds count as no more than this, scaled.
+    unit
+        Money of a scaled worth of 1.
     """
     who = np.append(NOBODY, who)
     y, node, row, rests = without_each(program, pattern, point, owner, who)
-    weight = weigh(program, owner, who, reach, y, node, row)
-    largest = np.maximum(1.0, np.max(np.abs(y), axis=1, initial=0.0))
-    return Left(y, node, row, rests & (weight.astray <= ASTRAY * largest) & (largest <= reach), weight)
+    w = weigh(program, owner, who, reach, y, node, row)
+    largest = np.max(np.abs(y), axis=1, initial=1.0)
+    proved = rests & (w.astray <= ASTRAY * largest) & (largest <= reach)
+    with np.errstate(over="ignore", invalid="ignore"):  # of what did not come to rest
+        value, size = (w.worth + w.lacking + 0.5 * w.gap) * unit, w.size * unit
+        unsure = (w.gap + w.open) * unit
+        least = np.maximum(CLOSED * np.abs(value - value[0]), DIGITS * size)
+        proved &= unsure + unsure[0] <= least
+    return Left(y, node, value, size, unsure, proved)
 
 
 def in_parts(who: Ints, width: int) -> list[Ints]:

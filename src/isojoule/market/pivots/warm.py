@@ -83,5 +83,7 @@ def warm_of(
     if book.indivisible and found.taken is not None:
         from isojoule.market.pivots.warm_choices import WarmChoices
 
-        return WarmChoices(book, grid, found, parties, value, seed)
+        choices = WarmChoices(book, grid, found, parties, value, seed)
+        choices.foresee(asked)
+        return choices
     return None

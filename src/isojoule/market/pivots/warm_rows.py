@@ -29,7 +29,7 @@ from isojoule.kernels.pieces import typical
 from isojoule.kernels.prices import welfare_gap
 from isojoule.market.columns import Columns, reach_of
 from isojoule.market.pivots.parties import Parties
-from isojoule.market.pivots.ranging import in_parts, left_without
+from isojoule.market.pivots.ranging import CLOSED, DIGITS, MANY, NOBODY, in_parts, left_without
 from isojoule.market.pivots.warm import Change
 from isojoule.valuation.curve import Pieces, integral
 
@@ -39,18 +39,12 @@ Ints = NDArray[np.int64]
 
 TOLERANCE = 1e-13
 """Scaled residual at which the solver stops; it mostly stops earlier, for lack of digits."""
-CLOSED = 1e-10
-"""What the two bounds may differ by, as a share of what changes,"""
-DIGITS = 1e-12
-"""or of all worths."""
 SOLVED = 1e-9
 """Scaled residual above which a solution does not count."""
 MOST_ROWS = 60
 """With more limits the whole is solved."""
 ROUNDS = 12
 """So often at most limits are added."""
-MANY = 3
-"""Fewer participants are not worth a common matrix."""
 BOTH_WAYS = 1e-9
 """A link runs both ways if the smaller way carries more than this share of the largest flow,"""
 NO_PRICE = 1e-9
@@ -170,23 +164,19 @@ class WarmRows:
         """The same with the rows there are; those who would pass limits, which become rows."""
         assert self.whole is not None
         lo, hi = self._bounds(np.zeros(self.pieces, bool))
-        e, unit = self.energy, self.energy * self.price
+        e = self.energy
         left = left_without(
             self._program(lo, hi), self.limits.network.pattern, self._started(self.whole.point),
-            self.owner, who, self.reach_j / e,
+            self.owner, who, self.reach_j / e, e * self.price,
         )  # fmt: skip
-        w = left.weight
-        money = (w.more + w.lacking - w.lacking[0] + 0.5 * (w.gap - w.gap[0])) * unit
-        size, unsure = (w.size + w.size[0]) * unit, (w.gap + w.open + w.gap[0] + w.open[0]) * unit
-        told = left.rests & (unsure <= np.maximum(CLOSED * np.abs(money), DIGITS * size))
-        told &= ~self._burns(left.y[:, self.pieces :], left.node)
+        told = left.proved & ~self._burns(left.y[:, self.pieces :], left.node)
         at = np.flatnonzero(told)
         x, f = left.y[at, : self.pieces] * e, left.y[at, self.pieces :] * e
         keeps = self.limits.keeps(x, f)
         if not (at.size and at[0] == 0 and keeps[0]):  # the optimum of all
             return who[:0]
         for j in at[keeps][1:].tolist():
-            self.known[int(who[j - 1])] = Change(float(money[j]), float(size[j]), float(unsure[j]))
+            self.known[int(who[j - 1])] = left.change(j, left.value[0], left.size[0])
         more = [self.limits.passed(*point) for point in zip(x[~keeps], f[~keeps], strict=True)]
         new = [self._add(limits) for limits in more]
         return who[at[~keeps] - 1] if any(new) else who[:0]
