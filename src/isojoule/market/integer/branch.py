@@ -205,7 +205,7 @@ class Shares:
         """Where shares are a choice that clears, at points (points, P + A). Shape (points,).
 
         What is whole is taken or left, of a group no more than one is used, nothing comes from
-        nowhere or goes there, and no link runs both ways.
+        nowhere or goes there, and no link runs, and no offer trades, both ways.
         """
         r, units = self.relaxation, self.relaxation.units
         share = np.abs(y[:, self.head] / self.unit_size)
@@ -221,6 +221,11 @@ class Shares:
         there[n.arc_link[~n.arc_back]] = np.flatnonzero(~n.arc_back)
         back = np.flatnonzero(n.arc_back)
         out &= ~((f[:, back] > 0.0) & (f[:, there[n.arc_link[back]]] > 0.0)).any(axis=1)
+        offer, x = r.columns.offer, y[:, : self.count]
+        both = np.zeros((2, y.shape[0], r.columns.offer_node.size), bool)
+        at, piece = np.nonzero(x)
+        both[(x[at, piece] > 0.0).astype(np.int64), at, offer[piece]] = True
+        out &= ~both.all(axis=0).any(axis=1)
         return out
 
     def _nothing(self) -> Point:

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from isojoule.grid import Grid
 from isojoule.grid.dc import LinearFlow, linear_flow_of
-from isojoule.grid.formulation import network_of
+from isojoule.grid.formulation import Network, network_of
 from isojoule.grid.radial import Feeder, facet_towards
 from isojoule.market.allocation import Allocation, columns_of
 from isojoule.market.book import Book
 from isojoule.market.columns import join_smooth
 from isojoule.market.meshed.prices import SIDE as LINES
-from isojoule.market.pivots.warm_rows import Limit, Limits, without_links
+from isojoule.market.pivots.warm_rows import Limit, Limits
 from isojoule.market.radial.model import (
     Row,
     Stand,
@@ -69,7 +69,7 @@ class Lines:
         whole = network_of(grid, book.network, book.interval.duration_s)
         columns = join_smooth(columns_of(book, whole))
         self.at = columns.node
-        self.network = without_links(whole, linear.root.size)
+        self.network = _without_links(whole, linear.root.size)
         self.columns = columns._replace(
             node=linear.part[columns.node], offer_node=linear.part[columns.offer_node]
         )
@@ -153,3 +153,20 @@ def _binding(dual: Floats) -> list[int]:
     """Where duals are more than what a solver leaves where nothing binds."""
     bind: list[int] = np.flatnonzero(dual > BINDS * float(np.max(dual, initial=0.0))).tolist()
     return bind
+
+
+def _without_links(network: Network, nodes: int) -> Network:
+    """A network of so many nodes and no links, of the kind of another."""
+    none, nobody = np.zeros(0), np.zeros(0, np.int64)
+    limits = network.limits
+    return Network(
+        nodes=nodes,
+        node_of=np.arange(nodes),
+        tail=nobody,
+        head=nobody,
+        limits=type(limits)(nobody, nobody, none),
+        gain=none,
+        capacity_j=none,
+        price=none,
+        standing_uj=nobody,
+    )

@@ -29,7 +29,7 @@ from isojoule.kernels.pieces import typical
 from isojoule.kernels.prices import welfare_gap
 from isojoule.market.columns import Columns, reach_of
 from isojoule.market.pivots.parties import Parties
-from isojoule.market.pivots.ranging import CLOSED, DIGITS, MANY, NOBODY, in_parts, left_without
+from isojoule.market.pivots.ranging import CLOSED, DIGITS, MANY, in_parts, left_without
 from isojoule.market.pivots.warm import Change
 from isojoule.valuation.curve import Pieces, integral
 
@@ -331,20 +331,3 @@ class WarmRows:
         both = least > BOTH_WAYS * np.max(np.abs(f), axis=-1, initial=0.0, keepdims=True)
         burns: Bools = np.any(both & (ends < NO_PRICE), axis=-1)
         return burns
-
-
-def without_links(network: Network, nodes: int) -> Network:
-    """A network of so many nodes and no links, of the kind of another."""
-    none, nobody = np.zeros(0), np.zeros(0, np.int64)
-    limits = network.limits
-    return Network(
-        nodes=nodes,
-        node_of=np.arange(nodes),
-        tail=nobody,
-        head=nobody,
-        limits=type(limits)(nobody, nobody, none),
-        gain=none,
-        capacity_j=none,
-        price=none,
-        standing_uj=nobody,
-    )
