@@ -56,7 +56,7 @@ def test_where_a_utility_is_marginal_all_but_it_pay_the_price() -> None:
     """P20, by hand: no price moves, so what one receives costs the others 3 per J.
 
     s sells 1 J at 1, t 2 J at 1.5; a takes 7 J, worth 9 each, b 4 J at 3.5; the utility sells 8 J
-    at 3: in all 49. Without it a gets the 3 J, worth 27 - 4.
+    at 3: in all 49. Without it a gets these 3 J, and 4 J of x, at 4: 63 - 4 - 16.
     """
     book, grid = book_of(ring(3, WIDE), at_a_price(3.0), network="dc"), ring(3, WIDE)
     _, lost = told(book, grid)
@@ -65,7 +65,7 @@ def test_where_a_utility_is_marginal_all_but_it_pay_the_price() -> None:
     assert lost.keys() == {*worth, "utility"}
     for who, x in energy.items():
         assert lost[who] + worth[who] == pytest.approx(3.0 * x, abs=1e-12)
-    assert lost["utility"] == pytest.approx(23.0 - 49.0, abs=1e-12)
+    assert lost["utility"] == pytest.approx(43.0 - 49.0, abs=1e-12)
 
 
 @pytest.mark.parametrize("hair_uj", [-1, 0, 1])
