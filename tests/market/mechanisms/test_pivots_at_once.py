@@ -13,12 +13,13 @@ from benchmarks.limits import feeder, meshed
 from isojoule.grid import Grid
 from isojoule.kernels.weigh import weigh
 from isojoule.market import Book
+from isojoule.market.allocation import NotSolved
 from isojoule.market.pivots import pivots, ranging, warm_rows
 from isojoule.market.pivots.absent import without
 from isojoule.market.pivots.ranging import NOBODY
 from isojoule.market.pivots.warm_choices import WarmChoices
 from isojoule.market.pivots.warm_rows import WarmRows
-from isojoule.valuation import Load, Utility
+from isojoule.valuation import KINDS, Load, Utility
 from tests.market.books import book_of, buy, grid_of, offer, sell, uj
 from tests.market.mechanisms.limited import astray, seen_twice, tied_choices, warm
 from tests.market.meshes import meshed as ring
@@ -236,3 +237,23 @@ def test_no_program_is_solved_for_those_told(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(WarmRows, "_solve", lambda *a: (calls.append(1), solve(*a))[1])
     pivots.pivots_of(book, grid, found, parties, np.arange(parties.count))
     assert len(calls) == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_who_trades_nothing_is_not_looked_at(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """P3: units and groups that are not taken have no pivot, and nothing is solved for them."""
+    book, grid = tied_choices(seed)
+    started = warm(book, grid)
+    assert started is not None
+    found, parties, _, busy = started
+    monkeypatch.setattr(WarmChoices, "foresee", lambda _, numbers: asked.extend(numbers.tolist()))
+    asked: list[int] = []
+    pays = pivots.pivots_of(book, grid, found, parties, np.arange(parties.count))
+    assert not isinstance(pays, NotSolved)
+    assert asked == busy.tolist()
+    trades = found.taken.copy()
+    trades[book.offer_kind != KINDS.index("bundle")] = False
+    trades |= found.energy_uj != 0
+    assert sorted(set(book.offer_participant[trades].tolist())) == asked
+    idle = np.setdiff1d(np.arange(parties.count), busy)
+    assert not pays.money[idle].any()
