@@ -72,6 +72,20 @@ def meshed(size: int, seed: int, people: int = 100) -> tuple[Book, Grid]:
     return Book.from_offers(offers, grid, interval=INTERVAL, network="dc"), grid
 
 
+def stepped(people: int, seed: int) -> tuple[Book, Grid]:
+    """Steps of so many participants at 60 nodes in rings on dc, and a utility."""
+    _, grid = meshed(60, seed, 3)
+    rng = np.random.default_rng(seed)
+    offers = []
+    for i in range(people):
+        sells = rng.random() < 0.5
+        step = _step(rng, 0.05, 0.3 if sells else 0.45, 0.0)
+        spec = Steps(sell=(step,)) if sells else Steps(buy=(step,))
+        offers.append(Offer(f"p{i}", f"n{int(rng.integers(60))}", spec, id=f"o{i}"))
+    offers.append(Offer("utility", "n0", Utility(0.30 / KWH_J, 0.08 / KWH_J), id="utility"))
+    return Book.from_offers(offers, grid, interval=INTERVAL, network="dc"), grid
+
+
 def feeder(size: int, seed: int) -> tuple[Book, Grid]:
     """A feeder of so many homes whose sun lifts voltages to their limits; lines lose energy."""
     rng = np.random.default_rng(seed)
@@ -176,6 +190,7 @@ class Kind(NamedTuple):
 
 KINDS = {
     "meshed": Kind(meshed, (30, 60, 120), "`dc`, 101 participants, nodes:"),
+    "stepped": Kind(stepped, (100, 300), "`dc`, 60 nodes, steps and a utility, participants:"),
     "feeder": Kind(feeder, (30, 60, 100), "`lindistflow`, homes:"),
     "homes": Kind(homes, (100, 300), "`transport`, square losses and bent batteries, homes:"),
     "bundles": Kind(bundles, (20, 40), "bundles, blocks, groups, participants:"),
