@@ -7,7 +7,9 @@ reached. Prices of the program with shares bound what could be reached, and sett
 rest is branched over (`isojoule.market.integer.branch`). Ties are not broken and nothing is proved
 by a tree of its own: a pivot needs the welfare alone.
 
-Spec: docs/spec/vcg.md, P18.
+Some are told before that, all at once (`isojoule.market.pivots.ranging`).
+
+Spec: docs/spec/vcg.md, P18 and P20.
 """
 
 from __future__ import annotations

@@ -12,7 +12,9 @@ part of it have a price of 0, so what is proved holds for the whole. Where these
 meet, or energy would be burned on the way there and back, nothing is told, and the caller solves
 the whole.
 
-Spec: docs/spec/vcg.md, P17.
+Most are told before that, all at once (`isojoule.market.pivots.ranging`).
+
+Spec: docs/spec/vcg.md, P17 and P20.
 """
 
 from __future__ import annotations
