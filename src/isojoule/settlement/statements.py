@@ -145,6 +145,7 @@ NAMES: dict[IntEnum, tuple[str, str, str]] = {
     Code.BALANCING_REST: ("What balancing left over",) * 3,
     Code.FEE: ("Fee",) * 3,
     Code.DIVIDEND: ("Share of what the market left over",) * 3,
+    Code.DIVIDEND_CHANGE: ("Change of that share by late readings",) * 3,
     BondCode.BOND: ("Bonds put up",) * 3,
     BondCode.SLASH: ("Bonds slashed for what was promised and not kept",) * 3,
     BondCode.HARM: ("What others' broken promises cost, made good",) * 3,
@@ -300,7 +301,7 @@ def _told(code: int, other: str, sign: int) -> str:
 def _span_of(t: Transfer, spans: Sequence[Span]) -> Span | None:
     """The period of a transfer, if it is one of these."""
     for span in spans:
-        if t.code == Code.DIVIDEND:
+        if t.code in (Code.DIVIDEND, Code.DIVIDEND_CHANGE):
             if span.start_s < t.for_s <= span.end_s:
                 return span
         elif span.start_s <= t.for_s < span.end_s:

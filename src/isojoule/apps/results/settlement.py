@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from isojoule.apps.results.chapters import Settling, Told, check_chapters, write_chapters
 from isojoule.apps.results.settled import SettledPeriod
+from isojoule.apps.results.sharing import cannot_share, shares_of
 from isojoule.apps.results.stretch import stretches
 from isojoule.core.errors import InputError, InvariantError
 from isojoule.core.transfer import ENERGY
@@ -34,7 +35,7 @@ from isojoule.settlement.refused import Refused
 from isojoule.settlement.rules import Rules
 from isojoule.settlement.settle import OPERATOR, UTILITY, Code, Settled, member, settle
 from isojoule.settlement.stretch import Stretch
-from isojoule.settlement.surplus import Shares, share_surplus
+from isojoule.settlement.surplus import share_surplus
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +163,7 @@ def check_rules(scenario: Scenario, rules: Rules) -> None:
         np.zeros(1, np.int64), [0] * people, b"", permutations=rules.permutations,
     )  # fmt: skip
     if isinstance(refused, Refused):
-        raise _cannot_share(rules, refused)
+        raise cannot_share(rules, refused)
     check_chapters(scenario, rules)
 
 
@@ -184,14 +185,6 @@ def check_rules_of(file: Path | None, scenario: Scenario, rules: Rules) -> None:
         raise InputError(
             error.message, place=place_in(file, error.place), remedy=error.remedy
         ) from error
-
-
-def _cannot_share(rules: Rules, refused: Refused) -> InputError:
-    return InputError(
-        f"the surplus cannot be shared by {rules.surplus!r}: {refused.reason}",
-        place="settlement rules: surplus",
-        remedy=refused.remedy,
-    )
 
 
 def find_ledger(url: str) -> None:
@@ -244,7 +237,7 @@ def _settle_period(
     booked = [book(stretch, settled, run)]
     now_ns = period.end_s * 10**9
     _write(ledger, booked[0], now_ns)
-    shares = _share(stretch, settled, rules, _paid(ledger, money), seed)
+    shares = shares_of(stretch, settled, rules, seed)
     if any(shares.amount_nano):
         booked.append(
             dividends(
@@ -265,35 +258,6 @@ def _settle_period(
         {name: uj - energy.get(name, 0) for name, uj in received.items()},
         shares,
     )
-
-
-def _share(
-    stretch: Stretch, settled: Settled, rules: Rules, paid: dict[str, int], seed: int
-) -> Shares:
-    """Share the operator's line of one period. Fees are others' money: they are left out."""
-    fees = np.zeros(len(stretch.members), np.int64)
-    for line in settled.lines:
-        if line.code is Code.FEE and line.money_nano is not None:
-            fees += line.money_nano.sum(0)
-    shares = share_surplus(
-        rules.surplus,
-        -paid.get(OPERATOR, 0),
-        stretch.members,
-        stretch.metered_uj,
-        np.nan_to_num(stretch.sells_at_per_j),
-        np.nan_to_num(stretch.buys_at_per_j),
-        stretch.metered_loss_uj,
-        [
-            paid.get(member(name), 0) - int(fee)
-            for name, fee in zip(stretch.members, fees, strict=True)
-        ],
-        seed.to_bytes(8, "big", signed=True),
-        permutations=rules.permutations,
-        currency=stretch.currency,
-    )
-    if isinstance(shares, Refused):
-        raise _cannot_share(rules, shares)
-    return shares
 
 
 def _write(ledger: MemoryLedger, booked: Booked, now_ns: int) -> None:

@@ -8,7 +8,7 @@ balances: so one that is kept may hold other runs, and corrections, which have b
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from isojoule.core.units import NANO_PER_UNIT
 from isojoule.microworld.scenario import Scenario
 from isojoule.settlement.ledger import MemoryLedger
 from isojoule.settlement.ledger.port import Ledger
+from isojoule.settlement.line_sums import paid_in
 from isojoule.settlement.netting.rings import rings
 from isojoule.settlement.obligations import Ints, Obligations
 from isojoule.settlement.payments.bills import Bill, Stretch, bill_of, stretches
@@ -35,7 +36,7 @@ from isojoule.settlement.payments.plan import Cleared, Plan, plan_of
 from isojoule.settlement.payments.posting import post
 from isojoule.settlement.payments.rules import Matched, Payment, Way, credits_of, delays
 from isojoule.settlement.rules import Rules
-from isojoule.settlement.settle import Line, member
+from isojoule.settlement.settle import member
 
 NAME = "payment"
 CIRCLES = 9
@@ -140,18 +141,6 @@ def groups_of(time_s: Ints, first: list[int], by: Matched, zone: str) -> Ints:
     if by == "bill":
         return np.array(first)
     return np.union1d(first, np.unique(day_starts(time_s, zone), return_index=True)[1])
-
-
-def paid_in(lines: Iterable[Line], groups: Ints) -> dict[str, Ints]:
-    """What each account paid in each group, by the lines of settlement; (G,) each."""
-    paid: dict[str, Ints] = {}
-    for line in lines:
-        if line.money_nano is None:
-            continue
-        sums = np.add.reduceat(line.money_nano, groups)
-        for name, nano in zip((*line.parties, line.other), (*sums.T, -sums.sum(1)), strict=True):
-            paid[name] = paid[name] + nano if name in paid else nano
-    return paid
 
 
 def _write(settling: Settling, ledger: Ledger, clock: Clock) -> Told:

@@ -1,0 +1,97 @@
+"""What late readings change of the operator's line is shared again. Spec: Y26, Y27, B35."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from isojoule.apps.results.correct import corrections
+from isojoule.apps.results.run import run_scenario
+from isojoule.apps.results.store import Run
+from isojoule.settlement.collateral.folded import Code as FundCode
+from isojoule.settlement.settle import Code
+from isojoule.settlement.shares import RULES as SURPLUS
+from tests.apps.results.late_readings import correct, money, settled_by, settled_rightly
+from tests.apps.results.test_paid_late import street
+
+RULES = """\
+isojoule: 1
+currency: EUR
+imbalance: {price: dual, short_factor: 1.2, long_factor: 0.9, payer: members}
+fees:
+  - {name: network fee, on: local, rate: 0.05 EUR/kWh, to: network operator}
+  - {name: VAT, on: bill, rate: 19 %, to: state}
+collateral: {fine: 2 ct/kWh}
+surplus: """
+HEAD = "time,participant,metered [kWh]\n"
+FILES = (
+    "2026-06-21T08:00,ada,0.9\n2026-06-21T08:15,ada,-0.4\n2026-06-21T18:00,bo,1.25\n",
+    "2026-06-21T08:00,ada,0.2\n2026-06-21T12:00,ada,0.3\n2026-06-21T19:00,eve,-0.75\n",
+)
+
+
+class Case:
+    """A run of two periods, and two tables of late readings."""
+
+    def __init__(self, folder: Path) -> None:
+        self.run: Run = run_scenario(
+            street(folder / "street", RULES + "keep\n"), forecast="noise", out=folder / "run",
+            workers=1,
+        )  # fmt: skip
+        self.files = [folder / "first.csv", folder / "second.csv"]
+        for file, rows in zip(self.files, FILES, strict=True):
+            file.write_text(HEAD + rows)
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    return Case(tmp_path_factory.mktemp("shared"))
+
+
+@pytest.mark.parametrize("rule", SURPLUS)
+def test_each_has_the_share_that_the_right_readings_give(case: Case, rule: str) -> None:
+    """Y26: every account stands where it would, by every rule; again nothing is written."""
+    settled = settled_by(case.run, RULES + rule)
+    ledger, before = settled.ledger, money(settled.ledger)
+    sizes = []
+    for files in (case.files[:1], case.files, case.files):
+        correct(case.run, files, ledger)
+        sizes.append(ledger.size)
+    assert sizes[0] < sizes[1] == sizes[2]
+    right = settled_rightly(case.run, RULES + rule, case.files)
+    assert money(ledger) == money(right.ledger) != before
+    used = {t.code for t in ledger.transfers()}
+    shared = {Code.DIVIDEND, Code.DIVIDEND_CHANGE, FundCode.FINES_SHARED}
+    assert used & shared == (set() if rule == "keep" else shared)
+    if rule != "keep":  # all is shared, so the operator's line is 0 before and after
+        assert "operator" not in money(ledger)
+
+
+def test_readings_by_which_more_came_than_went(case: Case) -> None:
+    """Z10: the losses of some intervals are below 0 by them, and that is shared, too."""
+    settled_by(case.run, RULES + "core")
+    found = list(corrections(case.run.folder, case.files))
+    assert min(int(one.stretch.metered_loss_uj.min()) for one in found) < 0
+
+
+def test_what_each_file_shares_sums_to_what_it_changes(case: Case) -> None:
+    """Y27: to the nano-unit, and for each file what it adds to the one before."""
+    first = settled_by(case.run, RULES + "energy")
+    shares = {p.name: p.shares for p in first.settling.periods}
+    found = list(corrections(case.run.folder, case.files))
+    assert [(one.period.name, one.number) for one in found] == [
+        ("early", 1), ("early", 2), ("late", 1), ("late", 2)
+    ]  # fmt: skip
+    for one in found:
+        assert one.before == shares[one.period.name]
+        shares[one.period.name] = one.shares
+        moved = one.shared_nano
+        assert sum(moved.values()) == 0
+        lines = [line for line in one.change.lines if "operator" in line.parties]
+        change = sum(int(line.money_nano.sum()) for line in lines if line.money_nano is not None)
+        assert moved["operator"] == -change != 0
+        [settling, sharing] = one.booked
+        assert {int(c) for block in sharing.blocks() for c in block["code"]} == {14}
+        assert {int(s) for block in sharing.blocks() for s in block["for_s"]} == {one.period.end_s}
+        assert settling.count > sharing.count
