@@ -194,8 +194,8 @@ def dividends(
     check_size("the dividend", money)
     code = Code.DIVIDEND_CHANGE if revision else Code.DIVIDEND
     line = Line(code, tuple(map(member, members)), OPERATOR, money)
-    words = (market, period, line.code, line.other, *([revision] if revision else []))
-    stem = stable_id("isojoule.dividend.1", *words)
+    again = (revision,) if revision else ()
+    stem = stable_id("isojoule.dividend.1", market, period, code, OPERATOR, *again)
 
     def blocks() -> Iterator[Records]:
         one = slice(0, 1)

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from isojoule.apps.ledger import open_ledger
 from isojoule.apps.results.correct import corrections
 from isojoule.apps.results.run import run_scenario
+from isojoule.apps.results.settlement import keep
 from isojoule.apps.results.store import Run
+from isojoule.apps.statements import statements_of_run
+from isojoule.core.errors import InputError
 from isojoule.settlement.collateral.folded import Code as FundCode
 from isojoule.settlement.settle import Code
 from isojoule.settlement.shares import RULES as SURPLUS
@@ -95,3 +99,27 @@ def test_what_each_file_shares_sums_to_what_it_changes(case: Case) -> None:
         assert {int(c) for block in sharing.blocks() for c in block["code"]} == {14}
         assert {int(s) for block in sharing.blocks() for s in block["for_s"]} == {one.period.end_s}
         assert settling.count > sharing.count
+
+
+def test_statements_say_it(case: Case, tmp_path: Path) -> None:
+    """A line of its own, with the new share; with the tables also the sentence of the rule."""
+    settled = settled_by(case.run, RULES + "equal")
+    url = str(tmp_path / "ledger.db")
+    keep(settled, url)
+    with open_ledger(url) as ledger:
+        correct(case.run, case.files, ledger)
+    last = {one.period.name: one.shares for one in corrections(case.run.folder, case.files)}
+    for readings in ((), case.files):
+        out = tmp_path / f"told-{len(readings)}"
+        for w in statements_of_run(case.run.folder, out, ledger=url, readings=readings):
+            at = last[w.period].members.index(w.member)
+            assert w.statement.share_nano == last[w.period].amount_nano[at]
+            codes = [line.code for line in w.statement.lines]
+            assert codes.count(Code.DIVIDEND) == codes.count(Code.DIVIDEND_CHANGE) == 1
+            page = w.page.read_text(encoding="utf-8")
+            assert page.count("Change of that share by late readings") == 1
+            assert page.count("Readings that came late changed what was shared") == 1
+            assert page.count("is shared equally by") == (2 if readings else 1)
+    with pytest.raises(InputError, match=r"the share of .ada. .* is not what") as caught:
+        statements_of_run(case.run.folder, tmp_path, ledger=url, readings=case.files[:1])
+    assert caught.value.place == "--readings" and caught.value.remedy

@@ -25,6 +25,8 @@ class Sheet:
         Of the member, from the ledger.
     why
         Why it gets its share of what the market left over; "" if that is not known.
+    why_again
+        Why it gets that share by late readings; "" likewise.
     head
         Of the ledger, if it is to be named.
     sheets
@@ -39,6 +41,7 @@ class Sheet:
     who: int
     statement: Statement
     why: str = ""
+    why_again: str = ""
     head: Head | None = None
     sheets: tuple[str, ...] = ()
     score_file: str = ""
