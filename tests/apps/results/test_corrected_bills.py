@@ -16,11 +16,12 @@ from isojoule.apps.ledger import open_ledger, read_ledger, verify_ledger
 from isojoule.apps.results.asked import Asked, read_asked
 from isojoule.apps.results.correct import Written, corrections
 from isojoule.apps.results.further_bills import date_of, further_plans
+from isojoule.apps.results.kept import verify_kept
 from isojoule.apps.results.run import run_scenario
 from isojoule.apps.results.settlement import SettledRun, keep, settle_run
 from isojoule.apps.results.store import Run
 from isojoule.apps.statements import statements_of_run
-from isojoule.core.errors import InputError
+from isojoule.core.errors import InputError, VerificationError
 from isojoule.settlement.payments.posting import Code
 from tests.apps.results.late_readings import correct, money, settled_rightly
 from tests.apps.results.test_paid_late import street
@@ -227,6 +228,38 @@ def test_the_command_tells_the_bills(case: Case, tmp_path: Path) -> None:
     assert all(float(bill["total"]) > 0 for bill in told["bills"])
     assert json.loads(said("--json")) == {**told, "written": 0}
     assert said().count("A further bill for") == 4
+
+
+def test_verify_asks_the_ledger(case: Case, corrected: Path, tmp_path: Path) -> None:
+    """All of the run and its corrections stands there, or the first that does not is named."""
+    run = case.run.folder
+    plain, whole = verify_kept(run, str(corrected)), verify_kept(run, str(corrected), case.files)
+    assert whole.run == plain.run == case.run.summary["settlement"]["ledger"]["transfers"]
+    assert whole.others == plain.corrections == 0 < whole.corrections == plain.others
+    before = case.copy(tmp_path)
+    assert verify_kept(run, str(before)).others == 0
+    with pytest.raises(VerificationError, match=r"imbalance of .* from .* is missing") as caught:
+        verify_kept(run, str(before), case.files)
+    assert caught.value.place == str(before)
+    case.correct(before, 1)
+    words = ["verify", str(run), "--ledger", str(before), "--readings"]
+    done = CliRunner().invoke(app, [*words, str(case.files[0])])
+    assert done.exit_code == 0, done.output
+    assert f"the ledger holds its {whole.run:,} transfers" in done.stdout
+    assert "that correct it by 1 table of late readings" in done.stdout
+    with pytest.raises(VerificationError, match=r"missing|something else"):
+        verify_kept(run, str(before), case.files[1:])
+
+
+def test_verify_refuses_what_it_cannot_ask(case: Case, tmp_path: Path) -> None:
+    late = ["--readings", str(case.files[0])]
+    for words, told in (
+        ([str(case.run.folder), *late], "in no ledger"),
+        ([str(case.files[0]), "--ledger", str(case.url), *late], "no folder of a run"),
+        ([str(case.run.folder), "--ledger", str(tmp_path / "none.db")], "no ledger"),
+    ):
+        done = CliRunner().invoke(app, ["verify", *words])
+        assert done.exit_code == 2 and told in done.output, done.output
 
 
 def _nano(text: str) -> int:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.apps.results.chapters import Settling, Told, check_chapters, write_chapters
+from isojoule.apps.results.chapters.nouns import Clock
 from isojoule.apps.results.settled import SettledPeriod
 from isojoule.apps.results.sharing import cannot_share, shares_of
 from isojoule.apps.results.stretch import stretches
@@ -30,7 +31,7 @@ from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
 from isojoule.microworld.scenario import Period, Scenario
 from isojoule.settlement.booking import Booked, book, dividends, write
 from isojoule.settlement.ledger import MemoryLedger
-from isojoule.settlement.ledger.port import Head
+from isojoule.settlement.ledger.port import Head, Ledger
 from isojoule.settlement.refused import Refused
 from isojoule.settlement.rules import Rules
 from isojoule.settlement.settle import OPERATOR, UTILITY, Code, Settled, member, settle
@@ -201,11 +202,10 @@ def find_ledger(url: str) -> None:
         pass
 
 
-def keep(settled: SettledRun, url: str, folder: Path | None = None) -> int:
+def keep(settled: SettledRun, url: str) -> int:
     """Write the transfers of a run into a ledger that is kept; returns how many it has of them.
 
-    What stands there already, just so, is not written twice. `folder` is where the run is now, if
-    it was moved since it was settled.
+    What stands there already, just so, is not written twice.
 
     Raises
     ------
@@ -214,19 +214,29 @@ def keep(settled: SettledRun, url: str, folder: Path | None = None) -> int:
     """
     from isojoule.apps.ledger import open_ledger
 
-    count = 0
     with open_ledger(url) as ledger:
-        for period, part in settled.booked():
-            for refused in write(ledger, part, time.time_ns()):
-                raise InputError(
-                    f"refused a transfer of period {period.name!r}: {refused.answer.reason}",
-                    place=url,
-                    remedy="use another ledger, or a run with the same inputs and rules",
-                )
-            count += part.count
-        settling = replace(settled.settling, folder=folder or settled.settling.folder)
-        write_chapters(settling, ledger, lambda _: time.time_ns(), settled.told)
-    return count
+        write_run(settled, ledger, lambda _: time.time_ns(), url)
+    return sum(part.count for _, part in settled.booked())
+
+
+def write_run(settled: SettledRun, ledger: Ledger, clock: Clock, place: str) -> None:
+    """Write the transfers of a run that was settled into another ledger.
+
+    Raises
+    ------
+    InputError
+        The ledger, at this place, refuses a transfer.
+    """
+    for period, part in settled.booked():
+        for refused in write(ledger, part, clock(period.end_s)):
+            raise InputError(
+                f"refused a transfer of period {period.name!r}: {refused.answer.reason}",
+                place=place,
+                remedy="use another ledger, or a run with the same inputs and rules",
+            )
+    for told in settled.told.values():
+        if told.post is not None:
+            told.post(ledger, clock)
 
 
 def _settle_period(

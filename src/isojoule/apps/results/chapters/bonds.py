@@ -43,18 +43,23 @@ def write(settling: Settling, ledger: Ledger, clock: Clock) -> Told:
     groups = fold_run(settling, terms)
     start_s = settling.scenario.periods[0].start_s
     shared = shares_by_period(settling, groups, terms)
-    made = chains(groups, terms, settling.run)
-    made = sorted([*made, *_sharing(settling, groups, shared)], key=lambda row: row[0])
-    opened = {**accounts(groups, terms), **_sharers(shared, terms.currency)}
-    write_chains(ledger, opened.values(), made, clock, start_s)
+
+    def post(into: Ledger, when: Clock) -> int:
+        # made anew each time: by interval they are millions, and what they follow from is small
+        made = chains(groups, terms, settling.run)
+        made = sorted([*made, *_sharing(settling, groups, shared)], key=lambda row: row[0])
+        opened = {**accounts(groups, terms), **_sharers(shared, terms.currency)}
+        write_chains(into, opened.values(), made, when, start_s)
+        return sum(len(chain) for _, chain in made)
+
     summary = {
         **summary_of(settling, groups, shared),
         "highest_per_j": terms.highest_per_j,
         "lowest_per_j": terms.lowest_per_j,
         "disputed": len(groups.frozen),
-        "transfers": sum(len(chain) for _, chain in made),
+        "transfers": post(ledger, clock),
     }
-    return Told(summary, paid_by(settling, groups, terms, shared))
+    return Told(summary, paid_by(settling, groups, terms, shared), post)
 
 
 def terms_of(settling: Settling) -> Terms:

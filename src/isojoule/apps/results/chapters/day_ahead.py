@@ -42,7 +42,11 @@ def write(settling: Settling, ledger: Ledger, clock: Clock) -> Told:
     held = hold_run(settling)
     currency = settling.scenario.currency
     start_s = settling.scenario.periods[0].start_s
-    write_chains(ledger, held.accounts(currency), held.chains, clock, start_s)
+
+    def post(into: Ledger, when: Clock) -> None:
+        write_chains(into, held.accounts(currency), held.chains, when, start_s)
+
+    post(ledger, clock)
     spans = [(p.name, _start_s(p.stretch.time_s), p.end_s) for p in settling.periods]
     paid: dict[str, dict[str, int]] = {}
     for name, start, end in spans:
@@ -51,7 +55,7 @@ def write(settling: Settling, ledger: Ledger, clock: Clock) -> Told:
             for at, nano in ((deal.seller, deal.due_nano), (deal.buyer, -deal.due_nano)):
                 if nano:
                     sums[held.members[at]] = sums.get(held.members[at], 0) + nano
-    return Told(summary_of(settling, held), paid)
+    return Told(summary_of(settling, held), paid, post)
 
 
 def hold_run(settling: Settling) -> Held:

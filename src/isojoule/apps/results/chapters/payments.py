@@ -148,19 +148,22 @@ def _write(settling: Settling, ledger: Ledger, clock: Clock) -> Told:
     ways: tuple[Way, ...] = ("none", "clearing")
     plans = plans_of_run(settling, (*ways, "credit") if payment.credit else ways)
     plan = plans[payment.way]
-    currency = settling.scenario.currency
-    try:
-        post(ledger, plan, currency, run=settling.run, clock=clock)
-    except InputError as error:
-        if isinstance(ledger, MemoryLedger):  # nobody but the run writes there
-            raise InvariantError(f"the ledger of a run {error.message}") from error
-        raise
+
+    def again(into: Ledger, when: Clock) -> None:
+        try:
+            post(into, plan, settling.scenario.currency, run=settling.run, clock=when)
+        except InputError as error:
+            if isinstance(into, MemoryLedger):  # nobody but the run writes there
+                raise InvariantError(f"the ledger of a run {error.message}") from error
+            raise
+
+    again(ledger, clock)
     paid: dict[str, dict[str, int]] = {}
     for bill, nano in interest_nano(plan).items():
         into = paid.setdefault(plan.bills[bill].stretch.period, {})
         for name, amount in nano.items():
             into[name] = into.get(name, 0) + amount
-    return Told(_summary(settling, plan, plans), paid)
+    return Told(_summary(settling, plan, plans), paid, again)
 
 
 def _summary(settling: Settling, plan: Plan, plans: Mapping[Way, Plan]) -> dict[str, Any]:
