@@ -134,6 +134,7 @@ collateral:
         ("  fine: -0.02 EUR/kWh", "collateral.fine"),
         ("  fine: 2", "has no unit"),
         ("  least_share: 100 %", "collateral.least_share"),
+        ("  least_share: 90", "'90 %' or 0.9"),
         ("  fines_to: guarantee", "keeps nothing"),
         ("  fines_to: ''", "is no name"),
         ("  credit: 5 kWh", "credit"),

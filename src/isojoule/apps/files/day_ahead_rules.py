@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from isojoule.apps.files.places import located
-from isojoule.apps.files.quantities import parse_quantity, parse_with_unit
+from isojoule.apps.files.quantities import parse_share, parse_with_unit
 from isojoule.apps.files.strict_doc import Quantity, Strict
 from isojoule.apps.files.times import epoch_s
 from isojoule.apps.files.yaml_lines import Lines
@@ -204,13 +204,13 @@ def _keys(place: str) -> tuple[str | int, ...]:
 
 
 def _number(given: Quantity, unit: str, place: str, currency: str) -> float | int:
-    """A quantity in SI, whole where it is counted. Money and energy need a unit."""
+    """A quantity in SI, whole where it is counted. All but shares need a unit."""
     if unit in _EXAMPLES:
         number = parse_with_unit(
             given, unit, example=_EXAMPLES[unit], place=place, currency=currency
         )
     else:
-        number = parse_quantity(given, unit, place=place, currency=currency)
+        number = parse_share(given, place=place)
     if unit not in _WHOLE:
         return number
     if not abs(number) < 2.0**62 / _WHOLE[unit]:

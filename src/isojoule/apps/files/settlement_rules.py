@@ -29,7 +29,7 @@ from isojoule.apps.files.payment_rules import INNER as INNER_PAYMENT
 from isojoule.apps.files.payment_rules import REMEDIES as PAYMENT_REMEDIES
 from isojoule.apps.files.payment_rules import PaymentDoc, payment_of
 from isojoule.apps.files.places import located
-from isojoule.apps.files.quantities import is_bare, parse_quantity, parse_with_unit
+from isojoule.apps.files.quantities import is_bare, parse_quantity, parse_share, parse_with_unit
 from isojoule.apps.files.strict_doc import Quantity, Strict, doc_schema, read_doc
 from isojoule.apps.files.times import epoch_s
 from isojoule.apps.files.yaml_lines import Lines, read_yaml
@@ -344,7 +344,10 @@ def _fee(doc: FeeDoc, at: int, lines: Lines, currency: str) -> Fee:
                 place=place,
                 remedy=f"write the rate as '{_EXAMPLE[unit]}', or charge the fee on something else",
             )
-    rate = _quantity(doc.rate, unit, place, currency)
+    if unit == "1":
+        rate = parse_share(doc.rate, place=place)
+    else:
+        rate = _quantity(doc.rate, unit, place, currency)
     with located(lambda _: lines.place("fees", at)):
         return Fee(doc.name, doc.on, rate, doc.to)
 
