@@ -269,7 +269,10 @@ def test_off_the_grid_missing_energy_needs_a_price(tmp_path: Path) -> None:
         check_rules(scenario, Rules(day_ahead=DayAhead(0.0)))
     with pytest.raises(InputError, match="off the grid"):
         check_rules(scenario, Rules(collateral=BondRules()))
-    check_rules(scenario, Rules(collateral=BondRules(highest_per_j=1e-7, lowest_per_j=0.0)))
+    bonds = BondRules(highest_per_j=1e-7, lowest_per_j=0.0)
+    check_rules(scenario, Rules(collateral=bonds))
+    with pytest.raises(InputError, match="no utility to have the fines"):
+        check_rules(scenario, Rules(collateral=replace(bonds, fines_to="utility")))
     here = RULES.replace("h001", "home-01")
     (tmp_path / "settlement.yaml").write_text(here.replace("price: dual", "price: fixed").replace(
         "short_factor: 1.2, long_factor: 0.9", "short: 1 EUR/kWh, long: 0 EUR/kWh"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,10 @@ from isojoule.apps.results.settlement import SettledRun
 from isojoule.apps.results.store import Run
 from isojoule.core.interval import Interval
 from isojoule.settlement.collateral.nouns import Code as BondCode
+from isojoule.settlement.commitments.nouns import Code as Margins
 from isojoule.settlement.day_ahead.corrected import dues
 from isojoule.settlement.day_ahead.nouns import Code
+from isojoule.settlement.line_sums import paid_in_all
 from tests.apps.results.late_readings import correct, money, settled_by, settled_rightly
 
 RULES = """\
@@ -144,3 +147,42 @@ def test_they_are_billed_with_the_correction(case: Case) -> None:
     cash = {name.removeprefix("cash/").replace("%2F", "/"): nano for name, nano in net.items()}
     assert cash == {name: nano for name, nano in plain.items() if nano}
     assert np.all([len(plan.bills) == 1 for plan in case.further().plans.values()])
+
+
+def test_cash_for_margins_limits_no_bill(case: Case) -> None:
+    """B34 and O24: what is corrected moves and is billed whole, whatever `cash` members have.
+
+    With 20 ct each some contracts are not made and calls stay open, so others end by default. What
+    was made stands; a file moves what it changes of those that ended by delivery, and no call is
+    made again. All is paid in the end.
+    """
+    limited = RULES.replace("least: 0.5 kWh", "least: 0.5 kWh, cash: 20 ct")
+    settled = case.settled(limited + PAID)
+    held = day_ahead.hold_run(settled.settling)
+    whys = {deal.why for deal in held.deals}
+    assert held.unbacked > 0 and whys == {"delivery", "default"}
+    calls = len([t for t in settled.ledger.transfers() if t.code == Margins.MARGIN])
+    further = case.further()
+    assert set(further.plans) == set(further.promises) == {1, 2}
+    moved = 0
+    for number, again in further.promises.items():
+        moved += sum(t.code == Code.REST for chain in again.chains for t in chain)
+        plan = further.plans[number]
+        # each party's bills come to what the file changes of it, whatever cash it was given
+        changed = Counter[str]()
+        for one in further.found:
+            if one.number == number:
+                changed.update(paid_in_all(one.change.lines))
+                changed.update(one.shared_nano)
+        for paid in again.paid_nano.values():
+            changed.update(paid)
+        billed = Counter[str]()
+        for bill in plan.bills:
+            for debtor, creditor, nano in bill.rows:
+                billed[debtor] += nano
+                billed[creditor] -= nano
+        assert {k: v for k, v in billed.items() if v} == {k: v for k, v in changed.items() if v}
+    assert moved > 0
+    net = corrected(case, settled)
+    assert all(name.startswith("cash/") for name in net)
+    assert len([t for t in settled.ledger.transfers() if t.code == Margins.MARGIN]) == calls

@@ -72,6 +72,17 @@ def test_each_has_the_share_that_the_right_readings_give(case: Case, rule: str) 
         assert "operator" not in money(ledger)
 
 
+def test_fines_of_a_payee_are_corrected_and_not_shared(case: Case) -> None:
+    """B35: whom a fee names can have the fines, in an account of its own."""
+    rules = RULES.replace("fine: 2 ct/kWh", "fine: 2 ct/kWh, fines_to: state") + "equal"
+    ledger = settled_by(case.run, rules).ledger
+    before = money(ledger)["fee/state/fines"]
+    correct(case.run, case.files, ledger)
+    right = money(settled_rightly(case.run, rules, case.files).ledger)
+    assert money(ledger) == right and right["fee/state/fines"] > 0 != before
+    assert all(t.code != FundCode.FINES_SHARED for t in ledger.transfers())
+
+
 def test_readings_by_which_more_came_than_went(case: Case) -> None:
     """Z10: the losses of some intervals are below 0 by them, and that is shared, too."""
     settled_by(case.run, RULES + "core")

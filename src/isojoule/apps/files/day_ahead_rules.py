@@ -5,6 +5,7 @@ Spec: docs/spec/collateral.md, B19 to B32.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -98,7 +99,11 @@ class BondsDoc(Strict):
         default=0,
         description="charged beyond the harm on what was promised and is short, as '0.02 EUR/kWh'",
     )
-    fines_to: str = Field(default="operator", description="the account that has the fines")
+    fines_to: str = Field(
+        default="operator",
+        description="who has the fines: `operator`, `utility`, `member/NAME`, or a payee of "
+        "`fees` or `payees`",
+    )
     credit: Quantity = Field(
         default=0,
         description="the most that a guarantee fund puts up for a member that delivers, as '5 EUR'",
@@ -172,8 +177,12 @@ def day_ahead_of(doc: DayAheadDoc, lines: Lines, currency: str) -> DayAhead:
         return DayAhead(**values)
 
 
-def bonds_of(doc: BondsDoc, lines: Lines, currency: str, tz: ZoneInfo) -> BondRules:
+def bonds_of(
+    doc: BondsDoc, lines: Lines, currency: str, tz: ZoneInfo, fines_to: Callable[[str, str], str]
+) -> BondRules:
     """The rules of bonds in SI; times without an offset are those of `tz`.
+
+    `fines_to` gives the account for the name that the file has, and its place.
 
     Raises
     ------
@@ -187,7 +196,8 @@ def bonds_of(doc: BondsDoc, lines: Lines, currency: str, tz: ZoneInfo) -> BondRu
             for key, text in (("from", given.start), ("to", given.end), ("decided", given.decided))
         )
         claims.append(Claim(given.member, start, end, decided, given.upheld, given.reason))
-    values: dict[str, Any] = {"fines_to": doc.fines_to, "claims": tuple(claims)}
+    account = fines_to(doc.fines_to, lines.place("collateral", "fines_to"))
+    values: dict[str, Any] = {"fines_to": account, "claims": tuple(claims)}
     for key, (unit, name) in _BONDS.items():
         given = getattr(doc, key)
         if given is not None:

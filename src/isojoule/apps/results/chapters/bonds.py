@@ -32,7 +32,7 @@ from isojoule.settlement.collateral.sizes import check_terms
 from isojoule.settlement.ledger.port import Ledger
 from isojoule.settlement.prices import highest_price, lowest_price
 from isojoule.settlement.rules import Rules
-from isojoule.settlement.settle import OPERATOR
+from isojoule.settlement.settle import OPERATOR, UTILITY
 
 NAME = "bonds"
 
@@ -175,6 +175,12 @@ def check(scenario: Scenario, rules: Rules) -> None:
                 place=f"settlement rules: collateral.claims[{at}]",
                 remedy=nearest(claim.member, scenario.participants),
             )
+    if asked.fines_to == UTILITY and not scenario.has_utility:
+        raise InputError(
+            "off the grid there is no utility to have the fines",
+            place="settlement rules: collateral.fines_to",
+            remedy="write operator, or member/NAME, or a payee of a fee",
+        )
     kind, _, name = asked.fines_to.partition("/")
     if kind == "member" and name not in scenario.participants:
         raise InputError(
