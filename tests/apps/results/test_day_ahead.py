@@ -213,6 +213,7 @@ def test_bills_and_comparisons_have_the_differences(
         )
         page = w.page.read_text()
         assert "The bond behind what you announced" in page
+        assert "That was before late readings" not in page
         if bond["slashed"]:
             slashed = page.partition("Bonds slashed for what was promised and not kept</th>")[2]
             assert slashed.startswith('<td class="word">other members and the operator</td>')

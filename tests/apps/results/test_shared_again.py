@@ -11,7 +11,9 @@ from isojoule.apps.results.correct import corrections
 from isojoule.apps.results.run import run_scenario
 from isojoule.apps.results.settlement import keep
 from isojoule.apps.results.store import Run
-from isojoule.apps.statements import statements_of_run
+from isojoule.apps.statements import Written, statements_of_run
+from isojoule.apps.statements.bonds import TAKEN
+from isojoule.apps.statements.sheet import exact
 from isojoule.core.errors import InputError
 from isojoule.settlement.collateral.folded import Code as FundCode
 from isojoule.settlement.settle import Code
@@ -112,6 +114,11 @@ def test_what_each_file_shares_sums_to_what_it_changes(case: Case) -> None:
         assert settling.count > sharing.count
 
 
+def taken_of(written: Written) -> int:
+    """What the bill says that was taken of a bond."""
+    return sum(line.money_nano for line in written.statement.lines if line.code in TAKEN)
+
+
 def test_statements_say_it(case: Case, tmp_path: Path) -> None:
     """A line of its own, with the new share; with the tables also the sentence of the rule."""
     settled = settled_by(case.run, RULES + "equal")
@@ -120,6 +127,7 @@ def test_statements_say_it(case: Case, tmp_path: Path) -> None:
     with open_ledger(url) as ledger:
         correct(case.run, case.files, ledger)
     last = {one.period.name: one.shares for one in corrections(case.run.folder, case.files)}
+    changed: dict[tuple[str, str], bool] = {}
     for readings in ((), case.files):
         out = tmp_path / f"told-{len(readings)}"
         for w in statements_of_run(case.run.folder, out, ledger=url, readings=readings):
@@ -131,6 +139,10 @@ def test_statements_say_it(case: Case, tmp_path: Path) -> None:
             assert page.count("Change of that share by late readings") == 1
             assert page.count("Readings that came late changed what was shared") == 1
             assert page.count("is shared equally by") == (2 if readings else 1)
+            told = f"by them {exact(taken_of(w), 'EUR')} are taken, as your bill says"
+            assert (told in page) == ("That was before late readings" in page)
+            changed[w.member, w.period] = told in page
+    assert set(changed.values()) == {True, False}
     with pytest.raises(InputError, match=r"the share of .ada. .* is not what") as caught:
         statements_of_run(case.run.folder, tmp_path, ledger=url, readings=case.files[:1])
     assert caught.value.place == "--readings" and caught.value.remedy

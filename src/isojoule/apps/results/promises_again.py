@@ -113,7 +113,7 @@ class _Book:
             return _Outcome(owed, None, {})
         groups = bonds.fold_run(settling, self.terms)
         shared = bonds.shares_by_period(settling, groups, self.terms)
-        starts = {p.name: int(p.stretch.time_s[0]) for p in settling.periods}
+        starts = {p.name: p.start_s for p in settling.periods}
         return _Outcome(owed, groups, {starts[name]: mine for name, mine in shared.items()})
 
     def moves(self, before: _Outcome, after: _Outcome) -> Iterator[Move]:

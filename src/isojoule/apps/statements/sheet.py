@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.resources import files as package_files
+from typing import Any
 
 from isojoule.apps.report.words import SPACE, number, text
 from isojoule.apps.statements.facts import PeriodFacts
@@ -57,6 +58,13 @@ class Sheet:
     def label(self) -> str:
         """How people call the household."""
         return self.facts.files.scenario.labels[self.who]
+
+    def told_by(self, chapter: str) -> dict[str, Any] | None:
+        """What the summary of the run tells of the household in a chapter of its settlement."""
+        told = self.facts.files.summary["settlement"].get(chapter)
+        mine = (self.facts.span.name, self.facts.stretch.members[self.who])
+        rows = [] if told is None else told["members"]
+        return next((row for row in rows if (row["period"], row["name"]) == mine), None)
 
     @property
     def saved(self) -> float:

@@ -51,6 +51,14 @@ class Settling:
     start_uj: tuple[Ints, ...] = ()
     told: Mapping[str, Told] = field(default_factory=dict)
 
+    def by_period(
+        self, paid_in: Callable[[SettledPeriod], Mapping[str, int]]
+    ) -> dict[str, dict[str, int]]:
+        """For `Told.paid_nano`, by what accounts paid in a period; zeros are left out."""
+        return {
+            p.name: {name: nano for name, nano in paid_in(p).items() if nano} for p in self.periods
+        }
+
 
 @dataclass(frozen=True)
 class Told:
