@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from isojoule.settlement.settle import Line
 
+Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
 
@@ -30,6 +31,13 @@ def paid_in(lines: Iterable[Line], groups: Ints) -> dict[str, Ints]:
     return paid
 
 
-def paid_in_all(lines: Iterable[Line]) -> dict[str, int]:
-    """What each account paid in all intervals together, nano-units."""
-    return {name: int(nano[0]) for name, nano in paid_in(lines, np.zeros(1, np.int64)).items()}
+def paid_in_all(lines: Iterable[Line], rows: Bools | slice = slice(None)) -> dict[str, int]:
+    """What each account paid in all of these intervals together, nano-units."""
+    paid: dict[str, int] = {}
+    for line in lines:
+        if line.money_nano is None:
+            continue
+        sums = line.money_nano[rows].sum(0).tolist()
+        for name, nano in zip((*line.parties, line.other), (*sums, -sum(sums)), strict=True):
+            paid[name] = paid.get(name, 0) + nano
+    return paid

@@ -30,6 +30,7 @@ fees:
   - {name: VAT, on: bill, rate: 19 %, to: state}
 collateral: {fine: 2 ct/kWh}
 surplus: """
+PAUSE = "pauses: [{from: 2026-06-21T08:00, to: 2026-06-21T10:00, reason: new meters}]\n"
 HEAD = "time,participant,metered [kWh]\n"
 FILES = (
     "2026-06-21T08:00,ada,0.9\n2026-06-21T08:15,ada,-0.4\n2026-06-21T18:00,bo,1.25\n",
@@ -55,17 +56,19 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     return Case(tmp_path_factory.mktemp("shared"))
 
 
+@pytest.mark.parametrize("pause", ["", PAUSE], ids=["", "paused"])
 @pytest.mark.parametrize("rule", SURPLUS)
-def test_each_has_the_share_that_the_right_readings_give(case: Case, rule: str) -> None:
+def test_each_has_the_share_that_the_right_readings_give(case: Case, rule: str, pause: str) -> None:
     """Y26: every account stands where it would, by every rule; again nothing is written."""
-    settled = settled_by(case.run, RULES + rule)
+    rules = pause + RULES + rule
+    settled = settled_by(case.run, rules)
     ledger, before = settled.ledger, money(settled.ledger)
     sizes = []
     for files in (case.files[:1], case.files, case.files):
         correct(case.run, files, ledger)
         sizes.append(ledger.size)
     assert sizes[0] < sizes[1] == sizes[2]
-    right = settled_rightly(case.run, RULES + rule, case.files)
+    right = settled_rightly(case.run, rules, case.files)
     assert money(ledger) == money(right.ledger) != before
     used = {t.code for t in ledger.transfers()}
     shared = {Code.DIVIDEND, Code.DIVIDEND_CHANGE, FundCode.FINES_SHARED}
