@@ -85,7 +85,7 @@ def test_as_a_command_asks() -> None:
         ("noise,load_error", "has no value", "noise,load_error=20%"),
         ("noise,load_error=3 kW", "kW", "0.02"),
         ("noise,pv_common=200%", "outside 0 to 1", "50 %"),
-        ("noise,load_error=10", "10 without a unit would be 1000 %", "'10 %' or 0.1"),
+        ("noise,load_error=10", "load_error 10 without a unit would be 1000 %", "'10 %' or 0.1"),
         ("noise,pv_error=1.5", "1.5 without a unit would be 150 %", "'1.5 %' or 0.015"),
         ("noise,pv_common=-50", "-50 without a unit", "'-50 %' or -0.5"),
         ("noise,load_error=1001%", "outside 0 to 1000%", "20 %"),

@@ -33,10 +33,11 @@ def payees_of(listed: Sequence[str] | None, fees: Sequence[Fee], lines: Lines) -
         check_part("payee", name, lines.place("payees", at))
     for at, fee in enumerate(fees):
         if fee.to not in listed:
+            near = nearest(fee.to, listed)
             raise InputError(
                 f"fee {fee.name!r} goes to {fee.to!r}, who is not among the payees",
                 place=lines.place("fees", at, "to"),
-                remedy=f"{nearest(fee.to, listed)}; or add it to payees",
+                remedy=f"{near} Or add it" if near.endswith("?") else f"{near}; or add it",
             )
     return tuple(listed)
 
@@ -60,7 +61,7 @@ def account_of_fines(name: str, payees: Sequence[str], fees: Sequence[Fee], plac
     if name in known:
         return name
     near = nearest(name, (OPERATOR, UTILITY, *payees, *known))
-    meant = f"{near} Or" if near.startswith("did") else f"write {OPERATOR}, or member/NAME, or"
+    meant = f"{near} Or" if near.endswith("?") else f"write {OPERATOR}, or member/NAME, or"
     own = name.split("/")[1] if kind == "fee" and name.count("/") == 2 else name.replace("/", "-")
     raise InputError(
         f"there is nobody called {name!r} to have the fines",

@@ -154,10 +154,11 @@ def parse_with_unit(
     return number
 
 
-def parse_share(value: Any, *, place: str = "") -> float:
+def parse_share(value: Any, *, place: str = "", what: str = "") -> float:
     """A share as a number, 1 being the whole. Beyond the whole it must carry its unit.
 
-    Nobody who writes 10 means ten times the whole; who means it writes 1000 %.
+    Nobody who writes 10 means ten times the whole; who means it writes 1000 %. `what` it is may be
+    told, where the place does not say it.
 
     Raises
     ------
@@ -172,7 +173,7 @@ def parse_share(value: Any, *, place: str = "") -> float:
     number = parse_quantity(value, "1", place=place)
     if abs(number) > 1 and is_bare(value):
         raise InputError(
-            f"{value} without a unit would be {number * 100:g} %",
+            f"{what} {value} without a unit would be {number * 100:g} %".lstrip(),
             place=place,
             remedy=f"write it as '{value} %' or {number / 100:g}",
         )

@@ -75,7 +75,7 @@ def forecast_of(
             )
         return Persistence()
     values: dict[str, Any] = {
-        _FIELDS[key]: parse_share(value, place=place(key))
+        _FIELDS[key]: parse_share(value, place=place(key), what=key)
         if key in _SHARES
         else parse_quantity(value, "s", place=place(key))
         for key, value in given.items()
