@@ -86,7 +86,7 @@ def share_surplus(
     sells_at_per_j, buys_at_per_j
         (intervals,) the utility's prices, finite where the rule is a game, the second no higher.
     loss_uj
-        (intervals,) losses of the wires, at least 0.
+        (intervals,) losses of the wires; below 0 where readings say that more came than went.
     paid_nano
         (members,) what each paid in the market.
     seed
@@ -196,13 +196,17 @@ def _check(
     for name, array in (("net_uj", net_uj), ("loss_uj", loss_uj)):
         if array.dtype != np.int64:
             raise InputError(f"{name} is not int64", place=name, remedy="give whole microjoules")
-    if loss_uj.size and loss_uj.min() < 0:
-        raise InputError("a loss is negative", place="loss_uj")
-    moved = np.abs(net_uj.astype(np.float64)).sum(axis=1) + loss_uj
+    moved = _moved(net_uj, loss_uj)
     if moved.size and moved.max() >= MOST_UJ:
         raise InputError(
             "energies of an interval do not fit 64 bits", place="net_uj", remedy="check their unit"
         )
+
+
+def _moved(net_uj: Ints, loss_uj: Ints) -> Floats:
+    """Energies of an interval without their signs, and its loss, (intervals,)."""
+    size: Floats = np.abs(net_uj.astype(np.float64)).sum(axis=1) + np.abs(loss_uj)
+    return size
 
 
 def _check_prices(sells: Floats, buys: Floats, net_uj: Ints, loss_uj: Ints) -> None:
@@ -218,7 +222,7 @@ def _check_prices(sells: Floats, buys: Floats, net_uj: Ints, loss_uj: Ints) -> N
             place="buys_at_per_j",
             remedy="keep buys_at at or below sells_at",
         )
-    moved = np.abs(net_uj.astype(np.float64)).sum(axis=1) + loss_uj
+    moved = _moved(net_uj, loss_uj)
     dearest = np.maximum(np.abs(sells), np.abs(buys))
     if (moved * dearest * 1000.0).sum() >= MOST_NANO:
         raise InputError("money does not fit 64 bits", place="sells_at_per_j", remedy="check units")

@@ -104,6 +104,7 @@ WITHDRAWN = "{device: ada-roof, from: 2026-06-21T10:00, to: 2026-06-21T12:00}"
     [
         (f"collateral: {{claims: [{CLAIM}]}}", "no member 'eva'", "'eve'"),
         ("collateral: {fines_to: member/eva}", "no member 'eva' to have the fines", "'eve'"),
+        ("collateral: {fines_to: operatr}", "nobody called 'operatr'", "'operator'"),
         ("day_ahead: {move: 0, block: 20 min}", "no whole number of intervals", "of 900 s"),
         (f"certificates: {{withdraw: [{WITHDRAWN}]}}", "no PV 'ada-roof'", "ada-pv"),
     ],

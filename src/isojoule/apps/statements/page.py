@@ -135,9 +135,18 @@ def _line(sheet: Sheet, line: BillLine) -> str:
         f"<td>{each}</td>",
         f"<td>{exact(line.money_nano, sheet.currency)}</td>",
     ]
-    small = sheet.why if line.code is Code.DIVIDEND else ""
+    small = _why(sheet, line)
     below = f"<small>{text(small)}</small>" if small else ""
     return f'<tr><th scope="row">{text(name)}{below}</th>{"".join(cells)}</tr>'
+
+
+def _why(sheet: Sheet, line: BillLine) -> str:
+    """Why a member gets its share of what the market left over; of other lines ""."""
+    if line.code is Code.DIVIDEND_CHANGE:
+        share = exact(sheet.statement.share_nano, sheet.currency)
+        told = f"Readings that came late changed what was shared: your share is now {share}."
+        return f"{told} {sheet.why_again}".rstrip()
+    return sheet.why if line.code is Code.DIVIDEND else ""
 
 
 def slashed_for(rules: Rules) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.resources import files as package_files
+from typing import Any
 
 from isojoule.apps.report.words import SPACE, number, text
 from isojoule.apps.statements.facts import PeriodFacts
@@ -25,6 +26,8 @@ class Sheet:
         Of the member, from the ledger.
     why
         Why it gets its share of what the market left over; "" if that is not known.
+    why_again
+        Why it gets that share by late readings; "" likewise.
     head
         Of the ledger, if it is to be named.
     sheets
@@ -39,6 +42,7 @@ class Sheet:
     who: int
     statement: Statement
     why: str = ""
+    why_again: str = ""
     head: Head | None = None
     sheets: tuple[str, ...] = ()
     score_file: str = ""
@@ -54,6 +58,13 @@ class Sheet:
     def label(self) -> str:
         """How people call the household."""
         return self.facts.files.scenario.labels[self.who]
+
+    def told_by(self, chapter: str) -> dict[str, Any] | None:
+        """What the summary of the run tells of the household in a chapter of its settlement."""
+        told = self.facts.files.summary["settlement"].get(chapter)
+        mine = (self.facts.span.name, self.facts.stretch.members[self.who])
+        rows = [] if told is None else told["members"]
+        return next((row for row in rows if (row["period"], row["name"]) == mine), None)
 
     @property
     def saved(self) -> float:
