@@ -47,8 +47,9 @@ SCENARIO = (
     Criterion(
         "cost",
         "Cost",
-        "What the community saves over what its members pay and are paid without a market, added "
-        "up without their signs.",
+        "What the community saves over all bills of its members without a market, those that pay "
+        "them counted like those that they pay: so there is a scale also where sun earns more than "
+        "energy costs. The % beside what is saved is of the cost.",
     ),
     _FAIR,
     _SAFE,
