@@ -37,6 +37,9 @@ from isojoule.settlement.certificates.steps import STEPS
 
 BATCH = 20_000
 """So many bundles more than were left the last time are looked through for those that ended."""
+GROWS = 8
+"""Or an eighth of what was left, if that is more: all are looked through each time, so the work
+grows with the bundles, and not with their square."""
 Shelf = Callable[[Released], None]
 """Takes what has ended, and left the registry."""
 
@@ -123,7 +126,8 @@ class Desk:
                     mine += more
             claimed[at] = self.claim(held, (consumed[at] // WH_UJ).tolist())
             fates[at] = self.fate_wh
-            if self.shelf is not None and self.registry.size - self.left >= self.batch:
+            more = self.registry.size - self.left
+            if self.shelf is not None and more >= max(self.batch, self.left // GROWS):
                 self.shelf(self.registry.release())
                 self.left = self.registry.size
         return Hours(time_s, consumed, claimed, fates)
