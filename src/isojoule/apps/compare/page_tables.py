@@ -74,10 +74,10 @@ def _of_scenario(document: Row, rows: list[Row]) -> str:
 
 
 OF_WHAT = (
-    '<p class="soft">Saved is what the cost is less than without a market, and in % of that cost, '
-    "as a run's own report tells it. Everybody offers "
-    "what energy is worth to them, also where a rule makes that costly: so the worst off may "
-    "lose more than they would if they offered with more care.</p>"
+    '<p class="soft">Saved: how much less the community pays than without a market, and in % of '
+    "what it would pay; the report of each run tells the same. Everybody offers what energy is "
+    "worth to them, also where a rule makes that costly: so the worst off may lose more than they "
+    "would if they offered with more care.</p>"
 )
 """What the first columns say, and what they do not."""
 

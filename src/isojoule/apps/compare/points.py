@@ -47,9 +47,8 @@ SCENARIO = (
     Criterion(
         "cost",
         "Cost",
-        "What the community saves over all bills of its members without a market, those that pay "
-        "them counted like those that they pay: so there is a scale also where sun earns more than "
-        "energy costs. The % beside what is saved is of the cost.",
+        "What the community saves over all bills of its members without a market, where what a "
+        "member is paid counts like what it pays.",
     ),
     _FAIR,
     _SAFE,

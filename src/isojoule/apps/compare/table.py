@@ -40,9 +40,9 @@ def show_comparison(document: dict[str, Any], console: Console | None = None) ->
         out.print(table)
     if scenario and rows:
         out.print(
-            "saves, %: what the community's cost is less than without a market, and in percent of "
-            f"that cost, as `isojoule run` tells it{_of(document)}. All offer what energy is worth "
-            "to them, also where a rule makes that costly."
+            "saves, %: how much less the community pays than without a market, and in percent of "
+            f"what it would pay{_of(document)}; `isojoule run` tells the same. All offer what energy "
+            "is worth to them, also where a rule makes that costly."
         )
     if any(not r.get("sees_wires", True) for r in rows):
         out.print(
