@@ -41,8 +41,8 @@ def show_comparison(document: dict[str, Any], console: Console | None = None) ->
     if scenario and rows:
         out.print(
             "saves, %: how much less the community pays than without a market, and in percent of "
-            f"what it would pay{_of(document)}; `isojoule run` tells the same. All offer what energy "
-            "is worth to them, also where a rule makes that costly."
+            f"what it would pay{_of(document)}; `isojoule run` tells the same. All offer what "
+            "energy is worth to them, also where a rule makes that costly."
         )
     if any(not r.get("sees_wires", True) for r in rows):
         out.print(
