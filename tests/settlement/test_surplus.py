@@ -213,9 +213,10 @@ def test_games_by_hand() -> None:
         assert amount == pytest.approx((saved - 0.5) * 1e9, abs=2)
     answer = more.share("shapley")
     assert isinstance(answer, Shares)
-    assert "Of the 2 that the community saved, 1.0833 is yours" in answer.why[0]
-    assert "already saved you 0.5," in answer.why[0]
-    assert "utility alone would have charged -1." in answer.why[0]
+    assert "One meter for all would pay 2 less" in answer.why[0]
+    assert "Of that 1.0833 is yours" in answer.why[0]
+    assert "already left you 0.5 of it," in answer.why[0]
+    assert "utility alone would have charged -1 for the same." in answer.why[0]
 
 
 @settings(derandomize=True, deadline=None, max_examples=60)

@@ -29,6 +29,8 @@ from isojoule.settlement.certificates.check import check_registry
 
 AT_ONCE = 50_000
 """So many bundles are looked at together, or those of one device if they are more."""
+NAMES_AT_ONCE = 500_000
+"""About so many names are looked at together for one that stands there twice."""
 _BUNDLES, _CHARGES, _DISCHARGES = TABLES
 _INTO = ["gc_device_id", "gc_bundle_id_range_start", "gc_bundle_id_range_end"]
 _KEY = ["device_id", "certificate_bundle_id_range_start", "certificate_bundle_id_range_end"]
@@ -89,10 +91,9 @@ def _check_names(tables: _Tables, known: list[str]) -> dict[str, int]:
         ("what went into storage", tables.charges.drop_nulls("gc_device_id"), _INTO),
         ("a bundle", tables.bundles, _KEY),
     ):
-        twice = frame.group_by(columns).len().filter(pl.col("len") > 1).head(1).collect()
-        if twice.height:
-            place = " ".join(str(value) for value in twice.row(0)[:-1])
-            raise VerificationError(f"{what} stands there twice", place=place)
+        twice = _twice(frame, columns)
+        if twice is not None:
+            raise VerificationError(f"{what} stands there twice", place=twice)
     sizes: dict[str, int] = {}
     for frame in tables:
         found = dict(frame.group_by("device_id").len().collect().iter_rows())
@@ -100,6 +101,18 @@ def _check_names(tables: _Tables, known: list[str]) -> dict[str, int]:
         for name in sorted(found.keys() - set(known)):
             raise VerificationError(f"there is no device {name!r}", place="tables")
     return sizes
+
+
+def _twice(frame: pl.LazyFrame, columns: list[str]) -> str | None:
+    """A name that stands there twice: by hash, so that not all are in memory at once."""
+    names = frame.select(columns)
+    pieces = names.select(pl.len()).collect().item() // NAMES_AT_ONCE + 1
+    for piece in range(pieces):
+        some = names.filter(pl.struct(columns).hash() % pieces == piece)
+        twice = some.group_by(columns).len().filter(pl.col("len") > 1).head(1).collect()
+        if twice.height:
+            return " ".join(str(value) for value in twice.row(0)[:-1])
+    return None
 
 
 def _groups(known: list[str], sizes: Mapping[str, int], at_once: int) -> Iterator[set[str]]:

@@ -47,7 +47,7 @@ def alone_section(sheet: Sheet) -> str:
         (f"You would pay {sheet.without}", drawn, exact(int(alone.paid_nano[who]), sheet.currency))
     ]
     if gets:
-        what = "the rules share what the operator is left with, and it would buy what lines lose"
+        what = "which the rules share: without a market it would buy what the lines lose"
         lines.append(("Your share of the operator's account", what, exact(-gets, sheet.currency)))
     bill = "the bill above, with all its fees"
     lines.append(("You pay with the market", bill, exact(sheet.statement.sum_nano, sheet.currency)))
@@ -59,7 +59,7 @@ def alone_section(sheet: Sheet) -> str:
     lines.append(("Saved" if saved >= 0 else "Lost", "", exact(abs(saved), sheet.currency)))
     rows = [
         f'<tr class="{"sum" if line is lines[-1] else ""}"><th scope="row">{line[0]}</th>'
-        f"<td>{line[1]}</td><td>{line[2]}</td></tr>"
+        f'<td class="word">{line[1]}</td><td>{line[2]}</td></tr>'
         for line in lines
     ]
     tariff = (
