@@ -29,11 +29,33 @@ from isojoule.settlement.certificates.check import check_registry
 
 AT_ONCE = 50_000
 """So many bundles are looked at together, or those of one device if they are more."""
+ROWS_AT_ONCE = 5_000
 NAMES_AT_ONCE = 500_000
 """About so many names are looked at together for one that stands there twice."""
 _BUNDLES, _CHARGES, _DISCHARGES = TABLES
 _INTO = ["gc_device_id", "gc_bundle_id_range_start", "gc_bundle_id_range_end"]
 _KEY = ["device_id", "certificate_bundle_id_range_start", "certificate_bundle_id_range_end"]
+
+
+class _Rows:
+    """Rows of a table, made as they are asked for: all at once take many times its memory.
+
+    Each is checked when it is made for the first time.
+    """
+
+    def __init__(self, key: str, frame: pl.DataFrame, file: Path) -> None:
+        self.key, self.frame, self.file = key, frame, file
+        self.checked = False
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        at = 0
+        for some in self.frame.iter_slices(ROWS_AT_ONCE):
+            rows = some.to_dicts()
+            if not self.checked:
+                _check_rows(self.key, rows, self.file, at)
+            at += len(rows)
+            yield from rows
+        self.checked = True
 
 
 class _Tables(NamedTuple):
@@ -70,16 +92,14 @@ def check_registry_folder(folder: Path, at_once: int = AT_ONCE) -> dict[str, int
     sizes = _check_names(tables, known)
     counts: Counter[str] = Counter()
     for own in _groups(known, sizes, at_once):
-        lists = _of(tables, own)
-        for key, rows in lists.items():
-            _check_rows(key, rows, file)
+        lists = {key: _Rows(key, frame, file) for key, frame in _of(tables, own).items()}
         snapshot = nouns_of({"devices": devices, **lists}, file)
         counts.update(check_registry(snapshot, own))
     return {name: counts[name] for name in ("devices", "bundles", "certificates")}
 
 
-def _check_rows(key: str, rows: list[Any], file: Path) -> None:
-    for at, row in enumerate(rows):
+def _check_rows(key: str, rows: list[Any], file: Path, first: int = 0) -> None:
+    for at, row in enumerate(rows, first):
         check_row(row, LISTS[key], f"{file}: {key}[{at}]")
 
 
@@ -130,7 +150,7 @@ def _groups(known: list[str], sizes: Mapping[str, int], at_once: int) -> Iterato
         yield group
 
 
-def _of(tables: _Tables, own: set[str]) -> dict[str, list[dict[str, Any]]]:
+def _of(tables: _Tables, own: set[str]) -> dict[str, pl.DataFrame]:
     """All that devices issued and stored, and of others what that came from."""
     mine = pl.col("device_id").is_in(sorted(own))
     bundles, charges, discharges = (frame.filter(mine).collect() for frame in tables)
@@ -152,10 +172,7 @@ def _of(tables: _Tables, own: set[str]) -> dict[str, list[dict[str, Any]]]:
         if new.is_empty():
             break
         charges = pl.concat([charges, new])
-    return {
-        _BUNDLES: bundles.to_dicts(), _CHARGES: charges.to_dicts(),
-        _DISCHARGES: discharges.to_dicts(),
-    }  # fmt: skip
+    return {_BUNDLES: bundles, _CHARGES: charges, _DISCHARGES: discharges}
 
 
 def _joined(
