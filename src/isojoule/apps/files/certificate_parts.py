@@ -65,8 +65,10 @@ class RegistryWriter:
     def add(self, released: Released) -> None:
         """Write what has ended, in parts of no more than `MOST` rows."""
         self._count(released.bundles)
-        for at in range(0, max(1, *map(len, released)), MOST):
-            self._add(Released(*(rows[at : at + MOST] for rows in released)))
+        bundles, charges, discharges = released
+        for at in range(0, max(1, len(bundles), len(charges), len(discharges)), MOST):
+            end = at + MOST
+            self._add(Released(bundles[at:end], charges[at:end], discharges[at:end]))
 
     def _add(self, part: Released) -> None:
         rows = self._rows(part.bundles, part.charges, part.discharges)

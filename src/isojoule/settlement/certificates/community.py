@@ -126,11 +126,15 @@ class Desk:
                     mine += more
             claimed[at] = self.claim(held, (consumed[at] // WH_UJ).tolist())
             fates[at] = self.fate_wh
-            more = self.registry.size - self.left
-            if self.shelf is not None and more >= max(self.batch, self.left // GROWS):
-                self.shelf(self.registry.release())
-                self.left = self.registry.size
+            self.shelve()
         return Hours(time_s, consumed, claimed, fates)
+
+    def shelve(self) -> None:
+        """Let go of what has ended, where there is a shelf and enough has come since."""
+        more = self.registry.size - self.left
+        if self.shelf is not None and more >= max(self.batch, self.left // GROWS):
+            self.shelf(self.registry.release())
+            self.left = self.registry.size
 
     def claim(self, held: list[list[Lot]], wanted: list[int]) -> list[list[int]]:
         """Cancel and claim up to what was consumed; how much, by member and source."""
