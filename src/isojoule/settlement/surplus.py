@@ -133,6 +133,38 @@ def share_surplus(
     return _told(rule, case, members, order, split)
 
 
+def share_without_market(
+    rule: str, surplus_nano: int, members: tuple[str, ...], moved_uj: Sequence[int], seed: bytes
+) -> tuple[int, ...]:
+    """What each member gets of the operator's line in the world without a market (Z18), nano-units.
+
+    Parameters
+    ----------
+    rule
+        By which the market's line is shared.
+    surplus_nano
+        What the operator is left with; negative, as a rule: it buys what the wires lose.
+    members, moved_uj
+        Names, and what each bought and sold in all.
+    seed
+        Breaks ties.
+
+    >>> share_without_market("energy", -9, ("ada", "bo"), (2, 1), b"")
+    (-6, -3)
+    >>> share_without_market("keep", -9, ("ada", "bo"), (2, 1), b"")
+    (0, 0)
+    """
+    if rule == "keep" or not members:
+        return (0,) * len(members)
+    even = rule == "equal" or not any(moved_uj)
+    weights = [1 if even else int(moved) for moved in moved_uj]
+    total = sum(weights)
+    order = sorted(range(len(members)), key=lambda i: rank(seed, "surplus", members[i]))
+    amount = whole([Fraction(surplus_nano * weights[i], total) for i in order], surplus_nano)
+    by_place = dict(zip(order, amount, strict=True))
+    return tuple(by_place[i] for i in range(len(members)))
+
+
 def whole(quota: Sequence[Fraction], total: int) -> list[int]:
     """Whole amounts near the quotas that sum to `total`: largest remainders, ties to the first.
 
