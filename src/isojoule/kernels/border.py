@@ -50,6 +50,16 @@ class Bordered(NamedTuple):
 
 
 @kernel
+def in_order(p: Bordered, pattern: Pattern) -> Bordered:
+    """The program with its nodes in the order in which they are eliminated."""
+    place = pattern.place
+    return Bordered(
+        place[p.piece_node], p.a, p.b, p.c0, p.c1, p.k, place[p.arc_tail], place[p.arc_head],
+        p.arc_slot, p.gain, p.loss, p.price, p.inject[pattern.order], p.rows, p.lo, p.hi,
+    )  # fmt: skip
+
+
+@kernel
 def times_prices(p: Bordered, slope: Floats, prices: Floats, rows: Floats, out: Floats) -> None:
     """What prices of nodes and rows cost each variable, per unit; into `out` (P + A + R,)."""
     pieces, arcs = p.a.size, p.gain.size
@@ -127,11 +137,15 @@ def eliminate(
         unit[:] = 0.0
         unit[r] = 1.0
         times_prices(p, slope, -border[r], unit, project[r])
+    some = np.flatnonzero(weight)
+    thin, heavy = np.zeros((rows, some.size)), weight[some]
     for r in range(rows):
-        one = weight * project[r]
+        thin[r] = project[r][some]
+    for r in range(rows):
+        one = heavy * thin[r]
         for s in range(r + 1):
-            other, sum_rs = project[s], 0.0
-            for i in range(total):
+            other, sum_rs = thin[s], 0.0
+            for i in range(some.size):
                 sum_rs += one[i] * other[i]
             dense[r, s] = sum_rs
     for r in range(rows):

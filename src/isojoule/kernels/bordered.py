@@ -28,7 +28,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from isojoule.kernels.border import Bordered, eliminate, gather, solve_bordered, times_prices
+from isojoule.kernels.border import (
+    Bordered,
+    eliminate,
+    gather,
+    in_order,
+    solve_bordered,
+    times_prices,
+)
 from isojoule.kernels.compile import inline, kernel
 from isojoule.kernels.interior_point import reach
 from isojoule.kernels.ldl import Pattern
@@ -89,12 +96,7 @@ def maximise_bordered(
     complementarity. No input is changed.
     """
     place = pattern.place
-    p = Bordered(
-        place[program.piece_node], program.a, program.b, program.c0, program.c1, program.k,
-        place[program.arc_tail], place[program.arc_head], program.arc_slot, program.gain,
-        program.loss, program.price, program.inject[pattern.order], program.rows, program.lo,
-        program.hi,
-    )  # fmt: skip
+    p = in_order(program, pattern)
     pieces, arcs, n, rows = p.a.size, p.gain.size, p.inject.size, p.rows.shape[0]
     total = pieces + arcs + rows
     lo, hi = p.lo, p.hi

@@ -120,10 +120,9 @@ def warm(book: Book, grid: Grid) -> tuple[object, Parties, Warm, np.ndarray] | N
     if isinstance(found, NotSolved):
         return None
     parties = parties_of(book, grid)
-    one = warm_of(book, grid, found, parties, optimal(book, grid, found).total, b"")
-    if one is None:
-        return None
-    return found, parties, one, np.flatnonzero(~parties.silent(book, found, found.taken))
+    busy = np.flatnonzero(~parties.silent(book, found, found.taken))
+    one = warm_of(book, grid, found, parties, optimal(book, grid, found).total, b"", busy)
+    return None if one is None else (found, parties, one, busy)
 
 
 def astray(rows: list[tuple[int, Change | None, float, float]]) -> list[int]:

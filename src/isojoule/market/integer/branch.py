@@ -166,6 +166,20 @@ class Shares:
 
     def solve(self, fixed: Fixed, shut: Shut, start: Point | None) -> Solved:
         """The shares with some units fixed and some of the book closed."""
+        n = self.relaxation.network
+        program = self.program(fixed, shut)
+        warm = start is not None
+        found = maximise_bordered(program, self.pattern, start or self._nothing(), warm, TOLERANCE)
+        if warm and not found.residual < 1e3 * TOLERANCE:
+            found = maximise_bordered(program, self.pattern, self._nothing(), False, TOLERANCE)
+        share = np.clip(found.y[self.head] / self.unit_size, 0.0, 1.0)
+        share = np.where(self.has, share, 0.0)
+        price = found.node[: n.nodes] * self.price
+        lacks = float(np.abs(found.y[self.at_spare]).sum())
+        return Solved(found, share, price[n.node_of], lacks)
+
+    def program(self, fixed: Fixed, shut: Shut) -> Bordered:
+        """What is solved."""
         n, e = self.relaxation.network, self.energy
         lo, hi = self.lo.copy(), self.hi.copy()
         lo[: self.count][shut.pieces] = hi[: self.count][shut.pieces] = 0.0
@@ -180,21 +194,39 @@ class Shares:
         link = n.arc_link
         arc_hi = np.where(shut.links[link], 0.0, n.arc_hi / e)
         arc_lo = np.where(shut.links[link], 0.0, n.arc_lo / e)
-        program = Bordered(
+        return Bordered(
             self.node, self.a, self.curve[0], self.curve[1], self.curve[2], self.k, n.arc_tail,
             n.arc_head, self.pattern.edge_slot, n.gain[link], n.limits.loss_per_j[link] * e,
             n.price[link] / self.price, np.zeros(self.pattern.order.size), self.rows,
             np.concatenate([lo, arc_lo, self.row_lo]), np.concatenate([hi, arc_hi, self.row_hi]),
         )  # fmt: skip
-        warm = start is not None
-        found = maximise_bordered(program, self.pattern, start or self._nothing(), warm, TOLERANCE)
-        if warm and not found.residual < 1e3 * TOLERANCE:
-            found = maximise_bordered(program, self.pattern, self._nothing(), False, TOLERANCE)
-        share = np.clip(found.y[self.head] / self.unit_size, 0.0, 1.0)
-        share = np.where(self.has, share, 0.0)
-        price = found.node[: n.nodes] * self.price
-        lacks = float(np.abs(found.y[self.at_spare]).sum())
-        return Solved(found, share, price[n.node_of], lacks)
+
+    def chooses(self, y: Floats) -> Bools:
+        """Where shares are a choice that clears, at points (points, P + A). Shape (points,).
+
+        What is whole is taken or left, of a group no more than one is used, nothing comes from
+        nowhere or goes there, and no link runs, and no offer trades, both ways.
+        """
+        r, units = self.relaxation, self.relaxation.units
+        share = np.abs(y[:, self.head] / self.unit_size)
+        whole = (share == 0.0) | (share == 1.0) | ~(units.whole & self.has)
+        used = np.where(units.whole, share, 0.0)
+        for i in np.flatnonzero(r.piece_unit >= 0).tolist():
+            used[:, r.piece_unit[i]] += np.abs(y[:, i])
+        out: Bools = whole.all(axis=1) & (y[:, self.at_spare] == 0.0).all(axis=1)
+        for number in range(units.groups):
+            out &= np.count_nonzero(used[:, units.group == number], axis=1) <= 1
+        n, f = r.network, y[:, self.a.size :]
+        there = np.empty(n.tail.size, np.int64)
+        there[n.arc_link[~n.arc_back]] = np.flatnonzero(~n.arc_back)
+        back = np.flatnonzero(n.arc_back)
+        out &= ~((f[:, back] > 0.0) & (f[:, there[n.arc_link[back]]] > 0.0)).any(axis=1)
+        offer, x = r.columns.offer, y[:, : self.count]
+        both = np.zeros((2, y.shape[0], r.columns.offer_node.size), bool)
+        at, piece = np.nonzero(x)
+        both[(x[at, piece] > 0.0).astype(np.int64), at, offer[piece]] = True
+        out &= ~both.all(axis=0).any(axis=1)
+        return out
 
     def _nothing(self) -> Point:
         size = self.lo.size + self.relaxation.network.arc_link.size + self.row_lo.size

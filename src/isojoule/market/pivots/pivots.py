@@ -190,9 +190,9 @@ def pivots_of(
         if isinstance(again, Allocation) and again.support.closed:
             mesh = mesh_of(book, grid, again, parties)
             whole = optimal(book, grid, again) if mesh is not None else stands
-    left = np.flatnonzero(busy & ~local.known).tolist()
-    warm = warm_of(book, grid, found, parties, stands.total, seed) if left else None
-    for i in left:
+    left = np.flatnonzero(busy & ~local.known)
+    warm = warm_of(book, grid, found, parties, stands.total, seed, left) if left.size else None
+    for i in left.tolist():
         changed = warm.change(i) if warm is not None else None
         near = mesh.pivot(i) if mesh is not None else None
         own = (parties.offer == i, parties.link == i)

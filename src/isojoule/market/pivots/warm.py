@@ -11,10 +11,15 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from isojoule.grid import Grid
 from isojoule.market.allocation import Allocation
 from isojoule.market.book import Book
 from isojoule.market.pivots.parties import Parties
+
+Ints = NDArray[np.int64]
 
 SAME = 1e-9
 """The optimum found here and the one that is paid for differ by no more, as a share of worths."""
@@ -40,7 +45,13 @@ class Warm(Protocol):
 
 
 def warm_of(
-    book: Book, grid: Grid, found: Allocation, parties: Parties, value: float, seed: bytes
+    book: Book,
+    grid: Grid,
+    found: Allocation,
+    parties: Parties,
+    value: float,
+    seed: bytes,
+    asked: Ints,
 ) -> Warm | None:
     """The optimum of a book to start from, or None where there is no such way.
 
@@ -52,6 +63,8 @@ def warm_of(
         Its welfare, standing losses that are served included, money.
     seed
         As in `isojoule.market.best`.
+    asked
+        Numbers of the parties that will be asked for.
     """
     if book.network in ("dc", "lindistflow"):
         from isojoule.market.pivots.warm_limits import limits_of
@@ -63,9 +76,14 @@ def warm_of(
         rows = WarmRows(limits, parties)
         # where worths below 0 were lifted, or ways shut, another program was solved
         near = rows.value is not None and abs(rows.value - value) <= SAME * rows.size
-        return rows if near else None
+        if not near:
+            return None
+        rows.foresee(asked)
+        return rows
     if book.indivisible and found.taken is not None:
         from isojoule.market.pivots.warm_choices import WarmChoices
 
-        return WarmChoices(book, grid, found, parties, value, seed)
+        choices = WarmChoices(book, grid, found, parties, value, seed)
+        choices.foresee(asked)
+        return choices
     return None

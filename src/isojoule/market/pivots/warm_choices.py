@@ -26,10 +26,12 @@ from isojoule.market.integer.less import less
 from isojoule.market.integer.units import choice_from
 from isojoule.market.pivots.absent import without
 from isojoule.market.pivots.parties import Parties
+from isojoule.market.pivots.ranging import MANY, NOBODY, in_parts, left_without
 from isojoule.market.pivots.warm import Change
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 FEW = 12
 """So many of the choices found last are tried for the next participant."""
@@ -59,18 +61,43 @@ class WarmChoices:
         self.unit_owner = parties.offer[units.offer]
         self.link_owner = parties.link[: r.network.tail.size]
         self.shares = Shares(r, self.search.master.dearest)
-        nothing = Shut(*(np.zeros(o.size, bool) for o in
-                         (self.piece_owner, self.link_owner, self.unit_owner)))  # fmt: skip
+        nothing = self._shut(NOBODY)
         open_ = self.search.open()
         self.fits = not np.any(~self.shares.has & (open_ < 0))  # else there is worth without energy
         self.root = self.shares.solve(open_, nothing, None).point
         self.size = math.fsum(np.abs(found.offer_value).tolist())
+        self.known: dict[int, Change] = {}
+
+    def _shut(self, number: int) -> Shut:
+        """What is closed without a party."""
+        return Shut(*(o == number for o in (self.piece_owner, self.link_owner, self.unit_owner)))
+
+    def foresee(self, numbers: Ints) -> None:
+        """Tell at once of those without whom the program with shares gives a choice (P20)."""
+        many = numbers[~np.isin(numbers, self.link_owner)]
+        s = self.shares
+        if not self.fits or many.size < MANY:
+            return
+        program = s.program(self.search.open(), self._shut(NOBODY))
+        owner = np.full(s.a.size, -1)
+        owner[: s.count] = self.piece_owner
+        owner[s.at_leg], owner[s.at_soft] = self.unit_owner[s.leg_unit], self.unit_owner[s.soft]
+        reach = max(self.search.relaxation.reach_j / s.energy, float(s.soft.size))
+        for part in in_parts(many, s.a.size):
+            left = left_without(
+                program, s.pattern, self.root, owner, part, reach, s.energy * s.price
+            )
+            told = left.proved & s.chooses(left.y)
+            for j in np.flatnonzero(told[1:]).tolist():
+                self.known[int(part[j])] = left.change(j + 1, self.whole, self.size)
 
     def change(self, number: int) -> Change | None:
         """See `isojoule.market.pivots.warm.Warm`."""
         if not self.fits:
             return None
-        shut = Shut(*(o == number for o in (self.piece_owner, self.link_owner, self.unit_owner)))
+        if number in self.known:
+            return self.known[number]
+        shut = self._shut(number)
         book, grid = without(self.book, self.grid, self.parties.name(number))
         search = less(self.search, book, grid, shut.pieces, shut.links)
         open_ = search.open()

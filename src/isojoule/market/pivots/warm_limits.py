@@ -16,15 +16,17 @@ from numpy.typing import NDArray
 
 from isojoule.grid import Grid
 from isojoule.grid.dc import LinearFlow, linear_flow_of
-from isojoule.grid.formulation import network_of
+from isojoule.grid.formulation import Network, network_of
 from isojoule.grid.radial import Feeder, facet_towards
 from isojoule.market.allocation import Allocation, columns_of
 from isojoule.market.book import Book
 from isojoule.market.columns import join_smooth
 from isojoule.market.meshed.prices import SIDE as LINES
-from isojoule.market.pivots.warm_rows import Limit, Limits, without_links
+from isojoule.market.pivots.warm_rows import Limit, Limits
 from isojoule.market.radial.model import (
     Row,
+    Stand,
+    any_broken,
     broken_rows,
     facet_row,
     feeder_for,
@@ -35,6 +37,7 @@ from isojoule.market.radial.model import (
 )
 from isojoule.market.radial.prices import duals_of
 
+Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -66,7 +69,7 @@ class Lines:
         whole = network_of(grid, book.network, book.interval.duration_s)
         columns = join_smooth(columns_of(book, whole))
         self.at = columns.node
-        self.network = without_links(whole, linear.root.size)
+        self.network = _without_links(whole, linear.root.size)
         self.columns = columns._replace(
             node=linear.part[columns.node], offer_node=linear.part[columns.offer_node]
         )
@@ -87,11 +90,22 @@ class Lines:
 
     def passed(self, x: Floats, f: Floats) -> list[Limit]:
         """The lines that are too full when pieces receive x."""
-        linear = self.linear
-        fed_in = -np.bincount(self.at, x, linear.nodes).astype(np.float64)
-        flow = np.abs(linear.flows(linear.angles(fed_in)))
-        over = flow - linear.capacity_j
-        return self._limits(np.flatnonzero(over > PASSED * float(np.max(flow, initial=0.0))))
+        return self._limits(np.flatnonzero(self._over(x[None, :])[0]))
+
+    def keeps(self, x: Floats, f: Floats) -> Bools:
+        """Whether points keep all limits, shape (points,)."""
+        return ~self._over(x).any(axis=1)
+
+    def _over(self, x: Floats) -> Bools:
+        """Which lines are too full, at points of pieces (points, P). Shape (points, lines)."""
+        linear, points = self.linear, x.shape[0]
+        at = (self.at + linear.nodes * np.arange(points)[:, None]).ravel()
+        drawn = np.bincount(at, x.ravel(), points * linear.nodes).reshape(points, linear.nodes)
+        angle = linear.angles(-drawn.T.astype(np.float64))
+        flow = np.abs(linear.weight[:, None] * (angle[linear.tail] - angle[linear.head])).T
+        most = np.max(flow, axis=1, initial=0.0)[:, None]
+        over: Bools = flow - linear.capacity_j > PASSED * most
+        return over
 
 
 class Voltages:
@@ -121,14 +135,38 @@ class Voltages:
 
     def passed(self, x: Floats, f: Floats) -> list[Limit]:
         """The limits that are passed when pieces receive x and arcs carry f."""
+        return [self._limit(row) for row in broken_rows(self.feeder, self._stand(x, f), PASSED)]
+
+    def keeps(self, x: Floats, f: Floats) -> Bools:
+        """Whether points keep all limits, shape (points,)."""
+        return np.array([not any_broken(self.feeder, self._stand(*point), PASSED)
+                         for point in zip(x, f, strict=True)], dtype=bool)  # fmt: skip
+
+    def _stand(self, x: Floats, f: Floats) -> Stand:
         n, book = self.network, self.book
         energy = np.bincount(self.columns.offer, x, book.offer_count)[: book.offer_count]
         flow = np.bincount(n.arc_link, np.where(n.arc_back, -f, f), n.tail.size)
-        at = stand(self.feeder, book, energy.astype(np.float64), flow.astype(np.float64))
-        return [self._limit(row) for row in broken_rows(self.feeder, at, PASSED)]
+        return stand(self.feeder, book, energy.astype(np.float64), flow.astype(np.float64))
 
 
 def _binding(dual: Floats) -> list[int]:
     """Where duals are more than what a solver leaves where nothing binds."""
     bind: list[int] = np.flatnonzero(dual > BINDS * float(np.max(dual, initial=0.0))).tolist()
     return bind
+
+
+def _without_links(network: Network, nodes: int) -> Network:
+    """A network of so many nodes and no links, of the kind of another."""
+    none, nobody = np.zeros(0), np.zeros(0, np.int64)
+    limits = network.limits
+    return Network(
+        nodes=nodes,
+        node_of=np.arange(nodes),
+        tail=nobody,
+        head=nobody,
+        limits=type(limits)(nobody, nobody, none),
+        gain=none,
+        capacity_j=none,
+        price=none,
+        standing_uj=nobody,
+    )

@@ -29,6 +29,7 @@ from isojoule.kernels.pieces import typical
 from isojoule.kernels.prices import welfare_gap
 from isojoule.market.columns import Columns, reach_of
 from isojoule.market.pivots.parties import Parties
+from isojoule.market.pivots.ranging import CLOSED, DIGITS, MANY, in_parts, left_without
 from isojoule.market.pivots.warm import Change
 from isojoule.valuation.curve import Pieces, integral
 
@@ -38,10 +39,6 @@ Ints = NDArray[np.int64]
 
 TOLERANCE = 1e-13
 """Scaled residual at which the solver stops; it mostly stops earlier, for lack of digits."""
-CLOSED = 1e-10
-"""What the two bounds may differ by, as a share of what changes,"""
-DIGITS = 1e-12
-"""or of all worths."""
 SOLVED = 1e-9
 """Scaled residual above which a solution does not count."""
 MOST_ROWS = 60
@@ -83,6 +80,10 @@ class Limits(Protocol):
         """The limits that pieces and arcs pass, J."""
         ...
 
+    def keeps(self, x: Floats, f: Floats) -> Bools:
+        """Whether points keep all limits; pieces and arcs, J, (points, P) and (points, A)."""
+        ...
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Solved:
@@ -118,6 +119,7 @@ class WarmRows:
         self.least_size = 0.0
         self.whole = self._solve(np.zeros(self.pieces, bool), None)
         self.least_size = self.size  # the worths by which digits are measured, of who is left, too
+        self.known: dict[int, Change] = {}
 
     @property
     def value(self) -> float | None:
@@ -134,6 +136,8 @@ class WarmRows:
         # without a link, others hold the voltages behind it, and limits are not the same
         if self.whole is None or np.any(self.parties.link == number):
             return None
+        if number in self.known:
+            return self.known[number]
         rest = self._solve(self.owner == number, self.whole.point)
         if rest is None:
             return None
@@ -142,6 +146,40 @@ class WarmRows:
         if not unsure <= max(CLOSED * abs(money), DIGITS * size):
             return None
         return Change(money, size, unsure)
+
+    def foresee(self, numbers: Ints) -> None:
+        """Tell of these parties at once, as far as that goes (P20)."""
+        if self.whole is None:
+            return
+        many = numbers[~np.isin(numbers, self.parties.link)]
+        if many.size < MANY:
+            return
+        for part in in_parts(many, self.pieces + self.arcs):
+            for _ in range(ROUNDS):
+                part = self._foreseen(part)
+                if not part.size or self.row_lo.size > MOST_ROWS:
+                    break
+
+    def _foreseen(self, who: Ints) -> Ints:
+        """The same with the rows there are; those who would pass limits, which become rows."""
+        assert self.whole is not None
+        lo, hi = self._bounds(np.zeros(self.pieces, bool))
+        e = self.energy
+        left = left_without(
+            self._program(lo, hi), self.limits.network.pattern, self._started(self.whole.point),
+            self.owner, who, self.reach_j / e, e * self.price,
+        )  # fmt: skip
+        told = left.proved & ~self._burns(left.y[:, self.pieces :], left.node)
+        at = np.flatnonzero(told)
+        x, f = left.y[at, : self.pieces] * e, left.y[at, self.pieces :] * e
+        keeps = self.limits.keeps(x, f)
+        if not (at.size and at[0] == 0 and keeps[0]):  # the optimum of all
+            return who[:0]
+        for j in at[keeps][1:].tolist():
+            self.known[int(who[j - 1])] = left.change(j, left.value[0], left.size[0])
+        more = [self.limits.passed(*point) for point in zip(x[~keeps], f[~keeps], strict=True)]
+        new = [self._add(limits) for limits in more]
+        return who[at[~keeps] - 1] if any(new) else who[:0]
 
     def _add(self, limits: list[Limit]) -> bool:
         """Add rows, scaled; whether any was new."""
@@ -280,32 +318,16 @@ class WarmRows:
             return None
         return _Solved(found, worth - carried + lacking + 0.5 * gap, gap, size)
 
-    def _burns(self, f: Floats, price: Floats) -> bool:
-        """Whether a link runs both ways, to lose energy on the way."""
+    def _burns(self, f: Floats, price: Floats) -> Bools:
+        """Whether a link runs both ways, to lose energy on the way; at one point, or many."""
         n = self.limits.network
         back = np.flatnonzero(n.arc_back)
         if not back.size:
-            return False
+            return np.zeros(f.shape[:-1], bool)
         there = np.empty(n.tail.size, np.int64)
         there[n.arc_link[~n.arc_back]] = np.flatnonzero(~n.arc_back)
-        least = np.minimum(f[back], f[there[n.arc_link[back]]])
-        ends = np.minimum(price[n.arc_tail[back]], price[n.arc_head[back]])
-        both = least > BOTH_WAYS * float(np.max(np.abs(f), initial=0.0))
-        return bool(np.any(both & (ends < NO_PRICE)))
-
-
-def without_links(network: Network, nodes: int) -> Network:
-    """A network of so many nodes and no links, of the kind of another."""
-    none, nobody = np.zeros(0), np.zeros(0, np.int64)
-    limits = network.limits
-    return Network(
-        nodes=nodes,
-        node_of=np.arange(nodes),
-        tail=nobody,
-        head=nobody,
-        limits=type(limits)(nobody, nobody, none),
-        gain=none,
-        capacity_j=none,
-        price=none,
-        standing_uj=nobody,
-    )
+        least = np.minimum(f[..., back], f[..., there[n.arc_link[back]]])
+        ends = np.minimum(price[..., n.arc_tail[back]], price[..., n.arc_head[back]])
+        both = least > BOTH_WAYS * np.max(np.abs(f), axis=-1, initial=0.0, keepdims=True)
+        burns: Bools = np.any(both & (ends < NO_PRICE), axis=-1)
+        return burns

@@ -137,6 +137,14 @@ def broken_rows(feeder: Feeder, at: Stand, tolerance: float) -> list[Row]:
     return rows
 
 
+def any_broken(feeder: Feeder, at: Stand, tolerance: float) -> bool:
+    """Whether any limit is passed."""
+    low, high = feeder.lowest_square, feeder.highest_square
+    if np.any(at.square - high > tolerance) or np.any(low - at.square > tolerance):
+        return True
+    return bool(np.any(overload(feeder, at.down_j, at.reactive_j) > tolerance))
+
+
 def voltage_row(feeder: Feeder, node: int, *, upper: bool) -> Row:
     """The square of a node's voltage keeps its upper, or its lower limit."""
     on_path = np.zeros(feeder.sign.size)
