@@ -193,7 +193,12 @@ def test_who_may_have_the_fines(tmp_path: Path, name: str, account: str) -> None
 @pytest.mark.parametrize(
     ("more", "line", "told", "remedy"),
     [
-        ("payees: [community, stade]", 5, "fee 'tax' goes to 'state'", "did you mean 'stade'? Or add it"),
+        (
+            "payees: [community, stade]",
+            5,
+            "fee 'tax' goes to 'state'",
+            "did you mean 'stade'? Or add it",
+        ),
         ("payees: []", 4, "fee 'membership' goes to 'community'", "; or add it"),
         ("payees: [community, state, a/b]", 6, "the payee 'a/b' has a '/' in it", "without"),
         ("payees:", 6, "the key 'payees' is empty", "[network operator, state]; or remove"),
