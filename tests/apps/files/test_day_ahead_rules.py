@@ -193,12 +193,7 @@ def test_who_may_have_the_fines(tmp_path: Path, name: str, account: str) -> None
 @pytest.mark.parametrize(
     ("more", "line", "told", "remedy"),
     [
-        (
-            "payees: [community, stade]",
-            5,
-            "fee 'tax' goes to 'state'",
-            "did you mean 'stade'? Or add it",
-        ),
+        ("payees: [community, stade]", 5, "fee 'tax' goes to 'state'", "mean 'stade'? Or add it"),
         ("payees: []", 4, "fee 'membership' goes to 'community'", "; or add it"),
         ("payees: [community, state, a/b]", 6, "the payee 'a/b' has a '/' in it", "without"),
         ("payees:", 6, "the key 'payees' is empty", "[network operator, state]; or remove"),
@@ -221,3 +216,15 @@ def test_a_typo_opens_no_account(
         read(tmp_path, f"{FEES}{more}\n")
     assert f"settlement.yaml:{line}" in caught.value.place
     assert told in caught.value.message and remedy in caught.value.remedy
+
+
+def test_payees_that_are_nearly_one_are_listed(tmp_path: Path) -> None:
+    """Without a list a fee may name anybody, but not almost the payee of another."""
+    fees = "  - {name: roads, on: bought, rate: 1 ct/kWh, to: comunity}\n"
+    with pytest.raises(InputError, match="goes to 'comunity', and another to 'community'") as told:
+        read(tmp_path, FEES + fees)
+    assert "settlement.yaml:6" in told.value.place
+    assert "payees: [community, state, comunity]" in told.value.remedy
+    assert len(read(tmp_path, f"{FEES}{fees}payees: [community, state, comunity]\n").fees) == 3
+    numbered = fees.replace("comunity", "district 1") + fees.replace("comunity", "district 2")
+    assert len(read(tmp_path, FEES + numbered.replace("roads", "parks", 1)).fees) == 4
