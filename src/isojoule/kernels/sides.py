@@ -25,6 +25,8 @@ STILL = 1e-15
 """What lacks is this small, of the largest quantity and price: no further step;"""
 SMALL = 1e-12
 """and this small, it has come to rest."""
+SOFT = 1e-6
+"""Least curvature of what is inside, in a matrix with springs."""
 OUT = 1e-12
 """What is outside by more than this, of the largest quantity or price, is outside."""
 INSIDE, CLOSED = 0, 2
@@ -111,7 +113,7 @@ def factor_at(
     for i in range(f.weight.size):
         f.weight[i] = 0.0
         if s.side[i] == INSIDE:
-            f.weight[i] = 1.0 / (w.bend[i] + max(soft[i], stiff))
+            f.weight[i] = 1.0 / (w.bend[i] + max(soft[i], SOFT if stiff > 0.0 else 0.0))
         elif stiff > 0.0 and s.side[i] != CLOSED:
             if i >= count:
                 f.weight[i] = stiff

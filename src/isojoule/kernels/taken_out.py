@@ -49,8 +49,9 @@ SOFT = 1e-7
 """Curvature of flat pieces in the matrix beside their own, for a room of 1."""
 ROOM = 1e3
 """What is taken for room at most, and its inverse at least, scaled."""
-STIFF = 1e-6
-"""On the second way what stands at a bound gives way by so much per unit of price."""
+STIFF = (1e-6, 1e-9)
+"""On the second way what stands at a bound gives way by so much per unit of price: first and last.
+"""
 BREAKS = 60
 """Most breaks on the second way,"""
 GUESSES = 4
@@ -58,14 +59,16 @@ GUESSES = 4
 
 
 @kernel
-def _follow(p: Bordered, pattern: Pattern, s: State, w: Work, soft: Floats, f: Factors) -> bool:
+def _follow(
+    p: Bordered, pattern: Pattern, s: State, w: Work, soft: Floats, stiff: float, f: Factors
+) -> bool:
     """The second way: whether it came to the end.
 
     With the closed pieces empty, nodes and rows lack what these had, and each step mends a share.
     """
     for _ in range(BREAKS):
         look(p, s, w)
-        factor_at(p, pattern, s, w, soft, STIFF, f)
+        factor_at(p, pattern, s, w, soft, stiff, f)
         step_from(p, pattern, s, w, f)
         share, first = 1.0, -1
         for i in range(s.y.size):
@@ -153,10 +156,12 @@ def without_each(
         s = _closed(whole, mine)
         same = not np.any(mine & (whole.side[:pieces] == INSIDE))
         rests[j] = settle(p, pattern, s, w, soft, first, same, 0, largest, dearest)
-        if not rests[j]:
-            s = _closed(whole, mine)
-            if _follow(p, pattern, s, w, soft, f):
-                rests[j] = settle(p, pattern, s, w, soft, f, False, GUESSES, largest, dearest)
+        end = _closed(whole, mine)
+        for stiff in STIFF:
+            if rests[j] or not _follow(p, pattern, end, w, soft, stiff, f):
+                break
+            s = State(end.y.copy(), end.lam.copy(), end.nu.copy(), end.side.copy())
+            rests[j] = settle(p, pattern, s, w, soft, f, False, GUESSES, largest, dearest)
         for i in range(count):
             ys[j, i] = min(max(s.y[i], p.lo[i]), p.hi[i])
         nodes[j] = s.lam[pattern.place]

@@ -225,7 +225,7 @@ class Shares:
         both = np.zeros((2, y.shape[0], r.columns.offer_node.size), bool)
         at, piece = np.nonzero(x)
         both[(x[at, piece] > 0.0).astype(np.int64), at, offer[piece]] = True
-        out &= ~both.all(axis=0).any(axis=1)
+        out &= ~np.any(both[0] & both[1], axis=1)
         return out
 
     def _nothing(self) -> Point:

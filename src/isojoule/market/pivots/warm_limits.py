@@ -94,7 +94,8 @@ class Lines:
 
     def keeps(self, x: Floats, f: Floats) -> Bools:
         """Whether points keep all limits, shape (points,)."""
-        return ~self._over(x).any(axis=1)
+        within: Bools = ~np.any(self._over(x), axis=1)
+        return within
 
     def _over(self, x: Floats) -> Bools:
         """Which lines are too full, at points of pieces (points, P). Shape (points, lines)."""
