@@ -20,8 +20,9 @@ help:  ## list these commands
 run: $(VENV)/run.stamp  ## run a scenario and write its report (SCENARIO=rural ARGS="--days 1")
 	@$(BIN)/isojoule run $(SCENARIO) $(ARGS)
 
-test: $(VENV)/dev.stamp  ## run all tests (ARGS="-k curve")
-	@$(BIN)/python -m pytest -q -rs $(ARGS)
+# All of them in a process for each core, a file's tests in one. Some of them in this process, at once.
+test: $(VENV)/dev.stamp  ## run all tests, or some (ARGS="-k curve")
+	@$(BIN)/python -m pytest -q -rs $(or $(ARGS),-n logical --maxprocesses 8 --dist loadfile)
 
 check: $(VENV)/dev.stamp  ## format, lint, strict types, import layers
 	@$(BIN)/ruff format --check .

@@ -6,6 +6,10 @@ import os
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # one process for each core: none needs more for its linear algebra, before numpy is imported
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 
 def need(what: object, name: str) -> None:
     """Skip a test, visibly, on a machine that lacks something; fail where all is required.
