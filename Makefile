@@ -27,7 +27,7 @@ test: $(VENV)/dev.stamp  ## run all tests, or some (ARGS="-k curve")
 check: $(VENV)/dev.stamp  ## format, lint, strict types, import layers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy
+	@$(BIN)/mypy -n auto
 	@$(BIN)/lint-imports --no-logo
 
 bench: $(VENV)/bench.stamp  ## measure, beside others, and write docs/performance.md (ARGS="--quick")
