@@ -123,7 +123,7 @@ def test_known_answers(name: str) -> None:
                     assert got[who] == pytest.approx(value, rel=share, abs=1e-6), (solver, who)
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
+@settings(derandomize=True, deadline=None, max_examples=40)
 @given(st.integers(0, 10**9))
 def test_any_random_book(seed: int) -> None:
     """Books of every kind of offer, on every kind of link, drawn at random."""
