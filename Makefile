@@ -6,6 +6,7 @@
 PYTHON ?= python3
 SCENARIO ?= rural
 ARGS ?=
+ON_ALL_CORES := -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,7 +23,7 @@ run: $(VENV)/run.stamp  ## run a scenario and write its report (SCENARIO=rural A
 
 # All of them in a process for each core, a file's tests in one. Some of them in this process, at once.
 test: $(VENV)/dev.stamp  ## run all tests, or some (ARGS="-k curve")
-	@$(BIN)/python -m pytest -q -rs $(or $(ARGS),-n logical --maxprocesses 8 --dist loadfile)
+	@$(BIN)/python -m pytest -q -rs $(or $(ARGS),$(ON_ALL_CORES))
 
 check: $(VENV)/dev.stamp  ## format, lint, strict types, import layers
 	@$(BIN)/ruff format --check .
