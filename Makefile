@@ -6,6 +6,7 @@
 PYTHON ?= python3
 SCENARIO ?= rural
 ARGS ?=
+ON_ALL_CORES := -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -20,13 +21,14 @@ help:  ## list these commands
 run: $(VENV)/run.stamp  ## run a scenario and write its report (SCENARIO=rural ARGS="--days 1")
 	@$(BIN)/isojoule run $(SCENARIO) $(ARGS)
 
-test: $(VENV)/dev.stamp  ## run all tests (ARGS="-k curve")
-	@$(BIN)/python -m pytest -q -rs $(ARGS)
+# All of them in a process for each core, a file's tests in one. Some of them in this process, at once.
+test: $(VENV)/dev.stamp  ## run all tests, or some (ARGS="-k curve")
+	@$(BIN)/python -m pytest -q -rs $(or $(ARGS),$(ON_ALL_CORES))
 
 check: $(VENV)/dev.stamp  ## format, lint, strict types, import layers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy
+	@$(BIN)/mypy -n auto
 	@$(BIN)/lint-imports --no-logo
 
 bench: $(VENV)/bench.stamp  ## measure, beside others, and write docs/performance.md (ARGS="--quick")

@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name in given.only or subjects.NAMES:
             _measure(name, given, told)
             if given.folder:  # each, so that what is measured is kept if a later one fails
-                page.write(given.folder)
+                page.write(given.folder, name)
     elif given.folder:
         page.write(given.folder)
     if given.folder:

@@ -180,6 +180,25 @@ def homes(size: int, seed: int) -> tuple[Book, Grid]:
     return Book.from_offers(offers, grid, interval=INTERVAL, network="transport"), grid
 
 
+def lots(size: int, seed: int) -> tuple[Book, Grid]:
+    """So many lots at places of their own, and as many bidders of whom each wants one of them."""
+    rng = np.random.default_rng(seed)
+    names = tuple(f"n{i}" for i in range(size))
+    nothing = np.zeros(0, np.int32)
+    grid = Grid(names, (), nothing, nothing, np.zeros(0), np.zeros(0, np.int64))
+    lot = 1_000_000_000_000
+    offers = [
+        Offer(f"s{v}", n, Steps(sell=(_step(rng, 0.02, 0.06, 0.0),)), id=f"s{v}")
+        for v, n in enumerate(names)
+    ]
+    for b in range(size):
+        for v, n in enumerate(names):
+            worth = float(rng.integers(1, 100)) / 100
+            one = Bundle((Leg(n, lot),), worth)
+            offers.append(Offer(f"b{b}", "", one, id=f"b{b}-{v}", group="g"))
+    return Book.from_offers(offers, grid, interval=INTERVAL, network="transport"), grid
+
+
 class Kind(NamedTuple):
     """What is measured: a maker, its sizes, and what it is."""
 
@@ -194,6 +213,7 @@ KINDS = {
     "feeder": Kind(feeder, (30, 60, 100), "`lindistflow`, homes:"),
     "homes": Kind(homes, (100, 300), "`transport`, square losses and bent batteries, homes:"),
     "bundles": Kind(bundles, (20, 40), "bundles, blocks, groups, participants:"),
+    "lots": Kind(lots, (15, 30, 60), "assignment, bidders and sellers each:"),
 }
 
 

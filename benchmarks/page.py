@@ -55,15 +55,15 @@ def page(results: dict[str, Data]) -> str:
     return "\n".join(parts)
 
 
-def write(folder: Path) -> None:
-    """Write the page of the stored results, and the pictures that it shows."""
+def write(folder: Path, changed: str = "") -> None:
+    """Write the page of the stored results, and the pictures of what changed ("": all of them)."""
     results = read(folder)
     file = folder / PAGE
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(page(results), encoding="utf-8")
     for name, result in results.items():
         subject = subjects.get(name)
-        if subjects.draws(subject):
+        if changed in ("", name) and subjects.draws(subject):
             subject.pictures(result["data"], folder / PICTURES)
 
 

@@ -250,6 +250,12 @@ def test_dividends_share_the_operators_line() -> None:
         ("operator", "EUR"): -50, ("member/ada", "EUR"): 70, ("member/bo", "EUR"): -20,
     }  # fmt: skip
     assert [t.code for t in ledger.transfers()] == [Code.DIVIDEND] * 2
+    more = dividends(members=("ada", "bo", "cy"), amounts_nano=(-70, 0, 5), revision=1, **given)  # type: ignore[arg-type]
+    assert not [*write(ledger, more, 2), *write(ledger, more, 2)]
+    assert nets(ledger) == {
+        ("operator", "EUR"): 15, ("member/bo", "EUR"): -20, ("member/cy", "EUR"): 5,
+    }  # fmt: skip
+    assert [t.code for t in ledger.transfers()][2:] == [Code.DIVIDEND_CHANGE] * 2
     assert dividends(members=(), amounts_nano=(), **given).count == 0  # type: ignore[arg-type]
     with pytest.raises(InputError, match="the dividend is beyond"):
         dividends(members=("ada",), amounts_nano=(2**62,), **given)  # type: ignore[arg-type]

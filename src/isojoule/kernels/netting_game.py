@@ -76,7 +76,8 @@ def netting(net_uj: Ints, sells_at_per_j: Floats, buys_at_per_j: Floats, loss_uj
     sells_at_per_j, buys_at_per_j
         (intervals,) prices of the utility, finite, the second no higher than the first.
     loss_uj
-        (intervals,) losses, at least 0. Where nobody receives or delivers, all bear the same.
+        (intervals,) losses; below 0 where readings say that more came than went. Where nobody
+        receives or delivers, all bear the same.
     """
     net = np.ascontiguousarray(net_uj.T, np.float64)
     size = np.abs(net)

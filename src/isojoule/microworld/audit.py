@@ -1,10 +1,10 @@
 """The savings audit: what a market saved, and why, against the baseline.
 
-Welfare on curves is not money. What a community saved is the cash across its boundary, plus
-fees, less the change in the value of stored energy, against the same assets behaving as well as
-they can without the market (`utility-only`, or off the grid `autarky`). Need that is not served,
-and Orders that are not finished, count as cost where the scenario states at what. The saving is
-split into parts that add up:
+Welfare on curves is not money. What a community saved (`isojoule.microworld.saving`) is the cash
+across its boundary, plus fees, less the change in the value of stored energy, against the same
+assets behaving as well as they can without the market (`utility-only`, or off the grid `autarky`).
+Need that is not served, and Orders that are not finished, count as cost where the scenario states
+at what. The saving is split into parts that add up:
 
 - netting: the baseline's own flows, settled at the utility's node as one meter instead of many.
   Energy that neighbours used to sell at the low price and buy back at the high one stays here.
@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, UJ_PER_J
+from isojoule.microworld.saving import Cost, share_of_cost
 
 Columns = Mapping[str, NDArray[np.generic]]
 FEES_PER_KWH = (0.0, 0.05, 0.10, 0.15, 0.20)
@@ -38,12 +39,15 @@ FEES_PER_KWH = (0.0, 0.05, 0.10, 0.15, 0.20)
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """Parts of the saving, money; positive is good for the community."""
+    """Parts of the saving, money; positive is good for the community.
+
+    `saving_share` is None where a share says nothing, see `saving.share_of_cost`.
+    """
 
     baseline_cost: float
     market_cost: float
     saving: float
-    saving_share: float
+    saving_share: float | None
     netting: float
     dispatch: float
     losses: float
@@ -106,28 +110,31 @@ def audit(
     local_j = float(local_trade_j(market).sum())
     per_j = float(np.mean(buys)) if stored_value_per_j is None else stored_value_per_j
     worth = per_j / UJ_PER_J
-    missed = [
+    unserved = [
         unserved_cost_per_j * float(joules(table, "unserved_uj").sum())
         for table in (market, baseline)
     ]
-    served, orders = missed[1] - missed[0], undone[1] - undone[0]
-    storage = worth * (stored_change_uj[0] - stored_change_uj[1])
+    stored = [worth * change for change in stored_change_uj]
+    costs = [
+        Cost(cash, *beside).total
+        for cash, *beside in zip((after + fees, before), unserved, undone, stored, strict=True)
+    ]
+    served, orders = unserved[1] - unserved[0], undone[1] - undone[0]
     netting = before - one_meter
     dispatch = one_meter - after - losses
-    free = netting + dispatch + losses + served + orders + storage
-    saving = free - fees
-    baseline_cost = before + missed[1] + undone[1] - worth * stored_change_uj[1]
+    saving = costs[1] - costs[0]
+    free = saving + fees
     return Audit(
-        baseline_cost=baseline_cost,
-        market_cost=baseline_cost - saving,
+        baseline_cost=costs[1],
+        market_cost=costs[0],
         saving=saving,
-        saving_share=saving / abs(baseline_cost) if baseline_cost else 0.0,
+        saving_share=share_of_cost(saving, costs[1]),
         netting=netting,
         dispatch=dispatch,
         losses=losses,
         served=served,
         orders=orders,
-        storage=storage,
+        storage=stored[0] - stored[1],
         fees=-fees,
         local_trade_j=local_j,
         break_even_fee_per_j=free / local_j if local_j > 0 else None,

@@ -173,25 +173,29 @@ def with_readings(stretch: Stretch, metered_uj: Ints) -> Stretch:
 
 def dividends(
     currency: str, members: Sequence[str], amounts_nano: Sequence[int], *, market: str, period: str,
-    at_s: int, ref: bytes,
+    at_s: int, ref: bytes, revision: int = 0,
 ) -> Booked:  # fmt: skip
     """Transfers that share the operator's line among members; a negative amount is paid in.
 
     Parameters
     ----------
     members, amounts_nano
-        Who gets how much.
+        Who gets how much; of a correction how much more.
     market, period
         Name the period, so that it is shared once.
     at_s
         End of the period, s since 1970.
     ref
         Hash of what the shares follow from, 32 bytes.
+    revision
+        0 for what was shared first, then 1, 2, ... for corrections of the same period.
     """
     money = -np.array([amounts_nano], np.int64).reshape(1, len(members))
     check_size("the dividend", money)
-    line = Line(Code.DIVIDEND, tuple(map(member, members)), OPERATOR, money)
-    stem = stable_id("isojoule.dividend.1", market, period, line.code, line.other)
+    code = Code.DIVIDEND_CHANGE if revision else Code.DIVIDEND
+    line = Line(code, tuple(map(member, members)), OPERATOR, money)
+    again = (revision,) if revision else ()
+    stem = stable_id("isojoule.dividend.1", market, period, code, OPERATOR, *again)
 
     def blocks() -> Iterator[Records]:
         one = slice(0, 1)

@@ -69,6 +69,28 @@ class Imbalance:
                 )
 
 
+def check_part(what: str, text: str, place: str) -> None:
+    """Refuse a name that cannot be a part of the name of an account.
+
+    Raises
+    ------
+    InputError
+        Calls it `what`.
+    """
+    if "/" in text:
+        raise InputError(
+            f"the {what} {text!r} has a '/' in it: it parts the names of accounts",
+            place=place,
+            remedy="write it without",
+        )
+    try:
+        check_account(Account(text, "EUR"))
+    except InputError as error:
+        raise InputError(
+            f"the {what} {text!r} {error.message}", place=place, remedy=error.remedy
+        ) from error
+
+
 @dataclass(frozen=True, slots=True)
 class Fee:
     """A fee, tax or contribution; a negative rate is a subsidy. Spec: Y5, Y6.
@@ -106,18 +128,7 @@ class Fee:
                 f"is {self.rate:.0%} of the bill", place=place, remedy="give 100 % at most"
             )
         for what, text in (("name", self.name), ("payee", self.to)):
-            if "/" in text:
-                raise InputError(
-                    f"the {what} {text!r} has a '/' in it: it parts the names of accounts",
-                    place=place,
-                    remedy="write it without",
-                )
-            try:
-                check_account(Account(text, "EUR"))
-            except InputError as error:
-                raise InputError(
-                    f"the {what} {text!r} {error.message}", place=place, remedy=error.remedy
-                ) from error
+            check_part(what, text, place)
         check_account(Account(self.account, "EUR"))
 
     @property

@@ -62,6 +62,7 @@ class Code(IntEnum):
     BALANCING_REST = 11
     FEE = 12
     DIVIDEND = 13
+    DIVIDEND_CHANGE = 14
 
 
 class Line(NamedTuple):

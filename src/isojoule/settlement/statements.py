@@ -41,6 +41,8 @@ CODES: dict[int, IntEnum] = {
     for code in kind
 }
 """What transfers are for, by the number in their `code`."""
+SHARE = (Code.DIVIDEND, Code.DIVIDEND_CHANGE)
+"""A share of what the operator was left with: as it was first, and what late readings changed."""
 _EFFECTIVE = (Kind.POSTED, Kind.POST)
 
 
@@ -126,6 +128,11 @@ class Statement:
         """What is received in all; negative: what is given."""
         return sum(line.energy_uj for line in self.lines)
 
+    @property
+    def share_nano(self) -> int:
+        """What is got of what the operator was left with, late readings included."""
+        return -sum(line.money_nano for line in self.lines if line.code in SHARE)
+
 
 NAMES: dict[IntEnum, tuple[str, str, str]] = {
     Code.TRADE: ("Energy bought", "Energy sold", "Market payments without energy"),
@@ -145,6 +152,7 @@ NAMES: dict[IntEnum, tuple[str, str, str]] = {
     Code.BALANCING_REST: ("What balancing left over",) * 3,
     Code.FEE: ("Fee",) * 3,
     Code.DIVIDEND: ("Share of what the market left over",) * 3,
+    Code.DIVIDEND_CHANGE: ("Change of that share by late readings",) * 3,
     BondCode.BOND: ("Bonds put up",) * 3,
     BondCode.SLASH: ("Bonds slashed for what was promised and not kept",) * 3,
     BondCode.HARM: ("What others' broken promises cost, made good",) * 3,
@@ -300,7 +308,7 @@ def _told(code: int, other: str, sign: int) -> str:
 def _span_of(t: Transfer, spans: Sequence[Span]) -> Span | None:
     """The period of a transfer, if it is one of these."""
     for span in spans:
-        if t.code == Code.DIVIDEND:
+        if t.code in SHARE:
             if span.start_s < t.for_s <= span.end_s:
                 return span
         elif span.start_s <= t.for_s < span.end_s:

@@ -86,7 +86,7 @@ def share_surplus(
     sells_at_per_j, buys_at_per_j
         (intervals,) the utility's prices, finite where the rule is a game, the second no higher.
     loss_uj
-        (intervals,) losses of the wires, at least 0.
+        (intervals,) losses of the wires; below 0 where readings say that more came than went.
     paid_nano
         (members,) what each paid in the market.
     seed
@@ -131,6 +131,38 @@ def share_surplus(
     if isinstance(split, Refused):
         return split
     return _told(rule, case, members, order, split)
+
+
+def share_without_market(
+    rule: str, surplus_nano: int, members: tuple[str, ...], moved_uj: Sequence[int], seed: bytes
+) -> tuple[int, ...]:
+    """What each member gets of the operator's line in the world without a market (Z18), nano-units.
+
+    Parameters
+    ----------
+    rule
+        By which the market's line is shared.
+    surplus_nano
+        What the operator is left with; negative, as a rule: it buys what the wires lose.
+    members, moved_uj
+        Names, and what each bought and sold in all.
+    seed
+        Breaks ties.
+
+    >>> share_without_market("energy", -9, ("ada", "bo"), (2, 1), b"")
+    (-6, -3)
+    >>> share_without_market("keep", -9, ("ada", "bo"), (2, 1), b"")
+    (0, 0)
+    """
+    if rule == "keep" or not members:
+        return (0,) * len(members)
+    even = rule == "equal" or not any(moved_uj)
+    weights = [1 if even else int(moved) for moved in moved_uj]
+    total = sum(weights)
+    order = sorted(range(len(members)), key=lambda i: rank(seed, "surplus", members[i]))
+    amount = whole([Fraction(surplus_nano * weights[i], total) for i in order], surplus_nano)
+    by_place = dict(zip(order, amount, strict=True))
+    return tuple(by_place[i] for i in range(len(members)))
 
 
 def whole(quota: Sequence[Fraction], total: int) -> list[int]:
@@ -196,13 +228,17 @@ def _check(
     for name, array in (("net_uj", net_uj), ("loss_uj", loss_uj)):
         if array.dtype != np.int64:
             raise InputError(f"{name} is not int64", place=name, remedy="give whole microjoules")
-    if loss_uj.size and loss_uj.min() < 0:
-        raise InputError("a loss is negative", place="loss_uj")
-    moved = np.abs(net_uj.astype(np.float64)).sum(axis=1) + loss_uj
+    moved = _moved(net_uj, loss_uj)
     if moved.size and moved.max() >= MOST_UJ:
         raise InputError(
             "energies of an interval do not fit 64 bits", place="net_uj", remedy="check their unit"
         )
+
+
+def _moved(net_uj: Ints, loss_uj: Ints) -> Floats:
+    """Energies of an interval without their signs, and its loss, (intervals,)."""
+    size: Floats = np.abs(net_uj.astype(np.float64)).sum(axis=1) + np.abs(loss_uj)
+    return size
 
 
 def _check_prices(sells: Floats, buys: Floats, net_uj: Ints, loss_uj: Ints) -> None:
@@ -218,7 +254,7 @@ def _check_prices(sells: Floats, buys: Floats, net_uj: Ints, loss_uj: Ints) -> N
             place="buys_at_per_j",
             remedy="keep buys_at at or below sells_at",
         )
-    moved = np.abs(net_uj.astype(np.float64)).sum(axis=1) + loss_uj
+    moved = _moved(net_uj, loss_uj)
     dearest = np.maximum(np.abs(sells), np.abs(buys))
     if (moved * dearest * 1000.0).sum() >= MOST_NANO:
         raise InputError("money does not fit 64 bits", place="sells_at_per_j", remedy="check units")

@@ -96,6 +96,7 @@ def test_every_key_of_collateral_is_read(tmp_path: Path) -> None:
     text = """\
 isojoule: 1
 currency: EUR
+payees: [community]
 collateral:
   highest: 0.60 EUR/kWh
   lowest: 0.01 EUR/kWh
@@ -134,7 +135,15 @@ collateral:
         ("  fine: -0.02 EUR/kWh", "collateral.fine"),
         ("  fine: 2", "has no unit"),
         ("  least_share: 100 %", "collateral.least_share"),
+        ("  least_share: 90", "'90 %' or 0.9"),
         ("  fines_to: guarantee", "keeps nothing"),
+        ("  fines_to: losses", "keeps nothing"),
+        ("  fines_to: operater", "did you mean 'operator'? Or declare who is outside"),
+        (
+            "  fines_to: club",
+            "write operator, or member/NAME, or declare who is outside, as payees: [club]",
+        ),
+        ("  fines_to: fee/club/fines", "nobody called 'fee/club/fines'"),
         ("  fines_to: ''", "is no name"),
         ("  credit: 5 kWh", "credit"),
         ("  bond: 5 EUR", "bond"),
@@ -149,3 +158,73 @@ def test_refusals_of_collateral_name_the_line(tmp_path: Path, line: str, words: 
         read(tmp_path, f"isojoule: 1\ncurrency: EUR\ncollateral:\n{line}\n")
     assert "settlement.yaml:4" in caught.value.place and words in f"{caught.value} {line}"
     assert caught.value.remedy
+
+
+FEES = """\
+isojoule: 1
+currency: EUR
+fees:
+  - {name: membership, on: days, rate: 0.03 EUR/d, to: community}
+  - {name: tax, on: bought, rate: 2 ct/kWh, to: state}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "account"),
+    [
+        ("operator", "operator"),
+        ("utility", "utility"),
+        ("member/ada", "member/ada"),
+        ("state", "fee/state/fines"),
+        ("fee/state/fines", "fee/state/fines"),
+        ("fee/state/tax", "fee/state/tax"),
+    ],
+)
+def test_who_may_have_the_fines(tmp_path: Path, name: str, account: str) -> None:
+    text = f"{FEES}collateral: {{fines_to: {name}}}\n"
+    for more in ("", "payees: [community, state, shelter]\n"):
+        bonds = read(tmp_path, text + more).collateral
+        assert bonds is not None and bonds.fines_to == account
+    listed = text.replace(name + "}", "shelter}") + "payees: [community, state, shelter]\n"
+    bonds = read(tmp_path, listed).collateral
+    assert bonds is not None and bonds.fines_to == "fee/shelter/fines"
+
+
+@pytest.mark.parametrize(
+    ("more", "line", "told", "remedy"),
+    [
+        ("payees: [community, stade]", 5, "fee 'tax' goes to 'state'", "mean 'stade'? Or add it"),
+        ("payees: []", 4, "fee 'membership' goes to 'community'", "; or add it"),
+        ("payees: [community, state, a/b]", 6, "the payee 'a/b' has a '/' in it", "without"),
+        ("payees:", 6, "the key 'payees' is empty", "[network operator, state]; or remove"),
+        ("payees: state", 6, "payees: this is no list", "list names"),
+        ("collateral: {fines_to: comunity}", 6, "nobody called 'comunity'", "mean 'community'?"),
+        (
+            "collateral: {fines_to: shelter}", 6, "nobody called 'shelter'",
+            "as payees: [community, state, shelter]",
+        ),
+        (
+            "collateral: {fines_to: fee/state/tex}", 6, "nobody called 'fee/state/tex'",
+            "did you mean 'fee/state/tax'?",
+        ),
+    ],
+)  # fmt: skip
+def test_a_typo_opens_no_account(
+    tmp_path: Path, more: str, line: int, told: str, remedy: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, f"{FEES}{more}\n")
+    assert f"settlement.yaml:{line}" in caught.value.place
+    assert told in caught.value.message and remedy in caught.value.remedy
+
+
+def test_payees_that_are_nearly_one_are_listed(tmp_path: Path) -> None:
+    """Without a list a fee may name anybody, but not almost the payee of another."""
+    fees = "  - {name: roads, on: bought, rate: 1 ct/kWh, to: comunity}\n"
+    with pytest.raises(InputError, match="goes to 'comunity', and another to 'community'") as told:
+        read(tmp_path, FEES + fees)
+    assert "settlement.yaml:6" in told.value.place
+    assert "payees: [community, state, comunity]" in told.value.remedy
+    assert len(read(tmp_path, f"{FEES}{fees}payees: [community, state, comunity]\n").fees) == 3
+    numbered = fees.replace("comunity", "district 1") + fees.replace("comunity", "district 2")
+    assert len(read(tmp_path, FEES + numbered.replace("roads", "parks", 1)).fees) == 4

@@ -67,6 +67,10 @@ def test_as_a_command_asks() -> None:
     assert forecast_asked("persistence", own) == Persistence()
     assert forecast_asked("noise", None) == Noise()
     assert forecast_asked("noise", own) == own
+    for text in ("10 %", "10%", "0.10", ".1"):
+        assert forecast_asked(f"noise,load_error={text}", None) == Noise(load_error=0.1)
+    assert forecast_asked("noise,load_error=150 %", None) == Noise(load_error=1.5)
+    assert forecast_asked("noise,load_error=1", None) == Noise(load_error=1.0)
     assert forecast_asked("noise, pv_common=10%, correlation_time=1 h", own) == Noise(
         load_error=0.4, pv_common=0.1, correlation_s=3600.0
     )
@@ -80,7 +84,11 @@ def test_as_a_command_asks() -> None:
         ("noise,load=1", "unknown parameter 'load'", "load_error"),
         ("noise,load_error", "has no value", "noise,load_error=20%"),
         ("noise,load_error=3 kW", "kW", "0.02"),
-        ("noise,pv_common=2", "outside 0 to 1", "50 %"),
+        ("noise,pv_common=200%", "outside 0 to 1", "50 %"),
+        ("noise,load_error=10", "load_error 10 without a unit would be 1000 %", "'10 %' or 0.1"),
+        ("noise,pv_error=1.5", "1.5 without a unit would be 150 %", "'1.5 %' or 0.015"),
+        ("noise,pv_common=-50", "-50 without a unit", "'-50 %' or -0.5"),
+        ("noise,load_error=1001%", "outside 0 to 1000%", "20 %"),
         ("persistence,pv_error=0.1", "does not apply", "noise"),
     ],
 )
@@ -89,3 +97,34 @@ def test_what_a_command_may_not_ask(text: str, told: str, remedy: str) -> None:
         forecast_asked(text, None)
     assert error.value.place == "--forecast"
     assert remedy in error.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("more", "told", "remedy"),
+    [
+        ("forecast: {method: noise, pv_error: 30}\n", "30 without a unit", "'30 %' or 0.3"),
+        ("cyclic: {tolerance: 5}\n", "5 without a unit would be 500 %", "'5 %' or 0.05"),
+        ("cyclic: {tolerance: 0 %}\n", "tolerance: 0 % is no such share", "0.1 %"),
+        ("cyclic: {tolerance: 1}\n", "tolerance: 1 is no such share", "0.1 %"),
+        ("cyclic: {tolerance: 2 kW}\n", "kW", "0.02"),
+    ],
+)
+def test_shares_of_the_file_carry_their_unit(
+    tmp_path: Path, more: str, told: str, remedy: str
+) -> None:
+    with pytest.raises(InputError, match=told) as error:
+        read_without_cycle(tmp_path / "a", more)
+    assert re.search(r"scenario\.yaml:\d+", error.value.place) and remedy in error.value.remedy
+
+
+def test_a_tolerance_may_carry_its_unit(tmp_path: Path) -> None:
+    assert read_without_cycle(tmp_path / "a", "cyclic: {tolerance: 0.5 %}\n") == 0.005
+    assert read_without_cycle(tmp_path / "b", "cyclic: {tolerance: 0.001}\n") == 0.001
+
+
+def read_without_cycle(folder: Path, more: str) -> float | None:
+    """The tolerance of a scenario whose own key `cyclic` is another."""
+    new_scenario(folder)
+    file = folder / "scenario.yaml"
+    file.write_text(re.sub(r"^cyclic:.*\n(  .*\n)*", "", file.read_text(), flags=re.M) + more)
+    return read_scenario(folder).cyclic_tolerance

@@ -213,6 +213,9 @@ CASES: dict[str, tuple[str, str, int, str, str]] = {
         "from: 2016-07-14T00:00", "from: 2016-07-12T12:00", 14,
         "starts before the one before it ends", "order",
     ),
+    "a fee of the bill without a unit": (
+        "19 %", "19", 9, "19 without a unit would be 1900 %", "'19 %' or 0.19",
+    ),
     "no time": (
         "from: 2016-07-12T00:00", "from: tomorrow", 13, "'tomorrow' is not a time", "2016-01-31",
     ),
@@ -236,6 +239,8 @@ CASES: dict[str, tuple[str, str, int, str, str]] = {
     "a share above all": ("share: 25 %", "share: 125 %", 20, "a share of 125%", "0 % to 100 %"),
     "not late by anything": ("by: 6 h", "", 21, "the key 'by' is missing", "how long after"),
     "interest": ("interest: 4 %", "interest: 400 %", 22, "interest of 400% a year", "100 %"),
+    "interest without a unit": ("interest: 4 %", "interest: 4", 22, "400 %", "'4 %' or 0.04"),
+    "a late share without a unit": ("share: 25 %", "share: 25", 20, "2500 %", "'25 %' or 0.25"),
     "credit without clearing": ("clear: true", "clear: false", 24, "nothing is cleared", "clear"),
     "credit in another currency": ("limit: 50 EUR", "limit: 50 CHF", 25, "CHF", "convert"),
     "credit of all twice": (

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from isojoule.apps.files.scenario_files import bundled, read_scenario
+from isojoule.apps.importers import simbench_code
 from isojoule.apps.importers.common import BatteryDefaults, Tariff
 from isojoule.apps.importers.simbench_code import convert, import_simbench, load_net
 from isojoule.core.errors import InputError
@@ -31,6 +32,13 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 def net_fixture() -> Any:
     need(find_spec("simbench"), "simbench")
     return load_net(CODE)
+
+
+@pytest.fixture
+def loaded(net: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The importer gets the net that is loaded already."""
+    nets = {CODE: net}
+    monkeypatch.setattr(simbench_code, "load_net", nets.__getitem__)
 
 
 @pytest.fixture(name="made", scope="module")
@@ -99,8 +107,8 @@ def test_every_load_is_there_with_its_energy_and_negative_ones_stay(net: Any) ->
     assert bool(negative) == bool(values.min() < 0)
 
 
-def test_the_year_is_whole_and_in_local_time(net: Any, tmp_path: Path) -> None:
-    assert net is not None
+@pytest.mark.usefixtures("loaded")
+def test_the_year_is_whole_and_in_local_time(tmp_path: Path) -> None:
     import_simbench(CODE, tmp_path / "year")
     scenario = read_scenario(tmp_path / "year")
     assert (np.diff(scenario.times_s) == 900).all()
@@ -176,8 +184,8 @@ def test_battery_values_fit_any_two_tariffs_far_enough_apart() -> None:
         BatteryDefaults().values(Tariff(0.30, 0.29))
 
 
-def test_an_import_lands_in_an_empty_folder_only(net: Any, tmp_path: Path) -> None:
-    assert net is not None
+@pytest.mark.usefixtures("loaded")
+def test_an_import_lands_in_an_empty_folder_only(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
     with pytest.raises(InputError, match="not empty"):
         import_simbench(CODE, tmp_path)

@@ -264,6 +264,10 @@ class _LostAfterCommit:
 
         return Cursor()
 
+    def execute(self, statement: str, *rest: Any) -> None:
+        self._raw.execute(statement, *rest)
+        raise self._error("the answer was lost")
+
 
 def test_a_commit_without_an_answer(url: str) -> None:
     """It may have gone through: what is remembered is thrown away, and asking again tells."""
@@ -279,3 +283,18 @@ def test_a_commit_without_an_answer(url: str) -> None:
         again = ledger.post([pay(1), pay(2)], 9)
         assert again[1].status is Status.CREATED
     assert verify_ledger(url).transfers == 2
+
+
+def test_one_alone_without_an_answer_is_looked_up(url: str) -> None:
+    """Nothing is written twice, and nothing that is remembered is believed."""
+    with open_ledger(url) as ledger:
+        ledger.open_accounts(ACCOUNTS, 1)
+        ledger.post([pay(1)], 1)  # now all that the next one needs is remembered
+        writer = ledger._writer
+        writer._raw = _LostAfterCommit(
+            writer._raw, writer._engine.dialect.loaded_dbapi.OperationalError
+        )
+        assert [a.status for a in ledger.post([pay(2)], 2)] == [Status.EXISTS]
+        assert [a.status for a in ledger.post([pay(3)], 3)] == [Status.CREATED]
+        assert [t.id for t in ledger.transfers()] == [1, 2, 3]
+    assert verify_ledger(url).transfers == 3

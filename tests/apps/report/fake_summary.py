@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from isojoule.microworld.saving import share_of_cost
 from tests.apps.report.fake_scenario import (
     INTERVAL_S,
     KWH,
@@ -33,7 +34,7 @@ def audit(entry: dict[str, Any], gains: Floats) -> dict[str, Any]:
         "baseline_cost": cost[0],
         "market_cost": cost[1],
         "saving": saving,
-        "saving_share": saving / cost[0] if cost[0] else 0.0,
+        "saving_share": share_of_cost(saving, cost[0]),
         "netting": netting,
         "dispatch": saving - losses - storage - netting,
         "losses": losses,

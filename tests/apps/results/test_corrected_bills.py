@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,19 +14,16 @@ from typer.testing import CliRunner
 from isojoule.apps.cli.main import app
 from isojoule.apps.ledger import open_ledger, read_ledger, verify_ledger
 from isojoule.apps.results.asked import Asked, read_asked
-from isojoule.apps.results.correct import Written, corrections, write_corrections
+from isojoule.apps.results.correct import Written, corrections
 from isojoule.apps.results.further_bills import date_of, further_plans
+from isojoule.apps.results.kept import verify_kept
 from isojoule.apps.results.run import run_scenario
 from isojoule.apps.results.settlement import SettledRun, keep, settle_run
 from isojoule.apps.results.store import Run
-from isojoule.apps.results.stretch import stretches
 from isojoule.apps.statements import statements_of_run
-from isojoule.core.errors import InputError
-from isojoule.core.transfer import ENERGY
-from isojoule.settlement.booking import with_readings
-from isojoule.settlement.ledger.port import Ledger
+from isojoule.core.errors import InputError, VerificationError
 from isojoule.settlement.payments.posting import Code
-from isojoule.settlement.settle import settle
+from tests.apps.results.late_readings import correct, money, settled_rightly
 from tests.apps.results.test_paid_late import street
 
 KWH_UJ = 3_600_000_000_000
@@ -66,12 +61,8 @@ class Case:
         return folder / "ledger.db"
 
     def correct(self, url: Path, count: int = 2) -> Written:
-        @contextmanager
-        def opened() -> Iterator[Ledger]:
-            with open_ledger(str(url), create=False) as ledger:
-                yield ledger
-
-        return write_corrections(self.run.folder, self.files[:count], opened, lambda: 2 * 10**18)
+        with open_ledger(str(url), create=False) as ledger:
+            return correct(self.run, self.files[:count], ledger)
 
 
 @pytest.fixture(scope="module")
@@ -86,9 +77,9 @@ def corrected(case: Case, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return url
 
 
-def money(url: Path) -> dict[str, int]:
+def money_in(url: Path) -> dict[str, int]:
     with read_ledger(str(url)) as ledger:
-        return {a.name: b.net for a, b in ledger.accounts() if a.unit != ENERGY}
+        return money(ledger)
 
 
 def interest(url: Path) -> Counter[str]:
@@ -103,26 +94,15 @@ def interest(url: Path) -> Counter[str]:
     return paid
 
 
-def settled_rightly(case: Case) -> Counter[str]:
-    """What each account pays if all readings are there at once; dividends as they were shared."""
-    asked, paid = case.asked(), Counter[str]()
-    late = {(8, 0, "ada"): 0.2, (8, 15, "ada"): -0.4, (18, 0, "bo"): 1.25, (19, 0, "eve"): -0.75}
-    for _, stretch in stretches(case.run.folder, asked.scenario, asked.rules.netting):
-        right = stretch.metered_uj.copy()
-        midnight = asked.scenario.periods[0].start_s
-        for (hour, minute, name), kwh in late.items():
-            rows = stretch.time_s == midnight + HOUR_S * hour + 60 * minute
-            right[rows, stretch.members.index(name)] = round(kwh * KWH_UJ)
-        for line in settle(with_readings(stretch, right), asked.rules).lines:
-            if line.money_nano is not None:
-                sums = line.money_nano.sum(0).tolist()
-                paid.update(dict(zip(line.parties, sums, strict=True)))
-                paid[line.other] -= sum(sums)
-    for p in case.settled().settling.periods:
-        for name, nano in zip(p.shares.members, p.shares.amount_nano, strict=True):
-            paid[f"member/{name}"] -= nano
-            paid["operator"] += nano
-    return paid
+def without_bills(case: Case) -> dict[str, int]:
+    """What each account has, before it is billed, if all readings are there at once."""
+    file = case.run.folder / "scenario" / "settlement.yaml"
+    rules = file.read_text()
+    try:
+        right = settled_rightly(case.run, rules.partition("payment:")[0], case.files)
+    finally:
+        file.write_text(rules)
+    return money(right.ledger)
 
 
 def test_everything_is_resolved_as_if_the_readings_had_been_there(
@@ -130,14 +110,13 @@ def test_everything_is_resolved_as_if_the_readings_had_been_there(
 ) -> None:
     """O24: what is left is cash, and it is what the right readings make, with interest."""
     verify_ledger(str(corrected))
-    net = money(corrected)
-    assert {name for name, nano in net.items() if nano and not name.startswith("cash/")} == set()
-    right = settled_rightly(case)
-    right.update(interest(corrected))
-    assert sum(right.values()) == 0
-    for name, nano in right.items():
-        assert net.get("cash/" + name.replace("/", "%2F"), 0) == -nano, name
-    before = money(case.url)
+    net = money_in(corrected)
+    assert all(name.startswith("cash/") for name in net)
+    right, paid = without_bills(case), interest(corrected)
+    for name in {*right, *paid}:
+        nano = right.get(name, 0) - paid[name]
+        assert net.get("cash/" + name.replace("/", "%2F"), 0) == nano, name
+    before = money_in(case.url)
     assert net["cash/member%2Fada"] != before["cash/member%2Fada"]
 
 
@@ -191,7 +170,7 @@ def test_statements_tell_how_corrections_are_paid(
     case: Case, corrected: Path, tmp_path: Path
 ) -> None:
     """O23: they sum to cash, and their bills to them; the table of payment has each bill."""
-    net = money(corrected)
+    net = money_in(corrected)
     written = statements_of_run(
         case.run.folder, tmp_path / "told", ledger=str(corrected), readings=case.files
     )
@@ -249,6 +228,38 @@ def test_the_command_tells_the_bills(case: Case, tmp_path: Path) -> None:
     assert all(float(bill["total"]) > 0 for bill in told["bills"])
     assert json.loads(said("--json")) == {**told, "written": 0}
     assert said().count("A further bill for") == 4
+
+
+def test_verify_asks_the_ledger(case: Case, corrected: Path, tmp_path: Path) -> None:
+    """All of the run and its corrections stands there, or the first that does not is named."""
+    run = case.run.folder
+    plain, whole = verify_kept(run, str(corrected)), verify_kept(run, str(corrected), case.files)
+    assert whole.run == plain.run == case.run.summary["settlement"]["ledger"]["transfers"]
+    assert whole.others == plain.corrections == 0 < whole.corrections == plain.others
+    before = case.copy(tmp_path)
+    assert verify_kept(run, str(before)).others == 0
+    with pytest.raises(VerificationError, match=r"imbalance of .* from .* is missing") as caught:
+        verify_kept(run, str(before), case.files)
+    assert caught.value.place == str(before)
+    case.correct(before, 1)
+    words = ["verify", str(run), "--ledger", str(before), "--readings"]
+    done = CliRunner().invoke(app, [*words, str(case.files[0])])
+    assert done.exit_code == 0, done.output
+    assert f"the ledger holds its {whole.run:,} transfers" in done.stdout
+    assert "that correct it by 1 table of late readings" in done.stdout
+    with pytest.raises(VerificationError, match=r"missing|something else"):
+        verify_kept(run, str(before), case.files[1:])
+
+
+def test_verify_refuses_what_it_cannot_ask(case: Case, tmp_path: Path) -> None:
+    late = ["--readings", str(case.files[0])]
+    for words, told in (
+        ([str(case.run.folder), *late], "in no ledger"),
+        ([str(case.files[0]), "--ledger", str(case.url), *late], "no folder of a run"),
+        ([str(case.run.folder), "--ledger", str(tmp_path / "none.db")], "no ledger"),
+    ):
+        done = CliRunner().invoke(app, ["verify", *words])
+        assert done.exit_code == 2 and told in done.output, done.output
 
 
 def _nano(text: str) -> int:

@@ -14,6 +14,7 @@ from isojoule.apps.files.settlement_rules import read_rules
 from isojoule.apps.files.times import zone
 from isojoule.apps.ledger import read_ledger, verify_ledger
 from isojoule.apps.results.asked import read_asked
+from isojoule.apps.results.chapters import bonds, day_ahead, payments
 from isojoule.apps.results.chapters.day_ahead import agreed_times, hold_run
 from isojoule.apps.results.chapters.held_back import held_back
 from isojoule.apps.results.manifest import write_manifest
@@ -27,6 +28,7 @@ from isojoule.core.units import NANO_PER_UNIT
 from isojoule.settlement.collateral.asked import BondRules, Claim
 from isojoule.settlement.collateral.folded import Code as FundCode
 from isojoule.settlement.day_ahead.rules import DayAhead
+from isojoule.settlement.payments.rules import Payment
 from isojoule.settlement.rules import Rules
 from isojoule.settlement.statements import Span, statements_of
 
@@ -77,6 +79,29 @@ def test_everything_is_resolved_in_a_ledger_that_verifies(agreed: tuple[Run, Pat
     [escrow] = [b for a, b in balances.items() if a.name == "collateral"]
     [fund] = [b for a, b in balances.items() if a.name == "guarantee"]
     assert escrow.net == fund.net == 0 and escrow.credits > 0 and fund.credits > 0
+
+
+def test_a_ledger_is_written_from_what_was_worked_out(
+    agreed: tuple[Run, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is worked out twice, and it is the log of the run but for the times of writing."""
+    run, _ = agreed
+    asked = read_asked(run.folder / "scenario", run.manifest["arguments"])
+    rules = replace(asked.rules, payment=Payment())
+    settled = settle_run(run.folder, asked.scenario, rules, run.manifest["run"], 0)
+
+    def twice(*_: object) -> None:
+        raise AssertionError("was worked out twice")
+
+    for module, name in ((day_ahead, "hold_run"), (bonds, "fold_run"), (payments, "plans_of_run")):
+        monkeypatch.setattr(module, name, twice)
+    url = str(tmp_path / "kept.db")
+    keep(settled, url)
+    own = settled.ledger
+    with read_ledger(url) as kept:
+        assert [a for a, _ in kept.accounts()] == [a for a, _ in own.accounts()]
+        pairs = zip(kept.transfers(), own.transfers(), strict=True)
+        assert all(one._replace(at_ns=0) == other._replace(at_ns=0) for one, other in pairs)
 
 
 def test_bonds_are_told_as_they_were_slashed_and_returned(agreed: tuple[Run, Path]) -> None:
@@ -188,6 +213,7 @@ def test_bills_and_comparisons_have_the_differences(
         )
         page = w.page.read_text()
         assert "The bond behind what you announced" in page
+        assert "That was before late readings" not in page
         if bond["slashed"]:
             slashed = page.partition("Bonds slashed for what was promised and not kept</th>")[2]
             assert slashed.startswith('<td class="word">other members and the operator</td>')
@@ -244,7 +270,10 @@ def test_off_the_grid_missing_energy_needs_a_price(tmp_path: Path) -> None:
         check_rules(scenario, Rules(day_ahead=DayAhead(0.0)))
     with pytest.raises(InputError, match="off the grid"):
         check_rules(scenario, Rules(collateral=BondRules()))
-    check_rules(scenario, Rules(collateral=BondRules(highest_per_j=1e-7, lowest_per_j=0.0)))
+    bonds = BondRules(highest_per_j=1e-7, lowest_per_j=0.0)
+    check_rules(scenario, Rules(collateral=bonds))
+    with pytest.raises(InputError, match="no utility to have the fines"):
+        check_rules(scenario, Rules(collateral=replace(bonds, fines_to="utility")))
     here = RULES.replace("h001", "home-01")
     (tmp_path / "settlement.yaml").write_text(here.replace("price: dual", "price: fixed").replace(
         "short_factor: 1.2, long_factor: 0.9", "short: 1 EUR/kWh, long: 0 EUR/kWh"

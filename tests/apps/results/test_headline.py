@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from isojoule.apps.results.summary import headline
+from isojoule.microworld.saving import share_of_cost
 from isojoule.microworld.scenario import Scenario
 from tests.apps.report.worlds_alone import household, simulated, village
 
@@ -63,10 +64,10 @@ def test_a_share_is_told_only_of_a_cost_that_is_larger(
     scenario, summary = hamlet
     for base, saving in ((2.0, 3.0), (-1.0, 3.0), (0.0, 3.0)):
         less = copy.deepcopy(summary)
-        share = saving / abs(base) if base else 0.0
         less["total"]["audit"].update(
-            baseline_cost=base, market_cost=base - saving, saving=saving, saving_share=share
-        )
+            baseline_cost=base, market_cost=base - saving, saving=saving,
+            saving_share=share_of_cost(saving, base),
+        )  # fmt: skip
         told = headline(scenario, less)
         assert f"3.00 USD (a cost of {base - saving:.2f} instead of {base:.2f})" in told
 

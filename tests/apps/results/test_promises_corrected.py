@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from isojoule.apps.results import settlement
-from isojoule.apps.results.asked import read_asked
 from isojoule.apps.results.chapters import day_ahead
-from isojoule.apps.results.correct import write_corrections
 from isojoule.apps.results.further_bills import Further, further_bills
 from isojoule.apps.results.run import run_scenario
-from isojoule.apps.results.settlement import SettledRun, settle_run
+from isojoule.apps.results.settlement import SettledRun
 from isojoule.apps.results.store import Run
-from isojoule.apps.results.stretch import stretches
 from isojoule.core.interval import Interval
-from isojoule.core.transfer import ENERGY
-from isojoule.settlement.booking import with_readings
 from isojoule.settlement.collateral.nouns import Code as BondCode
+from isojoule.settlement.commitments.nouns import Code as Margins
 from isojoule.settlement.day_ahead.corrected import dues
 from isojoule.settlement.day_ahead.nouns import Code
-from isojoule.settlement.ledger.port import Ledger
+from isojoule.settlement.line_sums import paid_in_all
+from tests.apps.results.late_readings import correct, money, settled_by, settled_rightly
 
 RULES = """\
 isojoule: 1
@@ -84,9 +78,7 @@ class Case:
 
     def settled(self, rules: str = RULES) -> SettledRun:
         """The run settled, by rules that stand in its folder then."""
-        (self.run.folder / "scenario" / "settlement.yaml").write_text(rules)
-        asked = read_asked(self.run.folder / "scenario", self.run.manifest["arguments"])
-        return settle_run(self.run.folder, asked.scenario, asked.rules, self.run.manifest["run"], 0)
+        return settled_by(self.run, rules)
 
     def further(self) -> Further:
         return further_bills(self.run.folder, self.files)
@@ -99,43 +91,23 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
 
 def corrected(case: Case, settled: SettledRun) -> dict[str, int]:
     """Money of all accounts after both files were booked, twice."""
-
-    @contextmanager
-    def opened() -> Iterator[Ledger]:
-        yield settled.ledger
-
     sizes = []
     for files in (case.files[:1], case.files, case.files):
-        write_corrections(case.run.folder, files, opened, lambda: 2 * 10**18)
+        correct(case.run, files, settled.ledger)
         sizes.append(settled.ledger.size)
     assert sizes[0] < sizes[1] == sizes[2]
-    return money(settled)
+    return money(settled.ledger)
 
 
-def money(settled: SettledRun) -> dict[str, int]:
-    net = {a.name: b.net for a, b in settled.ledger.accounts() if a.unit != ENERGY}
-    return {name: nano for name, nano in net.items() if nano}
-
-
-def test_each_stands_as_if_the_readings_had_been_there(
-    case: Case, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Y26 and B34: the run settled from the start on the right readings has the same balances."""
-    settled = case.settled()
-    before = money(settled)
+@pytest.mark.parametrize("surplus", ["keep", "energy"])
+def test_each_stands_as_if_the_readings_had_been_there(case: Case, surplus: str) -> None:
+    """Y26, B34 and B35: settled from the start on the right readings balances are the same."""
+    rules = f"{RULES}surplus: {surplus}\n"
+    settled = case.settled(rules)
+    before = money(settled.ledger)
     net = corrected(case, settled)
     assert net != before
-
-    def rightly(*words: Any) -> Iterator[Any]:
-        for period, stretch in stretches(*words):
-            right = stretch.metered_uj.copy()
-            for rows in case.late:
-                for (time_s, name), wh in rows.items():
-                    right[stretch.time_s == time_s, stretch.members.index(name)] = wh * WH_UJ
-            yield period, with_readings(stretch, right)
-
-    monkeypatch.setattr(settlement, "stretches", rightly)
-    assert money(case.settled()) == net
+    assert money(settled_rightly(case.run, rules, case.files).ledger) == net
 
 
 def test_files_move_what_contracts_and_bonds_change(case: Case) -> None:
@@ -175,3 +147,42 @@ def test_they_are_billed_with_the_correction(case: Case) -> None:
     cash = {name.removeprefix("cash/").replace("%2F", "/"): nano for name, nano in net.items()}
     assert cash == {name: nano for name, nano in plain.items() if nano}
     assert np.all([len(plan.bills) == 1 for plan in case.further().plans.values()])
+
+
+def test_cash_for_margins_limits_no_bill(case: Case) -> None:
+    """B34 and O24: what is corrected moves and is billed whole, whatever `cash` members have.
+
+    With 20 ct each some contracts are not made and calls stay open, so others end by default. What
+    was made stands; a file moves what it changes of those that ended by delivery, and no call is
+    made again. All is paid in the end.
+    """
+    limited = RULES.replace("least: 0.5 kWh", "least: 0.5 kWh, cash: 20 ct")
+    settled = case.settled(limited + PAID)
+    held = day_ahead.hold_run(settled.settling)
+    whys = {deal.why for deal in held.deals}
+    assert held.unbacked > 0 and whys == {"delivery", "default"}
+    calls = len([t for t in settled.ledger.transfers() if t.code == Margins.MARGIN])
+    further = case.further()
+    assert set(further.plans) == set(further.promises) == {1, 2}
+    moved = 0
+    for number, again in further.promises.items():
+        moved += sum(t.code == Code.REST for chain in again.chains for t in chain)
+        plan = further.plans[number]
+        # each party's bills come to what the file changes of it, whatever cash it was given
+        changed = Counter[str]()
+        for one in further.found:
+            if one.number == number:
+                changed.update(paid_in_all(one.change.lines))
+                changed.update(one.shared_nano)
+        for paid in again.paid_nano.values():
+            changed.update(paid)
+        billed = Counter[str]()
+        for bill in plan.bills:
+            for debtor, creditor, nano in bill.rows:
+                billed[debtor] += nano
+                billed[creditor] -= nano
+        assert {k: v for k, v in billed.items() if v} == {k: v for k, v in changed.items() if v}
+    assert moved > 0
+    net = corrected(case, settled)
+    assert all(name.startswith("cash/") for name in net)
+    assert len([t for t in settled.ledger.transfers() if t.code == Margins.MARGIN]) == calls

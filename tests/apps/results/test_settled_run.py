@@ -24,8 +24,9 @@ from isojoule.apps.statements import write_statements
 from isojoule.core.errors import InputError, VerificationError
 from isojoule.core.transfer import ENERGY
 from isojoule.core.units import NANO_PER_UNIT
-from isojoule.settlement.booking import with_readings, write
+from isojoule.settlement.booking import write
 from isojoule.settlement.settle import Code, settle
+from tests.apps.results.late_readings import money, settled_by, settled_rightly
 
 RULES = """\
 isojoule: 1
@@ -119,32 +120,19 @@ def test_late_readings_end_as_if_they_had_been_there(
 ) -> None:
     """Y26: twice corrected equals settled once with all readings; nothing is booked twice."""
     run, _ = ruled
-    asked = read_asked(run.folder / "scenario", run.manifest["arguments"])
-    [(_, stretch)] = stretches(run.folder, asked.scenario, asked.rules.netting)
-    name = stretch.members[3]
+    name = read_asked(run.folder / "scenario", run.manifest["arguments"]).scenario.participants[3]
     files = [tmp_path / "first.csv", tmp_path / "second.csv"]
     head = "time,participant,metered [kWh]\n"
     files[0].write_text(f"{head}2016-07-11T12:00,{name},-1.5\n2016-07-11T12:15,{name},0.25\n")
     files[1].write_text(f"{head}2016-07-11T12:00,{name},-2\n")
-    settled = settle_run(run.folder, asked.scenario, asked.rules, run.manifest["run"], 0)
-    ledger = settled.ledger
+    ledger = settled_by(run, RULES).ledger
     count = ledger.size
     for _ in range(2):
         for one in corrections(run.folder, files):
-            assert not list(write(ledger, one.booked, 10**18))
+            for part in one.booked:
+                assert not list(write(ledger, part, 10**18))
     assert ledger.size > count
-    right = stretch.metered_uj.copy()
-    right[48, 3], right[49, 3] = -2 * 3_600_000_000_000, 900_000_000_000
-    lines = settle(with_readings(stretch, right), asked.rules).lines
-    paid = sum(
-        int(line.money_nano[:, line.parties.index(f"member/{name}")].sum())
-        for line in lines
-        if line.money_nano is not None and f"member/{name}" in line.parties
-    )
-    dividend = settled.periods[0].shares.amount_nano[3]
-    balance = ledger.account(next(a.id for a, _ in ledger.accounts() if a.name == f"member/{name}"
-                                  and a.unit == "EUR"))  # fmt: skip
-    assert balance is not None and balance[1].net == dividend - paid
+    assert money(ledger) == money(settled_rightly(run, RULES, files).ledger)
 
 
 @pytest.mark.parametrize(

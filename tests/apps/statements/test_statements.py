@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from decimal import Decimal
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import polars as pl
 import pytest
 
 from isojoule.apps.certificates import certify_run, scores_of
@@ -59,8 +61,6 @@ class Made(NamedTuple):
 
 
 def settled_run(folder: Path, rules: Rules) -> tuple[Scenario, SettledRun]:
-    import json
-
     manifest = json.loads((folder / "manifest.json").read_text())
     asked = read_asked(folder / "scenario", manifest["arguments"])
     scenario, rules = as_settled(asked.scenario, rules)
@@ -188,6 +188,23 @@ def test_the_bill_is_what_the_intervals_sum_to(made: Made) -> None:
     assert table[0]["time"] == "2026-06-21T12:00:00+02:00"
 
 
+def summary_of(made: Made) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((made.folder / "summary.json").read_text())
+    return found
+
+
+def alone_by_hand(made: Made, name: str) -> tuple[int, float]:
+    """The bill of a member without a market in the first period, and its share of losses. Z18."""
+    part = "part-00000.parquet"
+    devices = pl.read_parquet(made.folder / "baseline" / "devices" / part)
+    homes = devices.filter(pl.col("device") != "utility")
+    net = homes.group_by("participant", "time_s").agg(pl.col("energy_uj").sum().abs())
+    moved = dict(net.group_by("participant").agg(pl.col("energy_uj").sum()).iter_rows())
+    lost = -pl.read_parquet(made.folder / "baseline" / "intervals" / part)["operator_nano"].sum()
+    paid = homes.filter(pl.col("participant") == name)["payment_nano"].sum()
+    return int(paid), lost * moved[name] / sum(moved.values())
+
+
 def test_what_stands_on_the_page(made: Made) -> None:
     w = made.written["early", "ada"]
     page = Page(w.page.read_text(encoding="utf-8"))
@@ -206,13 +223,18 @@ def test_what_stands_on_the_page(made: Made) -> None:
     why = dict(zip(made.settled.periods[0].shares.members, made.settled.periods[0].shares.why,
                    strict=True))["ada"]  # fmt: skip
     assert why in page.text
-    alone = made.folder / "baseline" / "devices" / "part-00000.parquet"
-    import polars as pl
-
-    paid = pl.read_parquet(alone).filter(pl.col("participant") == "ada")["payment_nano"].sum()
-    saved = (paid - w.statement.sum_nano) / NANO_PER_UNIT
+    paid, shared = alone_by_hand(made, "ada")
+    besides = next(
+        p["periods"][0]["parts"] for p in summary_of(made)["participants"]
+        if p["participant"] == "ada"
+    )  # fmt: skip
+    assert besides["operator"] == 0  # of the run, whose own rules share nothing
+    saved = (paid + shared - w.statement.sum_nano) / NANO_PER_UNIT + sum(
+        besides[name] for name in ("served", "orders", "storage")
+    )
     assert f"{'You saved' if saved > 0 else 'That is'} {abs(saved):.2f} EUR" in page.text
     assert f"{MINUS if paid < 0 else ''}{abs(paid) / NANO_PER_UNIT:.4f} EUR" in page.text
+    assert f"{shared / NANO_PER_UNIT:.4f} EUR" in page.text and shared > 0
     assert "the utility's tariff, while the market paused" in page.text.lower()
     assert "When it was dearest and cheapest to you" in page.text
     assert "a Joule is worth" in page.text
@@ -229,7 +251,6 @@ def test_a_full_line_is_told_to_those_behind_it_alone(made: Made) -> None:
     full = [row for row in table if row["full_link"]]
     assert full and all("line b1 is full" in row["full_link"] for row in full)
     links = made.folder / "market" / "links" / "part-00000.parquet"
-    import polars as pl
 
     frame = pl.read_parquet(links).filter((pl.col("link") == "b1") & pl.col("saturated"))
     times = set(frame["time_s"].to_list())

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from benchmarks.limits import bundles
 from isojoule.market.integer import branch
 from isojoule.market.integer.allocate import Search
-from isojoule.market.integer.less import less, settled
+from isojoule.market.integer.less import less
+from isojoule.market.integer.settled import settled
 from isojoule.market.integer.units import crowded
 from isojoule.market.pivots import pivots
 from isojoule.market.pivots.absent import without

@@ -209,7 +209,8 @@ class Walk:
             assert at.carry_uj == machine.carry < WH_UJ
             assert at.metered_uj == self.metered[device.id] >= (at.next - 1) * WH_UJ
             left = [layer.left for layer in machine.layers if layer.left]
-            assert [layer.left_uj for layer in at.layers] == left
+            assert [layer.left_uj for layer in at.layers.open] == left
+            assert at.layers.left_uj == sum(left)
 
     def check_log(self) -> None:
         """The same requests give the same registry and the same root."""

@@ -118,12 +118,37 @@ def verify(
             "or an answer of `isojoule net`."
         ),
     ],
+    ledger: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="With a run: whether this ledger holds all of it."),
+    ] = None,
+    readings: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--readings",
+            metavar="FILE",
+            help="A table by which that ledger was corrected: whether it holds that, too; several "
+            "times, all in their order.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a stored clearing, transcript, run or netting from its files alone."""
     import json
 
+    if ledger is None and readings:
+        raise InputError(
+            "late readings are in no ledger",
+            place="--readings",
+            remedy="give --ledger with the one that was corrected by them",
+        )
+    if ledger is not None and not (path / "manifest.json").is_file():
+        raise InputError(
+            "is no folder of a run", place=str(path), remedy="leave --ledger out, or give a run"
+        )
     checked = verify_path(path, progress=not as_json)
+    if ledger is not None:
+        checked += kept_lines(path, ledger, readings or [])
     if as_json:
         print(json.dumps({"verified": str(path), "checked": checked}, ensure_ascii=False))
         return
@@ -248,6 +273,18 @@ def verify_path(path: Path, progress: bool = False) -> list[str]:
         "participants, sums, prices and reasons follow from the offers and links",
         *check_of(path, file, clearing),
     ]
+
+
+def kept_lines(folder: Path, url: str, readings: list[Path]) -> list[str]:
+    """Check that a ledger holds a run and its corrections; what was checked, in words."""
+    from isojoule.apps.results.kept import verify_kept
+
+    found = verify_kept(folder, url, readings)
+    told = [f"the ledger holds its {found.run:,} transfers, and verifies; {found.others:,} others"]
+    if readings:
+        tables = f"{len(readings)} table{'s' * (len(readings) != 1)} of late readings"
+        told.append(f"and {found.corrections:,} that correct it by {tables}")
+    return told
 
 
 def no_clearing(path: Path, out: str) -> InputError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from isojoule.apps.report.markup import table, toned
-from isojoule.apps.report.words import energy, money, number, percent, power, price, text
+from isojoule.apps.report.words import energy, money, number, percent, power, price, share_of, text
 
 Row = dict[str, Any]
 MOST_PEOPLE = 400
@@ -24,9 +24,9 @@ def overview(document: Row, rows: list[Row]) -> str:
 def _of_scenario(document: Row, rows: list[Row]) -> str:
     currency = document["currency"]
     heads = [
-        "Mechanism", "Saved", "Of the best", "Lose", "Gini", "Worst off", "Best off", "Mean price",
-        "From the neighbours", "Self-sufficiency", "Peak in / out", "Carbon", "Operator's line",
-        "Lost", "Not carried", "Voltage / loading violations", "Time",
+        "Mechanism", "Saved", "Cost", "Of the best", "Lose", "Gini", "Worst off", "Best off",
+        "Mean price", "From the neighbours", "Self-sufficiency", "Peak in / out", "Carbon",
+        "Operator's line", "Lost", "Not carried", "Voltage / loading violations", "Time",
     ]  # fmt: skip
     body = []
     for r in rows:
@@ -35,7 +35,8 @@ def _of_scenario(document: Row, rows: list[Row]) -> str:
             [
                 _name(r),
                 toned(r["saving"], money(r["saving"], currency), 10.0)
-                + f' <small>{percent(r["saving_share"])}</small>',
+                + f" <small>{share_of(r)}</small>",
+                money(r["cost"], currency),
                 percent(r["welfare"]["share_of_best"], 0),
                 f"{number(fair['losers'])} <small>of {number(fair['people'])}</small>",
                 number(fair["gini"], 2),
@@ -58,7 +59,8 @@ def _of_scenario(document: Row, rows: list[Row]) -> str:
     e, ac = base["energy"], base["physics"]
     body.append(
         [
-            f"<em>without a market ({text(base['name'])})</em>", "", "", "", "", "", "", "", "",
+            f"<em>without a market ({text(base['name'])})</em>", "", money(base["cost"], currency),
+            "", "", "", "", "", "", "",
             percent(e["self_sufficiency"]),
             f"{power(e['peak_import_w'])} / {power(e['peak_export_w'])}",
             "" if e["carbon_kg"] is None else f"{number(e['carbon_kg'])} kg",
@@ -72,12 +74,12 @@ def _of_scenario(document: Row, rows: list[Row]) -> str:
 
 
 OF_WHAT = (
-    '<p class="soft">Savings in % are of what members pay and are paid without a market, added up '
-    "without their signs; a run's own report tells them as a share of the cost. Everybody offers "
-    "what energy is worth to them, also where a rule makes that costly: so the worst off may "
-    "lose more than they would if they offered with more care.</p>"
+    '<p class="soft">Saved: how much less the community pays than without a market, and in % of '
+    "what it would pay; the report of each run tells the same. Everybody offers what energy is "
+    "worth to them, also where a rule makes that costly: so the worst off may lose more than they "
+    "would if they offered with more care.</p>"
 )
-"""What a reader who comes from the report of a run would stumble over."""
+"""What the first columns say, and what they do not."""
 
 
 def _star(rows: list[Row], base: Row) -> str:

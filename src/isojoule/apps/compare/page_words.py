@@ -19,9 +19,10 @@ GINI = (
     "nothing on whether all gain or all lose alike: see who loses, and the worst off."
 )
 SAVED = (
-    "Cash across the boundary without a market less that with it, with the change of what is "
-    "stored, and with need that is not served at its stated cost. The utility is paid its "
-    "tariff for what its meter shows under every rule."
+    "The cost of the community without a market less that with it. The cost is the cash across its "
+    "boundary and fees, less the worth of what batteries hold more at the end, and with need that "
+    "is not served at its stated cost. In % it is a share of the cost without a market. The "
+    "utility is paid its tariff for what its meter shows under every rule."
 )
 LINE = (
     "What the rule collects beyond what it pays. Unless the settlement rules say otherwise it "

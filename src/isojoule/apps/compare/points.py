@@ -47,8 +47,8 @@ SCENARIO = (
     Criterion(
         "cost",
         "Cost",
-        "What the community saves over what its members pay and are paid without a market, added "
-        "up without their signs.",
+        "What the community saves over all bills of its members without a market, where what a "
+        "member is paid counts like what it pays.",
     ),
     _FAIR,
     _SAFE,

@@ -6,11 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from isojoule.apps.compare.fairness import fairness
 from isojoule.apps.compare.points import ratio
-from isojoule.apps.results.participants import device_sums
 from isojoule.apps.results.summary import EVEN
 from isojoule.core.canonical import digest
 from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
@@ -23,6 +20,9 @@ _WORLD = (
     "spilled_j", "consumed_j", "unserved_j", "served_share", "self_sufficiency",
     "self_consumption", "peak_import_w", "peak_export_w", "carbon_kg", "saturated_link_intervals",
 )  # fmt: skip
+_PERSON = (
+    "participant", "label", "baseline_cost", "market_cost", "saving", "bought_j", "sold_j",
+)  # fmt: skip
 
 
 def run_row(folder: Path, scenario: Scenario) -> dict[str, Any]:
@@ -30,21 +30,20 @@ def run_row(folder: Path, scenario: Scenario) -> dict[str, Any]:
     s = json.loads((folder / "summary.json").read_text())
     manifest = json.loads((folder / "manifest.json").read_text())
     market, base, audit = s["total"]["market"], s["total"]["baseline"], s["total"]["audit"]
-    people = _people(folder, scenario, s)
+    people = [{key: person[key] for key in _PERSON} for person in s["participants"]]
     fair = fairness([p["saving"] for p in people], EVEN)._asdict()
-    turnover = sum(abs(p["baseline_cost"]) for p in people)
-    saving = audit["saving"]
     beside = manifest["arguments"].get("network", "")
     return {
         "run": folder.name,
         "digest": _digest(manifest),
         "network": beside or scenario.network,
         "sees_wires": not beside or beside == scenario.network,
-        "saving": saving,
-        "saving_share": ratio(saving, turnover),
+        "saving": audit["saving"],
+        "saving_share": audit["saving_share"],
         "cost": audit["market_cost"],
         "parts": {
-            k: audit[k] for k in ("netting", "dispatch", "losses", "served", "storage", "fees")
+            k: audit[k]
+            for k in ("netting", "dispatch", "losses", "served", "orders", "storage", "fees")
         },
         "operator": _operator(folder, s),
         "prices": {k: market[f"price_{k}"] for k in ("min_per_j", "mean_per_j", "max_per_j")},
@@ -54,7 +53,7 @@ def run_row(folder: Path, scenario: Scenario) -> dict[str, Any]:
         "unproven_intervals": sum(p["unproven_market"] for p in s["periods"]),
         "fairness": fair,
         "participants": people,
-        "points": _points(market, base, ratio(saving, turnover), fair),
+        "points": _points(market, base, ratio(audit["saving"], _bills(people)), fair),
     }
 
 
@@ -71,45 +70,20 @@ def baseline_row(folder: Path, scenario: Scenario) -> dict[str, Any]:
     return {
         "name": scenario.baseline,
         "cost": s["total"]["audit"]["baseline_cost"],
-        "operator": s["operator"]["baseline"],
+        "bills": _bills(s["participants"]),
+        "operator": s["operator"]["baseline"] + s["operator"]["baseline_shared"],
         "energy": {key: base[key] for key in _WORLD},
         "physics": _physics(s, "baseline"),
     }
 
 
-def _people(folder: Path, scenario: Scenario, s: dict[str, Any]) -> list[dict[str, Any]]:
-    """What everybody saves; without a market, too, the operator's line is levied by energy.
+def _bills(people: list[dict[str, Any]]) -> float:
+    """What members pay and are paid without a market, added up without their signs.
 
-    So savings of all add up to what the community saves, if the market's rules share all of it.
+    Unlike the cost of the community it is above 0 also where exports earn more than all pay, so it
+    can be the scale of points.
     """
-    levy = np.zeros(len(scenario.participants))
-    for sums, nano in zip(
-        device_sums(folder / "baseline", scenario), _baseline_lines(folder, scenario), strict=True
-    ):
-        moved = (sums.bought_uj + sums.sold_uj).astype(np.float64)
-        whole = float(moved.sum())
-        levy += -nano / NANO_PER_UNIT * (moved / whole if whole else 1.0 / max(levy.size, 1))
-    return [
-        {
-            "participant": p["participant"],
-            "label": p["label"],
-            "baseline_cost": p["baseline_cost"] + float(levy[i]),
-            "market_cost": p["market_cost"],
-            "saving": p["saving"] + float(levy[i]),
-            "bought_j": p["bought_j"],
-            "sold_j": p["sold_j"],
-        }
-        for i, p in enumerate(s["participants"])
-    ]
-
-
-def _baseline_lines(folder: Path, scenario: Scenario) -> list[int]:
-    """The operator's line without a market, nano-units, by period."""
-    import polars as pl
-
-    table = pl.read_parquet(folder / "baseline" / "intervals" / "*.parquet")
-    sums = dict(table.group_by("period").agg(pl.col("operator_nano").sum()).iter_rows())
-    return [int(sums[p.name]) for p in scenario.periods]
+    return float(sum(abs(p["baseline_cost"]) for p in people))
 
 
 def _operator(folder: Path, s: dict[str, Any]) -> dict[str, Any]:

@@ -40,9 +40,9 @@ def show_comparison(document: dict[str, Any], console: Console | None = None) ->
         out.print(table)
     if scenario and rows:
         out.print(
-            "%: of what members pay and are paid without a market, added up without their signs "
-            "(`isojoule run` tells the share of the cost). All offer what energy is worth to them, "
-            "also where a rule makes that costly."
+            "saves, %: how much less the community pays than without a market, and in percent of "
+            f"what it would pay{_of(document)}; `isojoule run` tells the same. All offer what "
+            "energy is worth to them, also where a rule makes that costly."
         )
     if any(not r.get("sees_wires", True) for r in rows):
         out.print(
@@ -53,6 +53,12 @@ def show_comparison(document: dict[str, Any], console: Console | None = None) ->
         out.print(f"[bold]{escape(', '.join(names))}[/bold] {escape(told)}")
     for line in ranking_lines(document):
         out.print(escape(line), soft_wrap=True)
+
+
+def _of(document: dict[str, Any]) -> str:
+    """The cost that savings are a share of."""
+    cost = document["baseline"]["cost"]
+    return f" ({_money(cost)} {document['currency']})"
 
 
 def reasons(document: dict[str, Any]) -> dict[str, list[str]]:

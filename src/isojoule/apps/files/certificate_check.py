@@ -29,9 +29,33 @@ from isojoule.settlement.certificates.check import check_registry
 
 AT_ONCE = 50_000
 """So many bundles are looked at together, or those of one device if they are more."""
+ROWS_AT_ONCE = 5_000
+NAMES_AT_ONCE = 500_000
+"""About so many names are looked at together for one that stands there twice."""
 _BUNDLES, _CHARGES, _DISCHARGES = TABLES
 _INTO = ["gc_device_id", "gc_bundle_id_range_start", "gc_bundle_id_range_end"]
 _KEY = ["device_id", "certificate_bundle_id_range_start", "certificate_bundle_id_range_end"]
+
+
+class _Rows:
+    """Rows of a table, made as they are asked for: all at once take many times its memory.
+
+    Each is checked when it is made for the first time.
+    """
+
+    def __init__(self, key: str, frame: pl.DataFrame, file: Path) -> None:
+        self.key, self.frame, self.file = key, frame, file
+        self.checked = False
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        at = 0
+        for some in self.frame.iter_slices(ROWS_AT_ONCE):
+            rows = some.to_dicts()
+            if not self.checked:
+                _check_rows(self.key, rows, self.file, at)
+            at += len(rows)
+            yield from rows
+        self.checked = True
 
 
 class _Tables(NamedTuple):
@@ -68,16 +92,14 @@ def check_registry_folder(folder: Path, at_once: int = AT_ONCE) -> dict[str, int
     sizes = _check_names(tables, known)
     counts: Counter[str] = Counter()
     for own in _groups(known, sizes, at_once):
-        lists = _of(tables, own)
-        for key, rows in lists.items():
-            _check_rows(key, rows, file)
+        lists = {key: _Rows(key, frame, file) for key, frame in _of(tables, own).items()}
         snapshot = nouns_of({"devices": devices, **lists}, file)
         counts.update(check_registry(snapshot, own))
     return {name: counts[name] for name in ("devices", "bundles", "certificates")}
 
 
-def _check_rows(key: str, rows: list[Any], file: Path) -> None:
-    for at, row in enumerate(rows):
+def _check_rows(key: str, rows: list[Any], file: Path, first: int = 0) -> None:
+    for at, row in enumerate(rows, first):
         check_row(row, LISTS[key], f"{file}: {key}[{at}]")
 
 
@@ -89,10 +111,9 @@ def _check_names(tables: _Tables, known: list[str]) -> dict[str, int]:
         ("what went into storage", tables.charges.drop_nulls("gc_device_id"), _INTO),
         ("a bundle", tables.bundles, _KEY),
     ):
-        twice = frame.group_by(columns).len().filter(pl.col("len") > 1).head(1).collect()
-        if twice.height:
-            place = " ".join(str(value) for value in twice.row(0)[:-1])
-            raise VerificationError(f"{what} stands there twice", place=place)
+        twice = _twice(frame, columns)
+        if twice is not None:
+            raise VerificationError(f"{what} stands there twice", place=twice)
     sizes: dict[str, int] = {}
     for frame in tables:
         found = dict(frame.group_by("device_id").len().collect().iter_rows())
@@ -100,6 +121,18 @@ def _check_names(tables: _Tables, known: list[str]) -> dict[str, int]:
         for name in sorted(found.keys() - set(known)):
             raise VerificationError(f"there is no device {name!r}", place="tables")
     return sizes
+
+
+def _twice(frame: pl.LazyFrame, columns: list[str]) -> str | None:
+    """A name that stands there twice: by hash, so that not all are in memory at once."""
+    names = frame.select(columns)
+    pieces = names.select(pl.len()).collect().item() // NAMES_AT_ONCE + 1
+    for piece in range(pieces):
+        some = names.filter(pl.struct(columns).hash() % pieces == piece)
+        twice = some.group_by(columns).len().filter(pl.col("len") > 1).head(1).collect()
+        if twice.height:
+            return " ".join(str(value) for value in twice.row(0)[:-1])
+    return None
 
 
 def _groups(known: list[str], sizes: Mapping[str, int], at_once: int) -> Iterator[set[str]]:
@@ -117,7 +150,7 @@ def _groups(known: list[str], sizes: Mapping[str, int], at_once: int) -> Iterato
         yield group
 
 
-def _of(tables: _Tables, own: set[str]) -> dict[str, list[dict[str, Any]]]:
+def _of(tables: _Tables, own: set[str]) -> dict[str, pl.DataFrame]:
     """All that devices issued and stored, and of others what that came from."""
     mine = pl.col("device_id").is_in(sorted(own))
     bundles, charges, discharges = (frame.filter(mine).collect() for frame in tables)
@@ -139,10 +172,7 @@ def _of(tables: _Tables, own: set[str]) -> dict[str, list[dict[str, Any]]]:
         if new.is_empty():
             break
         charges = pl.concat([charges, new])
-    return {
-        _BUNDLES: bundles.to_dicts(), _CHARGES: charges.to_dicts(),
-        _DISCHARGES: discharges.to_dicts(),
-    }  # fmt: skip
+    return {_BUNDLES: bundles, _CHARGES: charges, _DISCHARGES: discharges}
 
 
 def _joined(

@@ -101,14 +101,15 @@ def check_row(row: Any, fields: Mapping[str, Field], place: str) -> None:
 
 
 def nouns_of(lists: Mapping[str, Any], file: Path) -> Snapshot:
-    """The nouns behind rows that are well formed each."""
+    """The nouns behind rows that are well formed each; they are gone through more than once."""
     devices = {row["device_id"]: device_of(row) for row in lists["devices"]}
-    origins: dict[Key, dict[str, Any]] = {}
-    for row in lists["certificate_bundles"]:
-        origins.setdefault(key_of(row), row)
     charges = [charge_of(row) for row in lists["storage_charge_records"]]
     discharges = [discharge_of(row) for row in lists["storage_discharge_records"]]
     into = {record.bundle: record.id for record in charges if record.bundle is not None}
+    origins: dict[Key, dict[str, Any]] = {}
+    for row in lists["certificate_bundles"] if into else ():  # of those that records lead to alone
+        if (key := key_of(row)) in into:
+            origins.setdefault(key, row)
     by_id = {record.id: record for record in charges}
     chain = Chain(origins, {record.id: by_id.get(record.charge) for record in discharges})
     charges = [with_origin(record, chain) for record in charges]

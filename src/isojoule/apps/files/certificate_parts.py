@@ -38,6 +38,8 @@ TABLES = {
 """Lists of `registry.json` that may be folders of tables instead."""
 LARGE = 20_000
 """More bundles than this go into tables."""
+MOST = 2 * LARGE
+"""Rows of a part: rows take more memory than what they are made of."""
 
 
 class RegistryWriter:
@@ -61,9 +63,15 @@ class RegistryWriter:
         """Certificates by state; what was split is not counted twice."""
 
     def add(self, released: Released) -> None:
-        """Write a part of what has ended."""
+        """Write what has ended, in parts of no more than `MOST` rows."""
         self._count(released.bundles)
-        rows = self._rows(released.bundles, released.charges, released.discharges)
+        bundles, charges, discharges = released
+        for at in range(0, max(1, len(bundles), len(charges), len(discharges)), MOST):
+            end = at + MOST
+            self._add(Released(bundles[at:end], charges[at:end], discharges[at:end]))
+
+    def _add(self, part: Released) -> None:
+        rows = self._rows(part.bundles, part.charges, part.discharges)
         import polars as pl
 
         for name, found in rows.items():

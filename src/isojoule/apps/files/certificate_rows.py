@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from isojoule.core.interval import time_text
@@ -20,6 +21,9 @@ from isojoule.settlement.certificates.nouns import (
     Key,
     State,
 )
+
+_TIMES = 100_000
+"""So many times are remembered as text: a year of quarter hours, each of which many rows name."""
 
 
 def bundle_row(bundle: Bundle, devices: Mapping[str, Device]) -> dict[str, Any]:
@@ -179,9 +183,11 @@ def key_of(row: Mapping[str, Any]) -> Key:
     return Key(row["device_id"], *ends)
 
 
+@lru_cache(_TIMES)
 def _text(at_s: int) -> str:
     return time_text(at_s * 10**9)
 
 
+@lru_cache(_TIMES)
 def _seconds(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp())

@@ -5,13 +5,14 @@ Spec: docs/spec/collateral.md, B19 to B32.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
 from isojoule.apps.files.places import located
-from isojoule.apps.files.quantities import parse_quantity, parse_with_unit
+from isojoule.apps.files.quantities import parse_share, parse_with_unit
 from isojoule.apps.files.strict_doc import Quantity, Strict
 from isojoule.apps.files.times import epoch_s
 from isojoule.apps.files.yaml_lines import Lines
@@ -98,7 +99,11 @@ class BondsDoc(Strict):
         default=0,
         description="charged beyond the harm on what was promised and is short, as '0.02 EUR/kWh'",
     )
-    fines_to: str = Field(default="operator", description="the account that has the fines")
+    fines_to: str = Field(
+        default="operator",
+        description="who has the fines: `operator`, `utility`, `member/NAME`, or a payee of "
+        "`fees` or `payees`",
+    )
     credit: Quantity = Field(
         default=0,
         description="the most that a guarantee fund puts up for a member that delivers, as '5 EUR'",
@@ -172,8 +177,12 @@ def day_ahead_of(doc: DayAheadDoc, lines: Lines, currency: str) -> DayAhead:
         return DayAhead(**values)
 
 
-def bonds_of(doc: BondsDoc, lines: Lines, currency: str, tz: ZoneInfo) -> BondRules:
+def bonds_of(
+    doc: BondsDoc, lines: Lines, currency: str, tz: ZoneInfo, fines_to: Callable[[str, str], str]
+) -> BondRules:
     """The rules of bonds in SI; times without an offset are those of `tz`.
+
+    `fines_to` gives the account for the name that the file has, and its place.
 
     Raises
     ------
@@ -187,7 +196,8 @@ def bonds_of(doc: BondsDoc, lines: Lines, currency: str, tz: ZoneInfo) -> BondRu
             for key, text in (("from", given.start), ("to", given.end), ("decided", given.decided))
         )
         claims.append(Claim(given.member, start, end, decided, given.upheld, given.reason))
-    values: dict[str, Any] = {"fines_to": doc.fines_to, "claims": tuple(claims)}
+    account = fines_to(doc.fines_to, lines.place("collateral", "fines_to"))
+    values: dict[str, Any] = {"fines_to": account, "claims": tuple(claims)}
     for key, (unit, name) in _BONDS.items():
         given = getattr(doc, key)
         if given is not None:
@@ -204,13 +214,13 @@ def _keys(place: str) -> tuple[str | int, ...]:
 
 
 def _number(given: Quantity, unit: str, place: str, currency: str) -> float | int:
-    """A quantity in SI, whole where it is counted. Money and energy need a unit."""
+    """A quantity in SI, whole where it is counted. All but shares need a unit."""
     if unit in _EXAMPLES:
         number = parse_with_unit(
             given, unit, example=_EXAMPLES[unit], place=place, currency=currency
         )
     else:
-        number = parse_quantity(given, unit, place=place, currency=currency)
+        number = parse_share(given, place=place)
     if unit not in _WHOLE:
         return number
     if not abs(number) < 2.0**62 / _WHOLE[unit]:

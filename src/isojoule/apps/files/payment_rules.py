@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from isojoule.apps.files.places import located
-from isojoule.apps.files.quantities import parse_quantity, parse_with_unit
+from isojoule.apps.files.quantities import parse_share, parse_with_unit
 from isojoule.apps.files.strict_doc import Quantity, Strict
 from isojoule.apps.files.yaml_lines import Lines
 from isojoule.core.errors import InputError
@@ -102,7 +102,7 @@ def payment_of(
     """
     late = tuple(_late(given, at, lines) for at, given in enumerate(doc.late))
     credit = tuple(_credit(given, at, lines, currency) for at, given in enumerate(doc.credit))
-    share = parse_quantity(doc.interest, "1", place=lines.place("payment", "interest"))
+    share = parse_share(doc.interest, place=lines.place("payment", "interest"))
     due_s = _duration(doc.due, lines.place("payment", "due"))
 
     def place(found: str) -> str | None:
@@ -129,7 +129,7 @@ def _late(doc: LateDoc, at: int, lines: Lines) -> Late:
         )
     share = 0.0
     if doc.share is not None:
-        share = parse_quantity(doc.share, "1", place=lines.place("payment", "late", at, "share"))
+        share = parse_share(doc.share, place=lines.place("payment", "late", at, "share"))
     by_s = _duration(doc.by, lines.place("payment", "late", at, "by"))
     with located(lambda key: lines.place("payment", "late", at, key)):
         return Late(by_s, tuple(doc.members or ()), share)

@@ -154,6 +154,32 @@ def parse_with_unit(
     return number
 
 
+def parse_share(value: Any, *, place: str = "", what: str = "") -> float:
+    """A share as a number, 1 being the whole. Beyond the whole it must carry its unit.
+
+    Nobody who writes 10 means ten times the whole; who means it writes 1000 %. `what` it is may be
+    told, where the place does not say it.
+
+    Raises
+    ------
+    InputError
+        As `parse_quantity`, and for a number beyond 1 without a unit.
+
+    Examples
+    --------
+    >>> parse_share("10 %"), parse_share(0.1), parse_share("150 %")
+    (0.1, 0.1, 1.5)
+    """
+    number = parse_quantity(value, "1", place=place)
+    if abs(number) > 1 and is_bare(value):
+        raise InputError(
+            f"{what} {value} without a unit would be {number * 100:g} %".lstrip(),
+            place=place,
+            remedy=f"write it as '{value} %' or {number / 100:g}",
+        )
+    return number
+
+
 def is_bare(value: Any) -> bool:
     """Whether it is a number without a unit, be it as text.
 

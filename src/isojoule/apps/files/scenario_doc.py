@@ -23,7 +23,7 @@ class PeriodDoc(Strict):
 class CyclicDoc(Strict):
     """Repeat each period until its end state equals its start."""
 
-    tolerance: float = Field(gt=0, lt=1, description="share of a battery's capacity")
+    tolerance: Quantity = Field(description="share of a battery's capacity, as '0.1 %'")
     max_rounds: int = Field(default=30, ge=1, description="most repetitions")
 
 
@@ -124,11 +124,12 @@ def read_scenario_doc(file: Path) -> tuple[ScenarioDoc, Lines]:
     return read_doc(file, ScenarioDoc, _REMEDIES)
 
 
+TOLERANCE = "give a share above 0 and below 1, as 0.1 %"
 _REMEDIES: dict[str, str] = {
     "isojoule": "write 'isojoule: 1', the version of the format",
     "name": "use lower-case letters, digits, '-', '_' and '.'",
     "currency": "use a code of three capitals, as EUR",
-    "tolerance": "give a share above 0 and below 1, as 0.001",
+    "tolerance": TOLERANCE,
     "max_rounds": "give a whole number of 1 or more",
     "network": "use copperplate, transport, dc or lindistflow",
     "interval": "write it as '15 min'",

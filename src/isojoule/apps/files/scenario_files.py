@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.apps.files.places import located
-from isojoule.apps.files.quantities import parse_quantity
+from isojoule.apps.files.quantities import parse_quantity, parse_share
 from isojoule.apps.files.scenario_columns import OPTIONAL, TABLES
 from isojoule.apps.files.scenario_devices import read_devices, some_index_of
-from isojoule.apps.files.scenario_doc import ScenarioDoc, read_scenario_doc
+from isojoule.apps.files.scenario_doc import TOLERANCE, ScenarioDoc, read_scenario_doc
 from isojoule.apps.files.scenario_forecast import forecast_of
 from isojoule.apps.files.scenario_machines import read_machines, read_orders
 from isojoule.apps.files.scenario_new import new_scenario
@@ -102,7 +102,7 @@ def read_scenario(path: Path) -> Scenario:
             utility_node=utility_node,
             network_fee_per_j=_cost(doc, lines, "network_fee", 0.0),
             periods=periods,
-            cyclic_tolerance=doc.cyclic.tolerance if doc.cyclic else None,
+            cyclic_tolerance=_tolerance(doc, lines),
             max_rounds=doc.cyclic.max_rounds if doc.cyclic else 1,
             grid=grid,
             participants=tuple(participants),
@@ -164,6 +164,19 @@ def _baseline(doc: ScenarioDoc, lines: Lines) -> str:
             remedy="use `baseline: autarky`, or name the utility's node",
         )
     return doc.baseline or ("autarky" if doc.utility is None else "utility-only")
+
+
+def _tolerance(doc: ScenarioDoc, lines: Lines) -> float | None:
+    """How near to its start each period must end, as a share of capacity."""
+    if doc.cyclic is None:
+        return None
+    place = lines.place("cyclic", "tolerance")
+    share = parse_share(doc.cyclic.tolerance, place=place)
+    if not 0 < share < 1:
+        raise InputError(
+            f"tolerance: {doc.cyclic.tolerance} is no such share", place=place, remedy=TOLERANCE
+        )
+    return share
 
 
 def _forecast(doc: ScenarioDoc, lines: Lines) -> Forecast | None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from isojoule.apps.files.places import located, nearest
-from isojoule.apps.files.quantities import parse_quantity
+from isojoule.apps.files.quantities import parse_quantity, parse_share
 from isojoule.apps.files.strict_doc import Quantity, Strict
 from isojoule.core.errors import InputError
 from isojoule.microworld.forecast import Forecast, Noise, Persistence
@@ -43,13 +43,9 @@ class ForecastDoc(Strict):
     )
 
 
-_FIELDS = {
-    "load_error": ("load_error", "1"),
-    "pv_error": ("pv_error", "1"),
-    "correlation_time": ("correlation_s", "s"),
-    "pv_common": ("pv_common", "1"),
-}
-"""Key in files: field of `Noise`, and its unit."""
+_SHARES = ("load_error", "pv_error", "pv_common")
+_FIELDS = {**{key: key for key in _SHARES}, "correlation_time": "correlation_s"}
+"""Key in files: field of `Noise`. What is no share is a time."""
 
 
 def forecast_of(
@@ -79,7 +75,9 @@ def forecast_of(
             )
         return Persistence()
     values: dict[str, Any] = {
-        _FIELDS[key][0]: parse_quantity(value, _FIELDS[key][1], place=place(key))
+        _FIELDS[key]: parse_share(value, place=place(key), what=key)
+        if key in _SHARES
+        else parse_quantity(value, "s", place=place(key))
         for key, value in given.items()
     }
     known = before if isinstance(before, Noise) else Noise()

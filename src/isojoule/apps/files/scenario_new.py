@@ -129,6 +129,7 @@ fees:                                   # in the order of the bill; on: what the
   - {name: network fee, on: local, rate: 0.05 EUR/kWh, to: network operator}
   - {name: membership, on: days, rate: 0.05 EUR/d, to: community}
   # - {name: VAT, on: bill, rate: 19 %, to: state}   # if the prices in prices.csv are without it
+payees: [network operator, community, state]         # another name in `to` is a typo
 surplus: equal                          # how what is left is shared; or keep, shapley, ...
 netting: day                            # one transfer adds up a day; or interval
 # payment:                              # bills, who pays late, what is cleared without cash

@@ -25,11 +25,12 @@ from isojoule.apps.files.day_ahead_rules import (
     bonds_of,
     day_ahead_of,
 )
+from isojoule.apps.files.payees import account_of_fines, payees_of
 from isojoule.apps.files.payment_rules import INNER as INNER_PAYMENT
 from isojoule.apps.files.payment_rules import REMEDIES as PAYMENT_REMEDIES
 from isojoule.apps.files.payment_rules import PaymentDoc, payment_of
 from isojoule.apps.files.places import located
-from isojoule.apps.files.quantities import is_bare, parse_quantity, parse_with_unit
+from isojoule.apps.files.quantities import is_bare, parse_quantity, parse_share, parse_with_unit
 from isojoule.apps.files.strict_doc import Quantity, Strict, doc_schema, read_doc
 from isojoule.apps.files.times import epoch_s
 from isojoule.apps.files.yaml_lines import Lines, read_yaml
@@ -133,6 +134,10 @@ class RulesDoc(Strict):
         "energy of their meters",
     )
     fees: list[FeeDoc] = Field(default=[], description="in the order of the bill; absent: none")
+    payees: list[str] | None = Field(
+        default=None,
+        description="whom fees and fines may go to outside; absent: whom fees name",
+    )
     surplus: Annotated[
         SurplusDoc, BeforeValidator(_by_name, json_schema_input_type=SurplusDoc | Surplus)
     ] = Field(
@@ -218,7 +223,13 @@ def read_rules(
     fees = [_fee(given, at, lines, currency) for at, given in enumerate(doc.fees)]
     pauses = [_pause(given, at, lines, tz) for at, given in enumerate(doc.pauses)]
     day_ahead = None if doc.day_ahead is None else day_ahead_of(doc.day_ahead, lines, currency)
-    bonds = None if doc.collateral is None else bonds_of(doc.collateral, lines, currency, tz)
+    payees = payees_of(doc.payees, fees, lines)
+    bonds = None
+    if doc.collateral is not None:
+        bonds = bonds_of(
+            doc.collateral, lines, currency, tz,
+            lambda name, place: account_of_fines(name, payees, fees, place),
+        )  # fmt: skip
     if doc.surplus.permutations is not None and doc.surplus.rule != "shapley-sampled":
         raise InputError(
             f"{doc.surplus.rule} has no 'permutations'",
@@ -263,7 +274,7 @@ def place_in(file: Path, found: str) -> str:
 
 def _refuse_empty(doc: RulesDoc, lines: Lines) -> None:
     """A key without a value is no wish: who wrote it meant something, and would not get it."""
-    for key in ("certificates", "day_ahead", "collateral", "payment"):
+    for key in ("payees", "certificates", "day_ahead", "collateral", "payment"):
         if key in doc.model_fields_set and getattr(doc, key) is None:
             raise InputError(
                 f"the key {key!r} is empty", place=lines.place(key),
@@ -282,6 +293,7 @@ _REMEDIES = {
     "permutations": "orders come in pairs: give an even number from 4",
     "netting": "use interval or day",
     "fees": "list fees, each as {name: network fee, on: local, rate: 0.05 EUR/kWh, to: operator}",
+    "payees": "list names, as [network operator, state]",
     "pauses": "list pauses, each as {from: 2026-07-12T00:00, to: 2026-07-13T00:00}",
     "surplus": "write the name of a rule, as surplus: equal",
     "imbalance": "write it as {price: tie, payer: cause}",
@@ -344,7 +356,10 @@ def _fee(doc: FeeDoc, at: int, lines: Lines, currency: str) -> Fee:
                 place=place,
                 remedy=f"write the rate as '{_EXAMPLE[unit]}', or charge the fee on something else",
             )
-    rate = _quantity(doc.rate, unit, place, currency)
+    if unit == "1":
+        rate = parse_share(doc.rate, place=place)
+    else:
+        rate = _quantity(doc.rate, unit, place, currency)
     with located(lambda _: lines.place("fees", at)):
         return Fee(doc.name, doc.on, rate, doc.to)
 

@@ -100,6 +100,13 @@ def verify_ledger(
     StorageError
         The database fails.
     """
+    return verified_copy(url, public_key, progress)[0]
+
+
+def verified_copy(
+    url: str, public_key: str | None = None, progress: Progress | None = None
+) -> tuple[Verified, MemoryLedger]:
+    """Check a ledger as `verify_ledger` does; also what its log makes, in memory."""
     place = place_of(url)
     if not may_be_there(place):
         raise no_ledger(place)
@@ -142,7 +149,7 @@ class _Check:
         """Kind and `seq` of what ended them, by id."""
         self._last_ns = 0
 
-    def run(self, public_key: str | None) -> Verified:
+    def run(self, public_key: str | None) -> tuple[Verified, MemoryLedger]:
         head = one_head(self._connection)
         key = key_of(head, public_key)
         self._signed = signed_frontiers(self._connection, head, key)
@@ -156,10 +163,11 @@ class _Check:
         self._check_head(head)
         self._check_file()
         opened = len(self._accounts)
-        return Verified(
+        found = Verified(
             head["origin"], key.text, self._size, self._frontier.root(), opened,
             self._size - opened, head["checkpoints"],
         )  # fmt: skip
+        return found, made
 
     # --- the log ----------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from isojoule.apps.report.words import (
     text,
     while_alone,
 )
+from isojoule.microworld.saving import share_of_cost
 
 MOST_ROWS = 5000
 FEW = 5
@@ -119,9 +120,7 @@ def people_table(ranked: list[dict[str, Any]], summary: dict[str, Any]) -> str:
     rows = []
     for person in ranked[:MOST_ROWS]:
         base, market = person["baseline_cost"], person["market_cost"]
-        share = person["saving"] / base if base > A_CENT else None
-        if share is not None and abs(share) > 1:  # of less than itself: the amounts tell more
-            share = None
+        share = share_of_cost(person["saving"], base) if base > A_CENT else None
         owns = {"use": "", "sun": "panels", "battery": "battery"}[figures.kind_of(person)]
         if owns == "battery" and (person.get("pv_w") or 0) > 0:
             owns = "panels, battery"

@@ -57,12 +57,9 @@ def hardly_trades(summary: dict[str, Any]) -> bool:
 
 
 def share_of(audit: dict[str, Any]) -> str:
-    """The saving as a share of the cost without the market; empty where a share says nothing.
-
-    It does where that cost is not positive, or smaller than the saving itself.
-    """
-    share, base = audit["saving_share"], audit["baseline_cost"]
-    return percent(share) if share is not None and base > 0 and abs(share) <= 1 else ""
+    """The saving as a share of the cost without the market; empty where a share says nothing."""
+    share = audit["saving_share"]
+    return "" if share is None else percent(share)
 
 
 def costs_told(audit: dict[str, Any], currency: str) -> str:

@@ -4,10 +4,11 @@
 
 Readings come as tables of time, participant and energy. The files are taken in the order in which
 they came in: each is settled against all before it, and its difference is a revision of its own, so
-booking them again writes nothing. Where the rules make bills, each file has a further bill, which
-is paid like those before. What contracts and bonds came to is counted again, too. What the
-operator's line loses or gains is not shared again.
-Spec: docs/spec/settlement.md, Y26; docs/spec/obligations.md, O24; docs/spec/collateral.md, B34.
+booking them again writes nothing. What the operator's line loses or gains by it is shared again, by
+the same rule. Where the rules make bills, each file has a further bill, which is paid like those
+before. What contracts and bonds came to is counted again, too.
+Spec: docs/spec/settlement.md, Y26 and Y27; docs/spec/obligations.md, O24; docs/spec/collateral.md,
+B34 and B35.
 """
 
 from __future__ import annotations
@@ -24,16 +25,26 @@ from numpy.typing import NDArray
 from isojoule.apps.files.tables import Column, Table, read_table
 from isojoule.apps.files.times import epoch_s
 from isojoule.apps.results.asked import read_asked
+from isojoule.apps.results.sharing import shares_of
 from isojoule.apps.results.store import Run
 from isojoule.apps.results.stretch import stretches
 from isojoule.core.errors import InputError
 from isojoule.core.units import UJ_PER_J
 from isojoule.microworld.scenario import Period, Scenario
-from isojoule.settlement.booking import Booked, book, difference, with_readings, write
+from isojoule.settlement.booking import (
+    Booked,
+    book,
+    difference,
+    dividends,
+    with_readings,
+    write,
+)
 from isojoule.settlement.ledger.port import Ledger
+from isojoule.settlement.operator_line import changed
 from isojoule.settlement.payments.plan import Plan
-from isojoule.settlement.settle import Settled, settle
+from isojoule.settlement.settle import OPERATOR, Settled, member, settle
 from isojoule.settlement.stretch import Stretch
+from isojoule.settlement.surplus import Shares
 
 Ints = NDArray[np.int64]
 READINGS = (
@@ -68,15 +79,28 @@ class Correction(NamedTuple):
         With its readings, and those of the files before it.
     change
         What is settled otherwise.
+    before, shares
+        How the operator's line was shared before it, and how it is shared with it.
     booked
-        The transfers of that.
+        The transfers of what is settled, and those of what is shared otherwise.
     """
 
     period: Period
     number: int
     stretch: Stretch
     change: Settled
-    booked: Booked
+    before: Shares
+    shares: Shares
+    booked: tuple[Booked, ...]
+
+    @property
+    def shared_nano(self) -> dict[str, int]:
+        """What accounts pay because the operator's line is shared otherwise, by name."""
+        more = dict(
+            zip(map(member, self.shares.members), changed(self.before, self.shares), strict=True)
+        )
+        paid = {name: -nano for name, nano in more.items() if nano}
+        return {**paid, OPERATOR: -sum(paid.values())} if paid else {}
 
 
 class Written(NamedTuple):
@@ -136,18 +160,19 @@ def write_corrections(
             if number in plans:
                 plan, name = plans[number], run_of(run, number)
                 post(ledger, plan, found[0].stretch.currency, run=name, clock=lambda _: clock())
-    count = sum(one.booked.count for one in found)
+    count = sum(part.count for one in found for part in one.booked)
     count += sum(len(chain) for again in promises.values() for chain in again.chains)
     return Written(count, plans)
 
 
 def _write(ledger: Ledger, one: Correction, now_ns: int) -> None:
-    for refused in write(ledger, one.booked, now_ns):
-        raise InputError(
-            f"refused a correction of period {one.period.name!r}: {refused.answer.reason}",
-            place="ledger",
-            remedy="give the files in the order in which they were booked",
-        )
+    for part in one.booked:
+        for refused in write(ledger, part, now_ns):
+            raise InputError(
+                f"refused a correction of period {one.period.name!r}: {refused.answer.reason}",
+                place="ledger",
+                remedy="give the files in the order in which they were booked",
+            )
 
 
 def corrections(folder: Path, files: Sequence[Path]) -> Iterator[Correction]:
@@ -161,8 +186,9 @@ def corrections(folder: Path, files: Sequence[Path]) -> Iterator[Correction]:
     manifest = Run(folder).manifest
     scenario, rules = read_asked(folder / "scenario", manifest["arguments"])
     readings = [read_readings(file, scenario) for file in files]
+    run, seed = manifest["run"], int(manifest["seed"])
     for period, stretch in stretches(folder, scenario, rules.netting):
-        before, settled = stretch, settle(stretch, rules)
+        before, settled, shares = stretch, settle(stretch, rules), None
         for number, late in enumerate(readings, 1):
             after = _corrected(before, late)
             if after is None:
@@ -170,9 +196,24 @@ def corrections(folder: Path, files: Sequence[Path]) -> Iterator[Correction]:
             again = settle(after, rules)
             change = difference(again, settled)
             if change.lines:
-                booked = book(after, change, manifest["run"], revision=number)
-                yield Correction(period, number, after, change, booked)
+                old = shares or shares_of(before, settled, rules, seed)
+                shares = shares_of(after, again, rules, seed)
+                parts = [book(after, change, run, revision=number)]
+                parts += _shared(after, period, changed(old, shares), run, number)
+                yield Correction(period, number, after, change, old, shares, tuple(parts))
             before, settled = after, again
+
+
+def _shared(
+    stretch: Stretch, period: Period, more_nano: Sequence[int], run: str, number: int
+) -> Iterator[Booked]:
+    """The transfers of what is shared otherwise, if anything is."""
+    if any(more_nano):
+        yield dividends(
+            stretch.currency, stretch.members, more_nano, market=run, period=period.name,
+            at_s=period.end_s, ref=stretch.results_hash(slice(0, stretch.time_s.size)),
+            revision=number,
+        )  # fmt: skip
 
 
 def read_readings(file: Path, scenario: Scenario) -> Readings:

@@ -10,6 +10,7 @@ Spec: docs/spec/obligations.md, O24.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +21,6 @@ from isojoule.apps.results.asked import read_asked
 from isojoule.apps.results.chapters.payments import (
     groups_of,
     late_payers,
-    paid_in,
     plan_by_rules,
 )
 from isojoule.apps.results.correct import Correction, corrections
@@ -28,6 +28,7 @@ from isojoule.apps.results.promises_again import Again, promises_again
 from isojoule.apps.results.store import Run
 from isojoule.core.errors import InvariantError
 from isojoule.microworld.scenario import Scenario
+from isojoule.settlement.line_sums import paid_in
 from isojoule.settlement.payments.bills import Bill, Stretch, bill_of
 from isojoule.settlement.payments.plan import Plan
 from isojoule.settlement.payments.rules import Payment
@@ -119,13 +120,15 @@ def _bill(
 ) -> Bill:
     """The bill of a period's correction, matched as its first bills were.
 
-    `besides` is what accounts paid by contracts and bonds; it is matched by itself, as in O15.
+    `besides` is what accounts paid by contracts and bonds. With what is shared otherwise it is
+    matched by itself, as in O15.
     """
-    period = one.period
+    period, rest = one.period, Counter(one.shared_nano)
+    rest.update(besides)
     groups = groups_of(one.stretch.time_s, [0], payment.matched, zone)
     paid = paid_in(one.change.lines, groups)
-    if sum(besides.values()) or sum(paid.values(), np.zeros(groups.size, np.int64)).any():
+    if sum(rest.values()) or sum(paid.values(), np.zeros(groups.size, np.int64)).any():
         raise InvariantError("what a correction moves does not sum to 0")
-    last = {name: np.array([nano]) for name, nano in besides.items() if nano}
+    last = {name: np.array([nano]) for name, nano in rest.items() if nano}
     bill = bill_of(Stretch(period.name, period.start_s, period.end_s), [paid, last])
     return bill._replace(made_s=made_s, revision=one.number)

@@ -16,8 +16,10 @@ from isojoule.apps.results.tables import by_member, read_metered
 from isojoule.apps.results.worlds import part_rows, parts_of
 from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
 from isojoule.microworld.offers import OfferMaker
+from isojoule.microworld.saving import Cost
 from isojoule.microworld.scenario import DeviceKind, Scenario
 from isojoule.settlement.settle import member
+from isojoule.settlement.surplus import share_without_market
 
 Ints = NDArray[np.int64]
 Works = dict[tuple[str, str], Work]
@@ -32,9 +34,10 @@ def participants(
     """Cost, energy bought and sold of every participant in every period and world.
 
     Cost is what is paid, less what is received: in the market by the ledger (energy, imbalance,
-    links, compute, fees, dividends), in the baseline by the tables. And need that is not served, at
-    the scenario's stated cost; Orders that are not finished, at their worth; less what its
-    batteries hold more at the end.
+    links, compute, fees, dividends), in the baseline by the tables, with a share of the operator's
+    line where the rules share it. And need that is not served, at the scenario's stated cost;
+    Orders that are not finished, at their worth; less what its batteries hold more at the end
+    (`isojoule.microworld.saving`).
     """
     sums = {
         (world, p.name): part
@@ -45,29 +48,46 @@ def participants(
     unserved = unserved_j(scenario, sums)
     kept = stored_worth(folder, scenario, start_uj)
     ledger = {p.name: p.paid_nano for p in settled.periods}
+    lines = baseline_lines(folder)
+    seed = settled.settling.seed.to_bytes(8, "big", signed=True)
+    shared = [
+        share_without_market(
+            settled.rules.surplus, lines[p.name], scenario.participants,
+            sums["baseline", p.name].moved_uj, seed,
+        )
+        for p in scenario.periods
+    ]  # fmt: skip
     people = []
     for index, name in enumerate(scenario.participants):
         periods = {}
-        for p in scenario.periods:
+        for p, line in zip(scenario.periods, shared, strict=True):
             market_sums = sums["market", p.name]
-            cash = {
+            bills = {
                 "market": ledger[p.name].get(member(name), 0),
                 "baseline": int(sums["baseline", p.name].payment_nano[index])
                 + earned.get((p.name, name), 0)
                 + works["baseline", p.name].paid_nano.get(name, 0),
             }
-            paid = {
-                world: cash[world] / NANO_PER_UNIT
-                + scenario.unserved_cost_per_j * unserved.get((world, p.name, name), 0.0)
-                + works[world, p.name].undone.get(name, 0.0)
-                - kept.get((world, p.name, name), 0.0)
-                for world in ("market", "baseline")
-            }
-            market, baseline = paid["market"], paid["baseline"]
+            market, baseline = (
+                Cost(
+                    (bills[world] - gets) / NANO_PER_UNIT,
+                    scenario.unserved_cost_per_j * unserved.get((world, p.name, name), 0.0),
+                    works[world, p.name].undone.get(name, 0.0),
+                    kept.get((world, p.name, name), 0.0),
+                )
+                for world, gets in (("market", 0), ("baseline", line[index]))
+            )
             periods[p.name] = {
-                "market_cost": market,
-                "baseline_cost": baseline,
-                "saving": baseline - market,
+                "market_cost": market.total,
+                "baseline_cost": baseline.total,
+                "saving": baseline.total - market.total,
+                "parts": {
+                    "bill": (bills["baseline"] - bills["market"]) / NANO_PER_UNIT,
+                    "operator": -line[index] / NANO_PER_UNIT,
+                    "served": baseline.unserved - market.unserved,
+                    "orders": baseline.undone - market.undone,
+                    "storage": market.stored - baseline.stored,
+                },
                 "bought_uj": int(market_sums.bought_uj[index]),
                 "sold_uj": int(market_sums.sold_uj[index]),
                 "unserved_market_j": unserved.get(("market", p.name, name), 0.0),
@@ -77,6 +97,14 @@ def participants(
     return people
 
 
+def baseline_lines(folder: Path) -> dict[str, int]:
+    """What the operator is left with without a market, nano-units, by period."""
+    table = pl.read_parquet(
+        folder / "baseline" / "intervals" / "*.parquet", columns=["period", "operator_nano"]
+    )
+    return dict(table.group_by("period").agg(pl.col("operator_nano").sum()).iter_rows())
+
+
 class DeviceSums(NamedTuple):
     """Sums over a period, per participant, and per device what it received in all, microjoules."""
 
@@ -84,6 +112,12 @@ class DeviceSums(NamedTuple):
     bought_uj: Ints
     sold_uj: Ints
     served_uj: Ints
+
+    @property
+    def moved_uj(self) -> list[int]:
+        """What each participant bought and sold."""
+        moved: list[int] = (self.bought_uj + self.sold_uj).tolist()
+        return moved
 
 
 def device_sums(world: Path, scenario: Scenario) -> list[DeviceSums]:
@@ -213,7 +247,7 @@ def person_summary(scenario: Scenario, person: dict[str, Any], names: list[str])
         "pv_w": float(d.power_w[mine & (d.kind == DeviceKind.PV)].sum()),
         "battery_j": float(d.capacity_j[mine & (d.kind == DeviceKind.BATTERY)].sum()),
         "periods": [
-            {"name": n, **{k: r[k] for k in ("market_cost", "baseline_cost", "saving")}}
+            {"name": n, **{k: r[k] for k in ("market_cost", "baseline_cost", "saving", "parts")}}
             for n, r in zip(names, rows, strict=True)
         ],
     }

@@ -1,8 +1,8 @@
 """Contracts and bonds of a run, settled again on late readings: what moves besides, file by file.
 
 What was agreed, put up, called and lent stands: it followed from what was known. What a contract or
-a bond came to in the end is counted again by each file, and the difference is written as transfers
-of its own. Spec: docs/spec/collateral.md, B34.
+a bond came to in the end is counted again by each file, and so are the fines that are shared. The
+difference is written as transfers of its own. Spec: docs/spec/collateral.md, B34 and B35.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from isojoule.apps.results.stretch import stretches
 from isojoule.core.transfer import Account, Transfer
 from isojoule.microworld.scenario import Scenario
 from isojoule.settlement.collateral.corrected import Move, bond_moves, transfers_of
+from isojoule.settlement.collateral.fines import fine_moves
 from isojoule.settlement.collateral.folded import Groups
 from isojoule.settlement.day_ahead.blocks import blocks_of
 from isojoule.settlement.day_ahead.corrected import contract_moves, dues
@@ -89,6 +90,8 @@ class _Outcome(NamedTuple):
 
     dues: list[int]
     groups: Groups | None
+    fines: dict[int, dict[str, int]]
+    """By the start of the period, s since 1970: what each account gets of them."""
 
 
 class _Book:
@@ -106,8 +109,12 @@ class _Book:
         if self.held is not None and rules.day_ahead is not None:
             seen = seen_by(settling, rules.day_ahead)
             owed = dues(self.held, blocks_of(seen, rules.day_ahead))
-        groups = None if self.terms is None else bonds.fold_run(settling, self.terms)
-        return _Outcome(owed, groups)
+        if self.terms is None:
+            return _Outcome(owed, None, {})
+        groups = bonds.fold_run(settling, self.terms)
+        shared = bonds.shares_by_period(settling, groups, self.terms)
+        starts = {p.name: p.start_s for p in settling.periods}
+        return _Outcome(owed, groups, {starts[name]: mine for name, mine in shared.items()})
 
     def moves(self, before: _Outcome, after: _Outcome) -> Iterator[Move]:
         """What turns one outcome into the other."""
@@ -115,6 +122,8 @@ class _Book:
             yield from contract_moves(self.held, before.dues, after.dues)
         if self.terms is not None and before.groups is not None and after.groups is not None:
             yield from bond_moves(before.groups, after.groups, self.terms)
+        for start_s, shared in after.fines.items():
+            yield from fine_moves(before.fines[start_s], shared, start_s)
 
 
 def _period(name: str, end_s: int, stretch: Stretch, rules: Rules) -> SettledPeriod:

@@ -180,7 +180,7 @@ def run_scenario(
         _write_report(made, identity, run)
     if ledger is not None:
         tell("writing into the ledger", 0, 0)
-        keep(settled, ledger, final)
+        keep(settled, ledger)
     return Run(final)
 
 

@@ -39,6 +39,11 @@ class SettledPeriod:
     energy_uj: dict[str, int]
     shares: Shares
 
+    @property
+    def start_s(self) -> int:
+        """Start of its first interval, s since 1970."""
+        return int(self.stretch.time_s[0])
+
     def fees_nano(self) -> dict[str, int]:
         """What the members paid in fees, by the account that received them."""
         return {

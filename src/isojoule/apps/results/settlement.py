@@ -21,7 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.apps.results.chapters import Settling, Told, check_chapters, write_chapters
+from isojoule.apps.results.chapters.nouns import Clock
 from isojoule.apps.results.settled import SettledPeriod
+from isojoule.apps.results.sharing import cannot_share, shares_of
 from isojoule.apps.results.stretch import stretches
 from isojoule.core.errors import InputError, InvariantError
 from isojoule.core.transfer import ENERGY
@@ -29,12 +31,12 @@ from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
 from isojoule.microworld.scenario import Period, Scenario
 from isojoule.settlement.booking import Booked, book, dividends, write
 from isojoule.settlement.ledger import MemoryLedger
-from isojoule.settlement.ledger.port import Head
+from isojoule.settlement.ledger.port import Head, Ledger
 from isojoule.settlement.refused import Refused
 from isojoule.settlement.rules import Rules
 from isojoule.settlement.settle import OPERATOR, UTILITY, Code, Settled, member, settle
 from isojoule.settlement.stretch import Stretch
-from isojoule.settlement.surplus import Shares, share_surplus
+from isojoule.settlement.surplus import share_surplus
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +164,7 @@ def check_rules(scenario: Scenario, rules: Rules) -> None:
         np.zeros(1, np.int64), [0] * people, b"", permutations=rules.permutations,
     )  # fmt: skip
     if isinstance(refused, Refused):
-        raise _cannot_share(rules, refused)
+        raise cannot_share(rules, refused)
     check_chapters(scenario, rules)
 
 
@@ -186,14 +188,6 @@ def check_rules_of(file: Path | None, scenario: Scenario, rules: Rules) -> None:
         ) from error
 
 
-def _cannot_share(rules: Rules, refused: Refused) -> InputError:
-    return InputError(
-        f"the surplus cannot be shared by {rules.surplus!r}: {refused.reason}",
-        place="settlement rules: surplus",
-        remedy=refused.remedy,
-    )
-
-
 def find_ledger(url: str) -> None:
     """Open a ledger for writing, made if it is not there, and close it again.
 
@@ -208,11 +202,10 @@ def find_ledger(url: str) -> None:
         pass
 
 
-def keep(settled: SettledRun, url: str, folder: Path | None = None) -> int:
+def keep(settled: SettledRun, url: str) -> int:
     """Write the transfers of a run into a ledger that is kept; returns how many it has of them.
 
-    What stands there already, just so, is not written twice. `folder` is where the run is now, if
-    it was moved since it was settled.
+    What stands there already, just so, is not written twice.
 
     Raises
     ------
@@ -221,19 +214,29 @@ def keep(settled: SettledRun, url: str, folder: Path | None = None) -> int:
     """
     from isojoule.apps.ledger import open_ledger
 
-    count = 0
     with open_ledger(url) as ledger:
-        for period, part in settled.booked():
-            for refused in write(ledger, part, time.time_ns()):
-                raise InputError(
-                    f"refused a transfer of period {period.name!r}: {refused.answer.reason}",
-                    place=url,
-                    remedy="use another ledger, or a run with the same inputs and rules",
-                )
-            count += part.count
-        settling = replace(settled.settling, folder=folder or settled.settling.folder)
-        write_chapters(settling, ledger, lambda _: time.time_ns(), settled.told)
-    return count
+        write_run(settled, ledger, lambda _: time.time_ns(), url)
+    return sum(part.count for _, part in settled.booked())
+
+
+def write_run(settled: SettledRun, ledger: Ledger, clock: Clock, place: str) -> None:
+    """Write the transfers of a run that was settled into another ledger.
+
+    Raises
+    ------
+    InputError
+        The ledger, at this place, refuses a transfer.
+    """
+    for period, part in settled.booked():
+        for refused in write(ledger, part, clock(period.end_s)):
+            raise InputError(
+                f"refused a transfer of period {period.name!r}: {refused.answer.reason}",
+                place=place,
+                remedy="use another ledger, or a run with the same inputs and rules",
+            )
+    for told in settled.told.values():
+        if told.post is not None:
+            told.post(ledger, clock)
 
 
 def _settle_period(
@@ -244,7 +247,7 @@ def _settle_period(
     booked = [book(stretch, settled, run)]
     now_ns = period.end_s * 10**9
     _write(ledger, booked[0], now_ns)
-    shares = _share(stretch, settled, rules, _paid(ledger, money), seed)
+    shares = shares_of(stretch, settled, rules, seed)
     if any(shares.amount_nano):
         booked.append(
             dividends(
@@ -265,35 +268,6 @@ def _settle_period(
         {name: uj - energy.get(name, 0) for name, uj in received.items()},
         shares,
     )
-
-
-def _share(
-    stretch: Stretch, settled: Settled, rules: Rules, paid: dict[str, int], seed: int
-) -> Shares:
-    """Share the operator's line of one period. Fees are others' money: they are left out."""
-    fees = np.zeros(len(stretch.members), np.int64)
-    for line in settled.lines:
-        if line.code is Code.FEE and line.money_nano is not None:
-            fees += line.money_nano.sum(0)
-    shares = share_surplus(
-        rules.surplus,
-        -paid.get(OPERATOR, 0),
-        stretch.members,
-        stretch.metered_uj,
-        np.nan_to_num(stretch.sells_at_per_j),
-        np.nan_to_num(stretch.buys_at_per_j),
-        stretch.metered_loss_uj,
-        [
-            paid.get(member(name), 0) - int(fee)
-            for name, fee in zip(stretch.members, fees, strict=True)
-        ],
-        seed.to_bytes(8, "big", signed=True),
-        permutations=rules.permutations,
-        currency=stretch.currency,
-    )
-    if isinstance(shares, Refused):
-        raise _cannot_share(rules, shares)
-    return shares
 
 
 def _write(ledger: MemoryLedger, booked: Booked, now_ns: int) -> None:

@@ -121,7 +121,15 @@ def print_run(run: Run, console: Console | None = None) -> None:
     part("fees", "fees")
     row(f"cost with the market, {currency}", "audit", "market_cost", digits=cents)
     row(f"saving, {currency}", "audit", "saving", style="bold", digits=cents)
-    row("saving", "audit", "saving_share", scale=100, digits=1, suffix=" %", style="bold")
+    row(
+        f"  of the cost {alone}",
+        "audit",
+        "saving_share",
+        scale=100,
+        digits=1,
+        suffix=" %",
+        style="bold",
+    )
     row("participants who gain", "audit", "gainers", digits=0)
     row("participants who lose", "audit", "losers", digits=0)
     # below 0 there is nothing that a fee could take away

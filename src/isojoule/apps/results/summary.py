@@ -106,6 +106,7 @@ def summarise(
         {p.name: sum(p.fees_nano().values()) / NANO_PER_UNIT for p in settled.periods},
         {p.name: -p.paid_nano.get(OPERATOR, 0) / NANO_PER_UNIT for p in settled.periods},
         {p.name: -p.paid_nano.get(UTILITY, 0) / NANO_PER_UNIT for p in settled.periods},
+        settled.rules.surplus != "keep",
     )
     names = [p.name for p in scenario.periods]
     changes = {key: value["stored_change_uj"] for key, value in facts.items()}
@@ -121,9 +122,11 @@ def summarise(
     total = _stretch(
         scenario, intervals, full, changes, works, list(scenario.periods), people, "total", money
     )
+    alone = int(intervals["baseline"]["operator_nano"].sum()) / NANO_PER_UNIT
     operator = {
         "market": sum(money.operator.values()),
-        "baseline": int(intervals["baseline"]["operator_nano"].sum()) / NANO_PER_UNIT,
+        "baseline": 0.0 if money.shared else alone,
+        "baseline_shared": alone if money.shared else 0.0,
     }
     return {
         "total": total,
@@ -143,11 +146,15 @@ def summarise(
 
 
 class _Money(NamedTuple):
-    """From the ledger, by period: fees paid, and what operator and utility were left with."""
+    """From the ledger, by period: fees paid, and what operator and utility were left with.
+
+    `shared`: the operator's line goes to the members, without a market, too.
+    """
 
     fees: dict[str, float]
     operator: dict[str, float]
     utility: dict[str, float]
+    shared: bool
 
 
 def _full(world: Path) -> pl.DataFrame:
@@ -211,6 +218,8 @@ def _stretch(
     cash = sum(money.utility[n] for n in names)
     entry["market"].update(cash=cash, operator=sum(money.operator[n] for n in names))
     entry["baseline"]["local_trade_j"] = 0.0
+    if money.shared:
+        entry["baseline"]["operator"] = 0.0
     result = audit(
         tables["market"],
         tables["baseline"],
@@ -269,10 +278,10 @@ def headline(scenario: Scenario, document: dict[str, Any]) -> str:
             f"{'gained' if operator >= 0 else 'lost'} {told:,.{digits}f})"
         )
     amount = f"{abs(saving):,.{digits}f} {scenario.currency}"
-    base, share = audit_["baseline_cost"], abs(audit_["saving_share"] or 0.0)
-    if base > 0 and share <= 1:
-        amount += f" ({share:.1%})"
-    else:  # a share of less than the saving itself tells nothing: the two costs do
+    base, share = audit_["baseline_cost"], audit_["saving_share"]
+    if share is not None:
+        amount += f" ({abs(share):.1%})"
+    else:
         amount += f" (a cost of {audit_['market_cost']:,.{digits}f} instead of {base:,.{digits}f})"
     cost = scenario.unserved_cost_per_j * J_PER_KWH
     orders = ""

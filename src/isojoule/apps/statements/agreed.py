@@ -11,10 +11,7 @@ from isojoule.core.units import NANO_PER_UNIT
 
 def agreed(sheet: Sheet) -> str:
     """The section; empty where the household had no contract."""
-    told = sheet.facts.files.summary["settlement"].get("day_ahead")
-    mine = (sheet.facts.span.name, sheet.facts.stretch.members[sheet.who])
-    rows = [] if told is None else told["members"]
-    found = next((row for row in rows if (row["period"], row["name"]) == mine), None)
+    found = sheet.told_by("day_ahead")
     if found is None:
         return ""
     rules = sheet.facts.rules.day_ahead

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from isojoule.apps.report.words import energy, money
-from isojoule.apps.statements.sheet import Sheet
+from isojoule.apps.statements.sheet import Sheet, exact
+from isojoule.core.units import NANO_PER_UNIT
+from isojoule.settlement.collateral.folded import Code as FundCode
+from isojoule.settlement.collateral.nouns import Code
+
+TAKEN = (Code.SLASH, FundCode.REPAID)
+"""What was taken of a bond, and what was paid back to the fund that had put up a part of it."""
 
 
 def bonds(sheet: Sheet) -> str:
     """The section; empty where the household had none."""
-    told = sheet.facts.files.summary["settlement"].get("bonds")
-    mine = (sheet.facts.span.name, sheet.facts.stretch.members[sheet.who])
-    rows = [] if told is None else told["members"]
-    found = next((row for row in rows if (row["period"], row["name"]) == mine), None)
+    found = sheet.told_by("bonds")
     if found is None:
         return ""
     currency = sheet.currency
@@ -31,6 +34,12 @@ def bonds(sheet: Sheet) -> str:
         if found["slashed"]
         else "All of it came back."
     )
+    taken = sum(line.money_nano for line in sheet.statement.lines if line.code in TAKEN)
+    if taken != round(found["slashed"] * NANO_PER_UNIT):
+        words.append(
+            f"That was before late readings: by them {exact(taken, currency)} are taken, as your "
+            "bill says."
+        )
     if found["made_good"]:
         words.append(
             f"From others' bonds you got {money(found['made_good'], currency)} for what their "

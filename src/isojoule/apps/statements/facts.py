@@ -147,7 +147,7 @@ def facts_of(
         columns=columns_of(stretch, settled.settled),
         price_per_j=price,
         reasons=files.reasons(period, stretch.paused, wanted, progress),
-        alone=alone_of(files, period, baseline),
+        alone=alone_of(files, period, baseline, rules.surplus),
         scores=scores,
     )
 

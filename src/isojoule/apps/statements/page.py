@@ -11,21 +11,20 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from isojoule.apps.report.words import A_CENT, energy, money, number, price, text
+from isojoule.apps.report.words import A_CENT, money, number, price, text
 from isojoule.apps.statements.agreed import agreed
+from isojoule.apps.statements.alone_section import alone_section, compared
 from isojoule.apps.statements.bonds import bonds
 from isojoule.apps.statements.payment_section import payment_section
 from isojoule.apps.statements.price_section import price_section
 from isojoule.apps.statements.score_section import score_section
 from isojoule.apps.statements.sheet import Sheet, asset, exact, kwh, table
-from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, UJ_PER_J
+from isojoule.core.units import NANO_PER_UNIT
 from isojoule.settlement.collateral.nouns import Code as BondCode
 from isojoule.settlement.rules import Rules
 from isojoule.settlement.settle import Code
 from isojoule.settlement.statements import BillLine, payee_of
 
-NOTABLE_J = 0.05 * J_PER_KWH
-"""A smaller difference of what a battery holds at the end is not told."""
 WHO = {
     "market": "the local market",
     "balancing": "balancing",
@@ -63,7 +62,7 @@ def page(sheet: Sheet) -> str:
         payment=payment_section(sheet),
         price=price_section(sheet),
         score=score_section(sheet),
-        alone=_alone(sheet),
+        alone=alone_section(sheet),
         check=_check(sheet),
     )
 
@@ -78,21 +77,8 @@ def _head(sheet: Sheet) -> str:
         f'<header class="{tone}"><p class="kicker">Statement of {text(sheet.label)} '
         f"({text(sheet.facts.stretch.members[sheet.who])})<br>{text(_title(sheet))}</p>"
         f"<h1>{verb} {amount}</h1>"
-        f'<p class="lead">{text(_period(sheet))}. {_compared(sheet)}</p></header>'
+        f'<p class="lead">{text(_period(sheet))}. {compared(sheet)}</p></header>'
     )
-
-
-def _compared(sheet: Sheet) -> str:
-    """One sentence of the comparison with the baseline."""
-    alone = int(sheet.facts.alone.paid_nano[sheet.who]) / NANO_PER_UNIT
-    would = "paid" if alone >= 0 else "got"
-    there = f"{would} {money(abs(alone), sheet.currency)} {sheet.without}"
-    if abs(sheet.saved) < A_CENT:
-        return f"You would have {there}: no difference."
-    amount = money(abs(sheet.saved), sheet.currency)
-    if sheet.saved > 0:
-        return f'<b class="good">You saved {amount}</b>: you would have {there}.'
-    return f'<b class="bad">That is {amount} worse</b>: you would have {there}.'
 
 
 def _bill(sheet: Sheet) -> str:
@@ -135,9 +121,18 @@ def _line(sheet: Sheet, line: BillLine) -> str:
         f"<td>{each}</td>",
         f"<td>{exact(line.money_nano, sheet.currency)}</td>",
     ]
-    small = sheet.why if line.code is Code.DIVIDEND else ""
+    small = _why(sheet, line)
     below = f"<small>{text(small)}</small>" if small else ""
     return f'<tr><th scope="row">{text(name)}{below}</th>{"".join(cells)}</tr>'
+
+
+def _why(sheet: Sheet, line: BillLine) -> str:
+    """Why a member gets its share of what the market left over; of other lines ""."""
+    if line.code is Code.DIVIDEND_CHANGE:
+        share = exact(sheet.statement.share_nano, sheet.currency)
+        told = f"Readings that came late changed what was shared: your share is now {share}."
+        return f"{told} {sheet.why_again}".rstrip()
+    return sheet.why if line.code is Code.DIVIDEND else ""
 
 
 def slashed_for(rules: Rules) -> str:
@@ -151,59 +146,6 @@ def slashed_for(rules: Rules) -> str:
         payee = payee_of(asked.fines_to)
         got.append(WHO.get(payee, payee))
     return " and ".join(got) or "escrow"
-
-
-def _alone(sheet: Sheet) -> str:
-    """The comparison with the world without a market."""
-    alone, who = sheet.facts.alone, sheet.who
-    net = alone.net_uj[:, who]
-    bought, sold = int(np.maximum(net, 0).sum()), int(np.maximum(-net, 0).sum())
-    drawn = f"drawn {kwh(bought)}, given {kwh(sold)}"
-    total = int(alone.paid_nano[who])
-    mine = sheet.statement.sum_nano
-    result = "Saved" if total >= mine else "Lost"
-    rows = [
-        f'<tr class="{mark}"><th scope="row">{title}</th><td>{what}</td>'
-        f"<td>{exact(nano, sheet.currency)}</td></tr>"
-        for title, what, nano, mark in (
-            (f"You would pay {sheet.without}", drawn, total, ""),
-            ("You pay with the market", "the bill above, with all its fees", mine, ""),
-            (result, "", abs(total - mine), "sum"),
-        )
-    ]
-    tariff = (
-        " The utility's two prices are taken as all that it charges."
-        if sheet.facts.files.scenario.has_utility
-        else ""
-    )
-    head = sheet.without[:1].upper() + sheet.without[1:]
-    return (
-        f"<section><h2>{head}</h2><p>The same home, sun and battery in the same time, without "
-        f"neighbours to trade with.{tariff}</p>{table(['', '', 'Amount'], rows)}"
-        f"{_beside(sheet)}</section>"
-    )
-
-
-def _beside(sheet: Sheet) -> str:
-    """What the sums do not count: energy left in batteries, and need that was not served."""
-    alone, who = sheet.facts.alone, sheet.who
-    told = []
-    kept = (
-        int(alone.market.stored_change_uj[who]) - int(alone.beside.stored_change_uj[who])
-    ) / UJ_PER_J
-    if abs(kept) >= NOTABLE_J:
-        how = "more" if kept > 0 else "less"
-        told.append(
-            f"Your battery ends the period with {energy(abs(kept))} {how} in it than it would have "
-            f"{sheet.without}; the sums do not count that."
-        )
-    with_it, without = (int(m.short_uj[who]) / UJ_PER_J for m in (alone.market, alone.beside))
-    if max(with_it, without) >= NOTABLE_J:
-        told.append(
-            f"Need that was not served: {energy(with_it)} with the market, {energy(without)} "
-            f"{sheet.without}; the sums do not count that."
-        )
-    return f'<p class="soft">{" ".join(told)}</p>' if told else ""
 
 
 def _check(sheet: Sheet) -> str:

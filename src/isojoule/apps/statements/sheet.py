@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.resources import files as package_files
+from typing import Any
 
-from isojoule.apps.report.words import SPACE, number, text
+from isojoule.apps.report.words import A_SPECK, SPACE, number, text
 from isojoule.apps.statements.facts import PeriodFacts
 from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, UJ_PER_J
 from isojoule.settlement.ledger.port import Head
@@ -25,6 +26,8 @@ class Sheet:
         Of the member, from the ledger.
     why
         Why it gets its share of what the market left over; "" if that is not known.
+    why_again
+        Why it gets that share by late readings; "" likewise.
     head
         Of the ledger, if it is to be named.
     sheets
@@ -39,6 +42,7 @@ class Sheet:
     who: int
     statement: Statement
     why: str = ""
+    why_again: str = ""
     head: Head | None = None
     sheets: tuple[str, ...] = ()
     score_file: str = ""
@@ -55,11 +59,41 @@ class Sheet:
         """How people call the household."""
         return self.facts.files.scenario.labels[self.who]
 
+    def told_by(self, chapter: str) -> dict[str, Any] | None:
+        """What the summary of the run tells of the household in a chapter of its settlement."""
+        told = self.facts.files.summary["settlement"].get(chapter)
+        mine = (self.facts.span.name, self.facts.stretch.members[self.who])
+        rows = [] if told is None else told["members"]
+        return next((row for row in rows if (row["period"], row["name"]) == mine), None)
+
+    @property
+    def alone_nano(self) -> int:
+        """The bill without the market, with the share of the operator's line, nano-units."""
+        alone = self.facts.alone
+        return int(alone.paid_nano[self.who]) - int(alone.shared_nano[self.who])
+
+    @property
+    def saved_besides(self) -> dict[str, float]:
+        """What the market saved besides the bill, by what it is; money. Parts of nothing are out.
+
+        `served`: need; `orders`: that are finished; `storage`: what the battery holds more.
+        """
+        parts = self.facts.alone.told[self.who]["parts"]
+        return {n: parts[n] for n in ("served", "orders", "storage") if abs(parts[n]) >= A_SPECK}
+
     @property
     def saved(self) -> float:
-        """What the market saved against the bill without it, money."""
-        alone = int(self.facts.alone.paid_nano[self.who])
-        return (alone - self.statement.sum_nano) / NANO_PER_UNIT
+        """What the market saved (`isojoule.microworld.saving`), money."""
+        bills = (self.alone_nano - self.statement.sum_nano) / NANO_PER_UNIT
+        return bills + sum(self.saved_besides.values())
+
+    @property
+    def cost_alone(self) -> float:
+        """Cost without the market: the bill, and what counts besides (`saving.Cost`); money."""
+        alone = self.facts.alone
+        told = alone.told[self.who]
+        shared = told["parts"]["operator"] + int(alone.shared_nano[self.who]) / NANO_PER_UNIT
+        return float(told["baseline_cost"] - shared)
 
     @property
     def without(self) -> str:

@@ -1,23 +1,26 @@
-"""The bill without a market, and what sums do not count: batteries, and need not served."""
+"""The bill without a market, and what else is saved: batteries, and need not served."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from isojoule.apps.results.participants import baseline_lines
 from isojoule.apps.results.tables import by_member, read_metered
 from isojoule.apps.results.worlds import part_rows
 from isojoule.apps.statements.reasons import MarketFiles
 from isojoule.microworld.devices import DeviceKind
 from isojoule.settlement.stretch import Stretch
+from isojoule.settlement.surplus import share_without_market
 
 Ints = NDArray[np.int64]
 
 
 class Beside(NamedTuple):
-    """What a sum of money does not count, by member, (P,), microjoules.
+    """What a bill does not count, by member, (P,), microjoules.
 
     Attributes
     ----------
@@ -40,22 +43,43 @@ class Alone(NamedTuple):
         What the meters show, (T, P).
     paid_nano
         What each member pays, (P,): the tariff, and between members what links and compute cost.
+    shared_nano
+        What each member gets of the operator's line, (P,); negative: pays. 0 where the rules do not
+        share it.
+    told
+        What the summary tells of each member: its cost without the market, and the parts of what it
+        saved.
     beside, market
-        What the sums do not count, without the market and with it.
+        The energies of that, without the market and with it.
     """
 
     net_uj: Ints
     paid_nano: Ints
+    shared_nano: Ints
+    told: Sequence[Mapping[str, Any]]
     beside: Beside
     market: Beside
 
 
-def alone_of(files: MarketFiles, period: int, stretch: Stretch) -> Alone:
-    """The world without a market, from its stretch of the period."""
+def alone_of(files: MarketFiles, period: int, stretch: Stretch, rule: str) -> Alone:
+    """The world without a market, from its stretch of the period.
+
+    Parameters
+    ----------
+    rule
+        By which the operator's line is shared.
+    """
     s = stretch
-    paid = s.payment_nano.sum(0) + s.earned_nano.sum(0) + s.worked_nano.sum(0)
+    moved = np.abs(s.metered_uj).sum(0).tolist()
+    line = baseline_lines(files.folder)[files.scenario.periods[period].name]
+    shared = share_without_market(rule, line, s.members, moved, files.seed)
     return Alone(
-        s.metered_uj, paid, beside_of(files, "baseline", period), beside_of(files, "market", period)
+        net_uj=s.metered_uj,
+        paid_nano=s.payment_nano.sum(0) + s.earned_nano.sum(0) + s.worked_nano.sum(0),
+        shared_nano=np.array(shared, np.int64),
+        told=[person["periods"][period] for person in files.summary["participants"]],
+        beside=beside_of(files, "baseline", period),
+        market=beside_of(files, "market", period),
     )
 
 

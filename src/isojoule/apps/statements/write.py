@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from isojoule.apps.results.chapters.payments import posted_plan
 from isojoule.apps.results.settlement import SettledRun, settle_run
@@ -26,6 +26,10 @@ from isojoule.settlement.payments.plan import Plan
 from isojoule.settlement.payments.state import BillState, states_of
 from isojoule.settlement.settle import member
 from isojoule.settlement.statements import Span, Statement, statements_of
+from isojoule.settlement.surplus import Shares
+
+if TYPE_CHECKING:
+    from isojoule.apps.results.further_bills import Further
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage, what is done, and what is expected (0 if unknown)."""
@@ -110,7 +114,7 @@ def write_statements(
     ledger: ReadLedger | None = None,
     members: Collection[str] | None = None,
     periods: Collection[str] | None = None,
-    further: Sequence[Plan] = (),
+    further: Further | None = None,
     progress: Progress | None = None,
 ) -> list[Written]:
     """Write the statements of a run that was settled.
@@ -130,7 +134,7 @@ def write_statements(
     members, periods
         Whose, and of which periods; all if not given.
     further
-        What happens to the bills of corrections, in their order.
+        What late readings changed.
     progress
         See `Progress`.
 
@@ -148,7 +152,8 @@ def write_statements(
     named = _chosen("period", periods, [p.name for p in scenario.periods])
     kept = ledger if ledger is not None else settled.ledger
     head, found = kept.head, read_statements(kept, scenario, whose)
-    bills = bills_of(settled, whose, further)
+    bills = bills_of(settled, whose, further.plans.values() if further else ())
+    again = {one.period.name: one.shares for one in further.found} if further else {}
     stems = file_stems(scenario.participants)
     tell = progress or (lambda stage, done, total: None)
     out_folder.mkdir(parents=True, exist_ok=True)
@@ -159,22 +164,17 @@ def write_statements(
         if period.name not in named:
             continue
         facts = facts_of(files, i, part, settled.rules, baseline, scores=scores.get(period.name))
-        why = dict(zip(part.shares.members, part.shares.why, strict=True))
+        why, why_again = (_why(shares) for shares in (part.shares, again.get(period.name)))
         for name in whose:
             statement = found.get((member(name), period.name)) or Statement(
                 member(name), scenario.currency, facts.span, (), 0
             )
             sheet = Sheet(
-                facts, facts.member(name), statement, why.get(name, ""), head,
-                bills=bills.get((member(name), period.name), ()),
+                facts, facts.member(name), statement, why.get(name, ""),
+                why_again.get(name, ""), head, bills=bills.get((member(name), period.name), ()),
             )  # fmt: skip
-            if further and not_told(sheet):
-                raise InputError(
-                    f"the bills of {name!r} in period {period.name!r} are not what the ledger has",
-                    place="--readings",
-                    remedy="give the ledger that was corrected by these tables, all of them in "
-                    "their order",
-                )
+            if further is not None:
+                _check_told(sheet, name, further, again.get(period.name))
             written.append(_write(sheet, name, out_folder, stems[name]))
             tell("writing statements", len(written), len(whose) * len(named))
     return written
@@ -194,7 +194,7 @@ def read_statements(
 
 
 def bills_of(
-    settled: SettledRun, members: Collection[str], further: Sequence[Plan] = ()
+    settled: SettledRun, members: Collection[str], further: Iterable[Plan] = ()
 ) -> dict[tuple[str, str], tuple[BillState, ...]]:
     """How far the bills of some members are paid, by account and period; corrections come last."""
     plan = posted_plan(settled.settling, settled.told)
@@ -205,13 +205,36 @@ def bills_of(
     return found
 
 
-def _further(folder: Path, readings: Sequence[Path]) -> list[Plan]:
-    """What happens to the bills of corrections."""
+def _further(folder: Path, readings: Sequence[Path]) -> Further | None:
+    """What late readings changed; None: there are none."""
     if not readings:
-        return []
+        return None
     from isojoule.apps.results.further_bills import further_bills
 
-    return list(further_bills(folder, readings).plans.values())
+    return further_bills(folder, readings)
+
+
+def _why(shares: Shares | None) -> dict[str, str]:
+    """The sentence of each member."""
+    return {} if shares is None else dict(zip(shares.members, shares.why, strict=True))
+
+
+def _check_told(sheet: Sheet, name: str, further: Further, again: Shares | None) -> None:
+    """Refuse to tell of corrections what the ledger does not have."""
+    statement, share = sheet.statement, None
+    if again is not None:
+        share = again.amount_nano[again.members.index(name)]
+    if share not in (None, statement.share_nano):
+        what, verb = "the share", "is"
+    elif further.plans and not_told(sheet):
+        what, verb = "the bills", "are"
+    else:
+        return
+    raise InputError(
+        f"{what} of {name!r} in period {statement.span.name!r} {verb} not what the ledger has",
+        place="--readings",
+        remedy="give the ledger that was corrected by these tables, all of them in their order",
+    )
 
 
 def file_stems(names: Iterable[str]) -> dict[str, str]:

@@ -32,6 +32,7 @@ from isojoule.market.allocation import Allocation, NotSolved, Support, allocate,
 from isojoule.market.book import Book
 from isojoule.market.integer.lagrangian import Fixed, Lagrangian, lagrangian_of
 from isojoule.market.integer.master import SIZE, Master
+from isojoule.market.integer.settled import settled
 from isojoule.market.integer.tree import prove
 from isojoule.market.integer.units import Legs, Units, rest_of, units_of
 from isojoule.market.optimum import Optimum
@@ -146,8 +147,12 @@ class Search:
                 rank(self.seed, "indivisible", offers[units.offer[u]].id),
             ),
         )
-        fixed = self.open()
-        now = best
+        least = best.value - SAME * best.scale
+        fixed, now = self.open(), best
+        shares = self.master.shares(fixed, RULED_OUT * self.master.dearest)
+        if shares is not None:  # what prices rule out at once
+            r = self.relaxation
+            fixed = settled(r, r.gains(shares.duals), fixed, least - 1e-3 * SAME * best.scale)
         for unit in order:
             if not now.choice[unit] and fixed[unit] < 0:
                 now = self._with(unit, fixed, best) or now

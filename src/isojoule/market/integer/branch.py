@@ -11,8 +11,8 @@ for all participants and all branches, so each is solved from the point of the o
   that there always is a solution, and prices that show what cannot be balanced.
 
 What counts are the prices alone: the Lagrangian bounds all choices of a branch by them
-(`isojoule.market.integer.lagrangian`), and settles units (`isojoule.market.integer.less`). What is
-reached is cleared in integers, as ever. Source: Land, Doig 1960, Econometrica 28:497.
+(`isojoule.market.integer.lagrangian`), and settles units (`isojoule.market.integer.settled`). What
+is reached is cleared in integers, as ever. Source: Land, Doig 1960, Econometrica 28:497.
 
 Spec: docs/spec/vcg.md, P18.
 """
@@ -32,7 +32,7 @@ from isojoule.kernels.ldl import analyse
 from isojoule.kernels.pieces import typical
 from isojoule.market.integer.allocate import SAME, Chosen, Search
 from isojoule.market.integer.lagrangian import Fixed, Lagrangian
-from isojoule.market.integer.less import settled
+from isojoule.market.integer.settled import settled
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]

@@ -1,10 +1,7 @@
 """The search for the best choice of a book, gone on with where some of it is closed.
 
 Tangents stay what they are, for curves and losses do not change. Choices that were excluded may be
-good ones now, and are open again. What prices prove of all choices, with what is closed left out,
-rules out units: a choice that takes one, or leaves it, has no more than the bound less what that
-costs, and where this is no more than what is reached already, the unit is settled (variable fixing
-by reduced costs: Nemhauser, Wolsey 1988, Integer and Combinatorial Optimization, II.5).
+good ones now, and are open again.
 """
 
 from __future__ import annotations
@@ -18,7 +15,6 @@ from numpy.typing import NDArray
 from isojoule.grid import Grid
 from isojoule.market.book import Book
 from isojoule.market.integer.allocate import Search
-from isojoule.market.integer.lagrangian import Fixed, Gains, Lagrangian
 
 Bools = NDArray[np.bool_]
 
@@ -45,27 +41,3 @@ def less(search: Search, book: Book, grid: Grid, pieces: Bools, links: Bools) ->
     )
     master.narrow(pieces, links)
     return search.on(book, grid, relaxation, master)
-
-
-def settled(relaxation: Lagrangian, gains: Gains, fixed: Fixed, reached: float) -> Fixed:
-    """What must be taken or left in every choice that has more than what is reached, money."""
-    bound = relaxation.bound(gains, fixed)
-    group, unit, out = relaxation.units.group, gains.unit, fixed.copy()
-    alone = (group < 0) & (fixed < 0)
-    other = bound - np.abs(unit) <= reached  # with a unit in its other state
-    out[alone & other & (unit <= 0.0)] = 0
-    out[alone & other & (unit > 0.0)] = 1
-    for u in np.flatnonzero((group >= 0) & (fixed < 0)).tolist():
-        mine = group == group[u]
-        mine[u] = False
-        if np.any(mine & (fixed == 1)):
-            out[u] = 0
-            continue
-        others = float(np.max(unit[mine & (fixed < 0)], initial=0.0))
-        now = max(float(unit[u]), others)
-        if bound - now + float(unit[u]) <= reached:
-            out[u] = 0
-        elif bound - now + others <= reached:
-            out[u] = 1
-            out[mine & (fixed < 0)] = 0
-    return out

@@ -14,6 +14,8 @@ In general each pivot takes one more optimum. Far less does where it can:
 - without rings, what the others would pay for i's energy is read off at its node
   (`isojoule.market.pivots.rerooted`), or, whatever the curves and losses, only what moves is
   solved (`isojoule.market.pivots.pruned`);
+- where everyone wants one lot at most, payments are the least prices that support the assignment
+  (`isojoule.market.pivots.assigned`);
 - on meshes only what lies around a participant is solved (`isojoule.market.pivots.nearby`);
 - with limits, and with what is taken whole, a small program goes on from the optimum
   (`isojoule.market.pivots.warm`).
@@ -45,6 +47,7 @@ from isojoule.market.allocation import Allocation, NotSolved, allocate, columns_
 from isojoule.market.best import best
 from isojoule.market.book import Book
 from isojoule.market.pivots.absent import without
+from isojoule.market.pivots.assigned import assigned
 from isojoule.market.pivots.merit_order import paid_by_all, steps_of
 from isojoule.market.pivots.nearby import is_mesh, mesh_of
 from isojoule.market.pivots.parties import Parties, parties_of
@@ -180,10 +183,11 @@ def pivots_of(
         return Pivots(parties, at, money[at], nano[at], unsure[at])
     local = rerooted(book, grid, found, parties, busy)
     local = pruned(book, grid, found, parties, busy, local)
+    stands = optimal(book, grid, found)
+    local = assigned(book, grid, found, parties, busy, stands.total, local)
     money[local.known] = local.money[local.known]
     unsure = DIGITS * local.size + local.unsure
     nano = all_rounded(money, unsure)
-    stands = optimal(book, grid, found)
     whole, mesh = stands, None
     if np.any(busy & ~local.known) and is_mesh(book, grid):
         again = allocate(book, grid)  # to the last digits, which steps on flows do not give

@@ -37,6 +37,9 @@ from isojoule.settlement.certificates.steps import STEPS
 
 BATCH = 20_000
 """So many bundles more than were left the last time are looked through for those that ended."""
+GROWS = 8
+"""Or an eighth of what was left, if that is more: all are looked through each time, so the work
+grows with the bundles, and not with their square."""
 Shelf = Callable[[Released], None]
 """Takes what has ended, and left the registry."""
 
@@ -123,10 +126,15 @@ class Desk:
                     mine += more
             claimed[at] = self.claim(held, (consumed[at] // WH_UJ).tolist())
             fates[at] = self.fate_wh
-            if self.shelf is not None and self.registry.size - self.left >= self.batch:
-                self.shelf(self.registry.release())
-                self.left = self.registry.size
+            self.shelve()
         return Hours(time_s, consumed, claimed, fates)
+
+    def shelve(self) -> None:
+        """Let go of what has ended, where there is a shelf and enough has come since."""
+        more = self.registry.size - self.left
+        if self.shelf is not None and more >= max(self.batch, self.left // GROWS):
+            self.shelf(self.registry.release())
+            self.left = self.registry.size
 
     def claim(self, held: list[list[Lot]], wanted: list[int]) -> list[list[int]]:
         """Cancel and claim up to what was consumed; how much, by member and source."""

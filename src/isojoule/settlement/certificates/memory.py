@@ -80,9 +80,9 @@ class MemoryRegistry:
 
     def keep(self, effects: Effects) -> None:
         """Keep what the rules decided."""
-        for bundle in effects.bundles.values():
-            if bundle.state in MORTAL and bundle.key not in self._bundles:
-                heapq.heappush(self._timed, (bundle.expires_s, bundle.key))
+        for key, bundle in effects.bundles.items():
+            if bundle.state in MORTAL and key not in self._bundles:
+                heapq.heappush(self._timed, (bundle.expires_s, key))
         self._accounts.update(effects.accounts)
         self._devices.update(effects.devices)
         self._bundles.update(effects.bundles)

@@ -231,6 +231,21 @@ class Layer(NamedTuple):
         return self.charge.deliverable_uj - self.given_uj - self.lost_uj
 
 
+class Layers(NamedTuple):
+    """What is in storage.
+
+    Attributes
+    ----------
+    open
+        Layers that can still give, the oldest first.
+    left_uj
+        What they can deliver in all: a battery may hold many hundreds, and is asked often.
+    """
+
+    open: tuple[Layer, ...] = ()
+    left_uj: int = 0
+
+
 class Standing(NamedTuple):
     """Where a device stands.
 
@@ -247,7 +262,7 @@ class Standing(NamedTuple):
     until_s, discharged_until_s
         End of its last interval of production or charging, and of discharging.
     layers
-        Storage: what is in it, the oldest first.
+        Storage: what is in it.
     """
 
     next: int = 1
@@ -256,4 +271,4 @@ class Standing(NamedTuple):
     from_s: int = 0
     until_s: int = 0
     discharged_until_s: int = 0
-    layers: tuple[Layer, ...] = ()
+    layers: Layers = Layers()

@@ -33,6 +33,7 @@ from isojoule.settlement.certificates.nouns import (
     Device,
     DischargeRecord,
     Key,
+    Layers,
     Standing,
     State,
 )
@@ -313,7 +314,7 @@ class _Work:
         _require(o.at_s >= at.from_s, Status.OUT_OF_ORDER, str(at.from_s))
         _require(0 <= o.left_uj < MOST_UJ, Status.OUT_OF_RANGE, "left_uj")
         found = ChargeRecord("", device.id, o.at_s, o.at_s, None, o.left_uj, o.left_uj)
-        self.devices[o.device] = (device, at._replace(from_s=o.at_s, layers=put((), [found])))
+        self.devices[o.device] = (device, at._replace(from_s=o.at_s, layers=put(Layers(), [found])))
         return ()
 
     # parts of them

@@ -13,9 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from isojoule.core.units import PPB
-from isojoule.settlement.certificates.nouns import WH_UJ, ChargeRecord, Layer
-
-Layers = tuple[Layer, ...]
+from isojoule.settlement.certificates.nouns import WH_UJ, ChargeRecord, Layer, Layers
 
 
 class Taken(NamedTuple):
@@ -47,41 +45,53 @@ def deliverable_uj(energy_uj: int, efficiency_ppb: int) -> int:
 
 def put(layers: Layers, records: Sequence[ChargeRecord]) -> Layers:
     """Lay records on top."""
-    return (*layers, *(Layer(record) for record in records if record.deliverable_uj))
+    new = [Layer(record) for record in records if record.deliverable_uj]
+    return Layers(
+        (*layers.open, *new), layers.left_uj + sum(layer.charge.deliverable_uj for layer in new)
+    )
 
 
 def take(layers: Layers, energy_uj: int) -> tuple[Layers, list[Taken]]:
     """Discharge: from the oldest layer on. What the layers do not hold comes from nowhere known."""
+    parts = _oldest(layers, energy_uj)
     taken: list[Taken] = []
-    left = list(layers)
-    at = 0
-    while energy_uj and at < len(left):
-        layer = left[at]
-        part = min(energy_uj, layer.left_uj)
+    after: list[Layer] = []
+    for layer, part in parts:
         given = layer.given_uj + part
         whole = given // WH_UJ - layer.given_uj // WH_UJ if layer.charge.bundle else 0
         taken.append(Taken(layer.charge, part, whole))
-        left[at] = layer._replace(given_uj=given)
-        energy_uj -= part
-        at += 1
-    return _open(left), taken
+        after.append(layer._replace(given_uj=given))
+    return _without(layers, parts, after), taken
 
 
 def trim(layers: Layers, left_uj: int) -> Layers:
     """Lose what is beyond `left_uj`, the oldest first; -1: nothing is known."""
-    if left_uj < 0:
+    excess = layers.left_uj - left_uj
+    if left_uj < 0 or excess <= 0:
         return layers
-    excess = sum(layer.left_uj for layer in layers) - left_uj
-    left = list(layers)
-    for at, layer in enumerate(left):
-        if excess <= 0:
+    parts = _oldest(layers, excess)
+    after = [layer._replace(lost_uj=layer.lost_uj + part) for layer, part in parts]
+    return _without(layers, parts, after)
+
+
+Parts = list[tuple[Layer, int]]
+"""The oldest layers, each with what is taken of it."""
+
+
+def _oldest(layers: Layers, energy_uj: int) -> Parts:
+    """So much of the oldest layers, or all."""
+    parts: Parts = []
+    for layer in layers.open:
+        if energy_uj <= 0:
             break
-        part = min(excess, layer.left_uj)
-        left[at] = layer._replace(lost_uj=layer.lost_uj + part)
-        excess -= part
-    return _open(left)
+        part = min(energy_uj, layer.left_uj)
+        parts.append((layer, part))
+        energy_uj -= part
+    return parts
 
 
-def _open(layers: Sequence[Layer]) -> Layers:
-    """Those that can still give."""
-    return tuple(layer for layer in layers if layer.left_uj)
+def _without(layers: Layers, parts: Parts, after: list[Layer]) -> Layers:
+    """What is left: of the layers that were touched those that can still give, and all others."""
+    left = (layer for layer in after if layer.left_uj)
+    less = sum(part for _, part in parts)
+    return Layers((*left, *layers.open[len(parts) :]), layers.left_uj - less)

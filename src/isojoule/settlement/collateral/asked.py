@@ -9,6 +9,8 @@ from isojoule.core.transfer import Account, check_account
 
 MOST_PRICE_PER_J = 2.0**-8
 """Prices stay below, 14,000 a kWh: their sums and differences are exact then."""
+KEEP_NOTHING = ("collateral", "guarantee", "market", "balancing", "losses")
+"""Accounts in the middle, or of energy alone: nobody has what is in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ class BondRules:
             if not fine:
                 raise InputError("is out of its range", place=f"collateral.{key}", remedy=remedy)
         check_account(Account(self.fines_to, "EUR"))
-        if self.fines_to in ("collateral", "guarantee", "market", "balancing"):
+        if self.fines_to in KEEP_NOTHING:
             raise InputError(
                 f"{self.fines_to!r} keeps nothing", place="collateral.fines_to",
                 remedy="name who is to have the fines, as operator",

@@ -5,8 +5,11 @@ Spec: docs/spec/collateral.md, B35.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from isojoule.core.errors import InvariantError
 from isojoule.core.transfer import Account, Transfer, stable_id
+from isojoule.settlement.collateral.corrected import Move
 from isojoule.settlement.collateral.folded import Code
 from isojoule.settlement.refused import Refused
 from isojoule.settlement.rules import Rules
@@ -38,7 +41,7 @@ def shares_of_fines(fines_nano: int, stretch: Stretch, rules: Rules, seed: int) 
     rule = "equal" if RULES[rules.surplus].compares else rules.surplus
     found = share_surplus(
         rule, fines_nano, stretch.members, stretch.metered_uj, stretch.sells_at_per_j,
-        stretch.buys_at_per_j, stretch.metered_loss_uj.clip(0), [0] * len(stretch.members),
+        stretch.buys_at_per_j, stretch.metered_loss_uj, [0] * len(stretch.members),
         seed.to_bytes(8, "big", signed=True),
     )  # fmt: skip
     if isinstance(found, Refused):
@@ -67,3 +70,20 @@ def sharing(
         )
         for at, (name, nano) in enumerate(amounts.items())
     )  # fmt: skip
+
+
+def fine_moves(before: Mapping[str, int], after: Mapping[str, int], start_s: int) -> Iterator[Move]:
+    """What turns one sharing of the fines of a period into another.
+
+    Parameters
+    ----------
+    before, after
+        What each member gets, nano-units, by account.
+    start_s
+        When the period begins, s since 1970.
+    """
+    for name in dict.fromkeys((*before, *after)):
+        more = after.get(name, 0) - before.get(name, 0)
+        if more:
+            ends = (OPERATOR, name) if more > 0 else (name, OPERATOR)
+            yield Move(start_s, Code.FINES_SHARED, *ends, abs(more))

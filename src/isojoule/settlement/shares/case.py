@@ -31,7 +31,7 @@ class Case:
     sells_at_per_j, buys_at_per_j
         (intervals,) the utility's prices.
     loss_uj
-        (intervals,) losses of the wires, at least 0.
+        (intervals,) losses of the wires; below 0 where readings say that more came than went.
     paid_nano
         What each member paid in the market.
     seed

@@ -1,7 +1,7 @@
-"""Rules that share what the community saved by netting. See docs/spec/surplus.md Z7 to Z17.
+"""Rules that share what one meter for all would pay less. See docs/spec/surplus.md Z7 to Z17.
 
-The saving is that of the netting game (`isojoule.kernels.netting_game`). A rule says what part of
-it is each member's; what the market has already saved a member, against the utility alone for the
+What is shared is that of the netting game (`isojoule.kernels.netting_game`). A rule says what part
+of it is each member's; what the market has already left a member, against the utility alone for the
 same readings, is taken off, and the rest is its dividend.
 """
 
@@ -62,7 +62,7 @@ def core(case: Case) -> Split | Refused:
     sells, buys = case.sells_at_per_j, case.buys_at_per_j
     prices = netting_game.one_meter_prices(_boundary(case), sells, buys)
     saved = netting_game.owen_core(game, prices, sells, buys)
-    how = "what you save at the price of one Joule more for all, which no group can better alone"
+    how = "what you gain at the price of one Joule more for all, which no group can better alone"
     return _split(case, game, saved, how)
 
 
@@ -116,9 +116,10 @@ def _split(
         for mine, bill, paid in zip(saved.tolist(), alone, case.paid_nano, strict=True)
     )
     why = tuple(
-        f"Of the {total} that the community saved, {case.told(mine)} is yours: {how}; of it the "
-        f"market had already saved you {case.told(bill - paid)}, for you paid {case.told(paid)}, "
-        f"and the utility alone would have charged {case.told(bill)}."
+        f"One meter for all would pay {total} less than a meter each, for what they show. Of that "
+        f"{case.told(mine)} is yours: {how}; the market had already left you "
+        f"{case.told(bill - paid)} of it, for you paid {case.told(paid)}, and the utility alone "
+        f"would have charged {case.told(bill)} for the same."
         for mine, bill, paid in zip(saved.tolist(), alone, case.paid_nano, strict=True)
     )
     return Split(quota, why, () if error is None else tuple(error.tolist()))

@@ -2,8 +2,9 @@
 
 A chapter is a part of `settlement.yaml` of its own, as bills that are paid late. It reads the
 settled periods and writes further transfers, into the run's own ledger, and just so into one that
-is kept: their ids follow from the run, so what stands there already is not written twice. What it
-tells stands in `summary.json` under its name, and `isojoule verify` has it told again.
+is kept, without working them out again: their ids follow from the run, so what stands there already
+is not written twice. What it tells stands in `summary.json` under its name, and `isojoule verify`
+has it told again.
 
 Chapters are written in the order of `CHAPTERS`; each finds in the ledger what was written before,
 and knows what those before it tell.
@@ -11,7 +12,6 @@ and knows what those before it tell.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from isojoule.apps.results.chapters import bonds, day_ahead, payments
@@ -27,18 +27,11 @@ CHAPTERS: tuple[Chapter, ...] = (CERTIFICATES, day_ahead.CHAPTER, bonds.CHAPTER,
 """Payments stand last: their bills hold what all others write."""
 
 
-def write_chapters(
-    settling: Settling, ledger: Ledger, clock: Clock, known: Mapping[str, Told] | None = None
-) -> dict[str, Told]:
-    """Write all chapters that the rules ask for; by name.
-
-    `known` is what they told of the same run before: one without transfers is not asked again.
-    """
+def write_chapters(settling: Settling, ledger: Ledger, clock: Clock) -> dict[str, Told]:
+    """Work out all chapters that the rules ask for, and write them; by name."""
     told: dict[str, Told] = {}
     for chapter in CHAPTERS:
-        if known and chapter.name in known and not chapter.transfers:
-            told[chapter.name] = known[chapter.name]
-        elif chapter.asked(settling.rules):
+        if chapter.asked(settling.rules):
             told[chapter.name] = chapter.write(replace(settling, told=dict(told)), ledger, clock)
     return told
 

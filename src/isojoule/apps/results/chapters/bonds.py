@@ -5,6 +5,7 @@ Spec: docs/spec/collateral.md, B27 to B33 and B35.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from isojoule.apps.files.places import nearest
 from isojoule.apps.results.chapters.held_back import held_back, stretches_at_rest
 from isojoule.apps.results.chapters.nouns import Chapter, Clock, Settling, Told
 from isojoule.apps.results.chapters.written import write_chains
+from isojoule.apps.results.settled import SettledPeriod
 from isojoule.core.errors import InputError
 from isojoule.core.transfer import Account, Transfer
 from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
@@ -32,7 +34,7 @@ from isojoule.settlement.collateral.sizes import check_terms
 from isojoule.settlement.ledger.port import Ledger
 from isojoule.settlement.prices import highest_price, lowest_price
 from isojoule.settlement.rules import Rules
-from isojoule.settlement.settle import OPERATOR
+from isojoule.settlement.settle import OPERATOR, UTILITY
 
 NAME = "bonds"
 
@@ -43,18 +45,23 @@ def write(settling: Settling, ledger: Ledger, clock: Clock) -> Told:
     groups = fold_run(settling, terms)
     start_s = settling.scenario.periods[0].start_s
     shared = shares_by_period(settling, groups, terms)
-    made = chains(groups, terms, settling.run)
-    made = sorted([*made, *_sharing(settling, groups, shared)], key=lambda row: row[0])
-    opened = {**accounts(groups, terms), **_sharers(shared, terms.currency)}
-    write_chains(ledger, opened.values(), made, clock, start_s)
+
+    def post(into: Ledger, when: Clock) -> int:
+        # made anew each time: by interval they are millions, and what they follow from is small
+        made = chains(groups, terms, settling.run)
+        made = sorted([*made, *_sharing(settling, groups, shared)], key=lambda row: row[0])
+        opened = {**accounts(groups, terms), **_sharers(shared, terms.currency)}
+        write_chains(into, opened.values(), made, when, start_s)
+        return sum(len(chain) for _, chain in made)
+
     summary = {
         **summary_of(settling, groups, shared),
         "highest_per_j": terms.highest_per_j,
         "lowest_per_j": terms.lowest_per_j,
         "disputed": len(groups.frozen),
-        "transfers": sum(len(chain) for _, chain in made),
+        "transfers": post(ledger, clock),
     }
-    return Told(summary, paid_by(settling, groups, terms, shared))
+    return Told(summary, paid_by(settling, groups, terms, shared), post)
 
 
 def terms_of(settling: Settling) -> Terms:
@@ -102,7 +109,7 @@ def shares_by_period(settling: Settling, groups: Groups, terms: Terms) -> dict[s
     """What members get of the fines of each period, by name. Spec: B35."""
     found = {}
     for p in settling.periods if terms.fines_to == OPERATOR else ():
-        rows = groups.between(int(p.stretch.time_s[0]), p.end_s)
+        rows = groups.between(p.start_s, p.end_s)
         fines = int(groups.fine[rows].sum())
         found[p.name] = shares_of_fines(fines, p.stretch, settling.rules, settling.seed)
     return found
@@ -114,11 +121,10 @@ def _sharing(
     """The chains that share fines: at the end of a period, or of its last dispute."""
     currency = settling.scenario.currency
     for p in settling.periods:
-        start_s = int(p.stretch.time_s[0])
-        rows = groups.between(start_s, p.end_s)
+        rows = groups.between(p.start_s, p.end_s)
         disputes = (row.until_s for row in groups.frozen if rows.start <= row.group < rows.stop)
         if amounts := shared.get(p.name):
-            yield max(p.end_s, *disputes, 0), sharing(amounts, currency, settling.run, start_s)
+            yield max(p.end_s, *disputes, 0), sharing(amounts, currency, settling.run, p.start_s)
 
 
 def _sharers(shared: dict[str, dict[str, int]], currency: str) -> dict[str, Account]:
@@ -130,19 +136,18 @@ def paid_by(
     settling: Settling, groups: Groups, terms: Terms, shared: dict[str, dict[str, int]]
 ) -> dict[str, dict[str, int]]:
     """What accounts paid by their bonds, by period; the fund is paid back what it lent."""
-    out = {}
-    for p in settling.periods:
-        rows = groups.between(int(p.stretch.time_s[0]), p.end_s)
+
+    def paid_in(p: SettledPeriod) -> Counter[str]:
+        rows = groups.between(p.start_s, p.end_s)
         net = (groups.slashed[rows] - groups.made_good[rows]).sum(0).tolist()
-        sums = {name: nano for name, nano in zip(groups.members, net, strict=True) if nano}
-        fines = int(groups.fine[rows].sum())
-        if fines:
-            sums[terms.fines_to] = sums.get(terms.fines_to, 0) - fines
+        sums = Counter(dict(zip(groups.members, net, strict=True)))
+        sums[terms.fines_to] -= int(groups.fine[rows].sum())
         for name, nano in shared.get(p.name, {}).items():
-            sums[name] = sums.get(name, 0) - nano
-            sums[OPERATOR] = sums.get(OPERATOR, 0) + nano
-        out[p.name] = sums
-    return out
+            sums[name] -= nano
+            sums[OPERATOR] += nano
+        return sums
+
+    return settling.by_period(paid_in)
 
 
 def check(scenario: Scenario, rules: Rules) -> None:
@@ -170,6 +175,12 @@ def check(scenario: Scenario, rules: Rules) -> None:
                 place=f"settlement rules: collateral.claims[{at}]",
                 remedy=nearest(claim.member, scenario.participants),
             )
+    if asked.fines_to == UTILITY and not scenario.has_utility:
+        raise InputError(
+            "off the grid there is no utility to have the fines",
+            place="settlement rules: collateral.fines_to",
+            remedy="write operator, or member/NAME, or a payee of a fee",
+        )
     kind, _, name = asked.fines_to.partition("/")
     if kind == "member" and name not in scenario.participants:
         raise InputError(
@@ -193,7 +204,7 @@ def summary_of(
     periods, members = [], []
     sums = {name: sum(amounts.values()) / NANO_PER_UNIT for name, amounts in shared.items()}
     for p in settling.periods:
-        rows = groups.between(int(p.stretch.time_s[0]), p.end_s)
+        rows = groups.between(p.start_s, p.end_s)
         part = {"name": p.name, **_part(groups, rows)}
         periods.append({**part, "fines_shared": sums.get(p.name, 0.0)})
         bond, slashed = groups.bond[rows].max(0), groups.slashed[rows].sum(0)

@@ -105,4 +105,4 @@ def _check(scenario: Scenario, rules: Rules) -> None:
         check_source(scenario, rules.certificates)
 
 
-CERTIFICATES = Chapter(NAME, _asked, _write, _check, transfers=False)
+CERTIFICATES = Chapter(NAME, _asked, _write, _check)

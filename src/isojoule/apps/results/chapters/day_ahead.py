@@ -5,6 +5,7 @@ Spec: docs/spec/collateral.md, B19 to B26.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 from isojoule.apps.results.chapters.held_back import held_back, stretches_at_rest
 from isojoule.apps.results.chapters.nouns import Chapter, Clock, Settling, Told
 from isojoule.apps.results.chapters.written import write_chains
+from isojoule.apps.results.settled import SettledPeriod
 from isojoule.apps.results.stretch import day_starts
 from isojoule.core.errors import InputError
 from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
@@ -42,16 +44,20 @@ def write(settling: Settling, ledger: Ledger, clock: Clock) -> Told:
     held = hold_run(settling)
     currency = settling.scenario.currency
     start_s = settling.scenario.periods[0].start_s
-    write_chains(ledger, held.accounts(currency), held.chains, clock, start_s)
-    spans = [(p.name, _start_s(p.stretch.time_s), p.end_s) for p in settling.periods]
-    paid: dict[str, dict[str, int]] = {}
-    for name, start, end in spans:
-        sums = paid.setdefault(name, {})
-        for deal in _between(held, start, end):
-            for at, nano in ((deal.seller, deal.due_nano), (deal.buyer, -deal.due_nano)):
-                if nano:
-                    sums[held.members[at]] = sums.get(held.members[at], 0) + nano
-    return Told(summary_of(settling, held), paid)
+
+    def post(into: Ledger, when: Clock) -> None:
+        write_chains(into, held.accounts(currency), held.chains, when, start_s)
+
+    post(ledger, clock)
+
+    def paid_in(p: SettledPeriod) -> Counter[str]:
+        sums = Counter[str]()
+        for deal in _between(held, p.start_s, p.end_s):
+            sums[held.members[deal.seller]] += deal.due_nano
+            sums[held.members[deal.buyer]] -= deal.due_nano
+        return sums
+
+    return Told(summary_of(settling, held), settling.by_period(paid_in), post)
 
 
 def hold_run(settling: Settling) -> Held:
@@ -142,10 +148,9 @@ def summary_of(settling: Settling, held: Held) -> dict[str, Any]:
     assert rules is not None
     periods = []
     for p in settling.periods:
-        start = _start_s(p.stretch.time_s)
         sold = float(np.maximum(-p.stretch.metered_uj, 0).sum()) / UJ_PER_J
-        periods.append({"name": p.name, **_part(held, start, p.end_s, rules), "sold_j": sold})
-    all_s = _start_s(settling.periods[0].stretch.time_s), settling.periods[-1].end_s
+        periods.append({"name": p.name, **_part(held, p.start_s, p.end_s, rules), "sold_j": sold})
+    all_s = settling.periods[0].start_s, settling.periods[-1].end_s
     return {
         **_part(held, *all_s, rules),
         "sold_j": sum(p["sold_j"] for p in periods),
@@ -157,7 +162,7 @@ def summary_of(settling: Settling, held: Held) -> dict[str, Any]:
         "members": [
             {"period": p.name, **row}
             for p in settling.periods
-            for row in _members(settling, held, _start_s(p.stretch.time_s), p.end_s)
+            for row in _members(settling, held, p.start_s, p.end_s)
         ],
     }
 
@@ -273,10 +278,6 @@ def _between(held: Held, start_s: int, end_s: int) -> Iterator[Deal]:
 def _rows(held: Held, start_s: int, end_s: int) -> slice:
     first, last = np.searchsorted(held.blocks.start_s, [start_s, end_s])
     return slice(int(first), int(last))
-
-
-def _start_s(time_s: Ints) -> int:
-    return int(time_s[0])
 
 
 CHAPTER = Chapter(NAME, lambda rules: rules.day_ahead is not None, write, check)

@@ -18,6 +18,8 @@ from isojoule.settlement.rules import Rules
 Ints = NDArray[np.int64]
 Clock = Callable[[int], int]
 """The time of writing, ns since 1970, of what happens at a time, s since 1970."""
+Posting = Callable[[Ledger, Clock], object]
+"""Writes the transfers of a chapter, which is worked out, into a ledger."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +51,14 @@ class Settling:
     start_uj: tuple[Ints, ...] = ()
     told: Mapping[str, Told] = field(default_factory=dict)
 
+    def by_period(
+        self, paid_in: Callable[[SettledPeriod], Mapping[str, int]]
+    ) -> dict[str, dict[str, int]]:
+        """For `Told.paid_nano`, by what accounts paid in a period; zeros are left out."""
+        return {
+            p.name: {name: nano for name, nano in paid_in(p).items() if nano} for p in self.periods
+        }
+
 
 @dataclass(frozen=True)
 class Told:
@@ -61,10 +71,14 @@ class Told:
     paid_nano
         By period: what accounts of money paid besides, by name. It counts as theirs in every
         comparison; what only changes when something is paid does not belong here.
+    post
+        Writes the same transfers into another ledger, without working them out again; None: it
+        has none.
     """
 
     summary: dict[str, Any]
     paid_nano: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    post: Posting | None = field(default=None, compare=False)
 
 
 class Chapter(NamedTuple):
@@ -80,12 +94,9 @@ class Chapter(NamedTuple):
         Writes its transfers, and tells.
     check
         Raises `InputError` where scenario and rules do not fit it, before any work.
-    transfers
-        Whether it writes any; one that does not has nothing to do for a ledger that is kept.
     """
 
     name: str
     asked: Callable[[Rules], bool]
     write: Callable[[Settling, Ledger, Clock], Told]
     check: Callable[[Scenario, Rules], None]
-    transfers: bool = True

@@ -8,7 +8,7 @@ balances: so one that is kept may hold other runs, and corrections, which have b
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from isojoule.core.units import NANO_PER_UNIT
 from isojoule.microworld.scenario import Scenario
 from isojoule.settlement.ledger import MemoryLedger
 from isojoule.settlement.ledger.port import Ledger
+from isojoule.settlement.line_sums import paid_in
 from isojoule.settlement.netting.rings import rings
 from isojoule.settlement.obligations import Ints, Obligations
 from isojoule.settlement.payments.bills import Bill, Stretch, bill_of, stretches
@@ -35,7 +36,7 @@ from isojoule.settlement.payments.plan import Cleared, Plan, plan_of
 from isojoule.settlement.payments.posting import post
 from isojoule.settlement.payments.rules import Matched, Payment, Way, credits_of, delays
 from isojoule.settlement.rules import Rules
-from isojoule.settlement.settle import Line, member
+from isojoule.settlement.settle import member
 
 NAME = "payment"
 CIRCLES = 9
@@ -142,36 +143,27 @@ def groups_of(time_s: Ints, first: list[int], by: Matched, zone: str) -> Ints:
     return np.union1d(first, np.unique(day_starts(time_s, zone), return_index=True)[1])
 
 
-def paid_in(lines: Iterable[Line], groups: Ints) -> dict[str, Ints]:
-    """What each account paid in each group, by the lines of settlement; (G,) each."""
-    paid: dict[str, Ints] = {}
-    for line in lines:
-        if line.money_nano is None:
-            continue
-        sums = np.add.reduceat(line.money_nano, groups)
-        for name, nano in zip((*line.parties, line.other), (*sums.T, -sums.sum(1)), strict=True):
-            paid[name] = paid[name] + nano if name in paid else nano
-    return paid
-
-
 def _write(settling: Settling, ledger: Ledger, clock: Clock) -> Told:
     payment = _payment(settling.rules)
     ways: tuple[Way, ...] = ("none", "clearing")
     plans = plans_of_run(settling, (*ways, "credit") if payment.credit else ways)
     plan = plans[payment.way]
-    currency = settling.scenario.currency
-    try:
-        post(ledger, plan, currency, run=settling.run, clock=clock)
-    except InputError as error:
-        if isinstance(ledger, MemoryLedger):  # nobody but the run writes there
-            raise InvariantError(f"the ledger of a run {error.message}") from error
-        raise
+
+    def again(into: Ledger, when: Clock) -> None:
+        try:
+            post(into, plan, settling.scenario.currency, run=settling.run, clock=when)
+        except InputError as error:
+            if isinstance(into, MemoryLedger):  # nobody but the run writes there
+                raise InvariantError(f"the ledger of a run {error.message}") from error
+            raise
+
+    again(ledger, clock)
     paid: dict[str, dict[str, int]] = {}
     for bill, nano in interest_nano(plan).items():
         into = paid.setdefault(plan.bills[bill].stretch.period, {})
         for name, amount in nano.items():
             into[name] = into.get(name, 0) + amount
-    return Told(_summary(settling, plan, plans), paid)
+    return Told(_summary(settling, plan, plans), paid, again)
 
 
 def _summary(settling: Settling, plan: Plan, plans: Mapping[Way, Plan]) -> dict[str, Any]:
