@@ -281,7 +281,7 @@ def page(data: Data) -> str:
     heads = ["book", "payments", "optimum", "all payments", "one solution each", "ratio", "differ"]
     return f"""\
 Where lines are full, voltages at their limits, losses quadratic, curves bent, or offers taken
-whole, payments go on from the optimum ([spec/vcg.md](spec/vcg.md), P17 to P20). Beside it, the
+whole, payments go on from the optimum ([spec/vcg.md](spec/vcg.md), P17 to P21). Beside it, the
 same book is solved anew without a participant, for {data["cold"]} or a few more of those who
 trade, scaled to all. *Differ*: by how much their payments differ at most, as a share of what all
 offers are worth.
