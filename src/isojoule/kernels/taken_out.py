@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from isojoule.kernels.compile import inline, kernel
 from isojoule.kernels.prices import integral_between
-from isojoule.kernels.ties import Clusters, Mesh, Region, Stand, join, settle
+from isojoule.kernels.ties import Clusters, Mesh, Region, Stand, join
+from isojoule.kernels.ties_settle import settle
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -32,22 +33,33 @@ ROUNDED = 1e-3
 """Of what stands where something moves, this share counts as size: a double has so many more
 digits than payments are known to."""
 GOAL = 1e-13
-"""It is settled where no more than this share of what has been traded could be gained."""
+"""It is settled where no more than this share of what it has traded could be gained,"""
+GOAL_DUST = 0.01
+"""or than this share of what it may be off by."""
 
 
 class Asked(NamedTuple):
-    """Who is taken out: pieces and links of the q-th, piece[first[q]] .. piece[first[q + 1]]."""
+    """Who is taken out.
 
+    Attributes
+    ----------
+    number
+        Parties.
+    first_piece, piece, first_link, link
+        Pieces and links by party: those of p are piece[first_piece[p]] .. piece[first_piece[p + 1]].
+    """
+
+    number: Ints
     first_piece: Ints
     piece: Ints
-    node: Ints
     first_link: Ints
     link: Ints
 
 
 @kernel
 def taken_out(m: Mesh, base: Stand, s: Stand, clusters: Clusters, region: Region, asked: Asked,
-              closed: float, dust: float) -> tuple[Floats, Floats, Floats, Ints]:  # fmt: skip
+              loose: float, closed: float, dust: float) -> tuple[
+                  Floats, Floats, Floats, Ints]:  # fmt: skip
     """What all together have more without each who is asked for.
 
     Parameters
@@ -58,6 +70,8 @@ def taken_out(m: Mesh, base: Stand, s: Stand, clusters: Clusters, region: Region
         A copy of the optimum, which is worked on, and put back; an empty region.
     asked
         Who goes.
+    loose
+        By how much the optimum may be off, money.
     closed, dust
         What the outcome may be off by, as a share of itself, or in money.
 
@@ -68,40 +82,42 @@ def taken_out(m: Mesh, base: Stand, s: Stand, clusters: Clusters, region: Region
     size
         Of what it is made of, without signs.
     unsure
-        By how much it may be off, but for digits of the size, and what the optimum leaves.
+        By how much it may be off, but for digits of the size.
     nodes
-        How many nodes have been looked at.
+        How many nodes have been touched.
     """
-    count = asked.first_piece.size - 1
+    count = asked.number.size
     money, size, unsure = np.full(count, math.nan), np.zeros(count), np.zeros(count)
-    looked = np.zeros(count, np.int64)
+    nodes = np.zeros(count, np.int64)
     for q in range(count):
-        worth, traded = _leave(m, s, clusters, region, asked, q)
-        loose, lack = settle(m, s, base.flow, clusters, region, max(GOAL * traded, 0.01 * dust))
-        looked[q] = region.count[0]
+        worth, traded = _leave(m, s, clusters, region, asked, asked.number[q])
+        goal = max(GOAL * traded, GOAL_DUST * dust)
+        left, lack = settle(m, s, base.flow, clusters, region, goal)
+        nodes[q] = region.count[0]
         if lack <= m.tolerance:
             more, terms, off = _difference(m, base, s, region)
-            off += loose
+            off += left + loose
             if off <= max(closed * abs(more), dust):
-                money[q], size[q] = more + 0.5 * loose - worth, terms + abs(worth)
+                money[q], size[q] = more + 0.5 * left - worth, terms + abs(worth)
                 unsure[q] = off
         _restore(m, base, s, region)
-    return money, size, unsure, looked
+    return money, size, unsure, nodes
 
 
 @inline
 def _leave(m: Mesh, s: Stand, clusters: Clusters, region: Region, asked: Asked,
-           q: int) -> tuple[float, float]:  # fmt: skip
+           party: int) -> tuple[float, float]:  # fmt: skip
     """Take the room of a participant; returns its worth, and what it trades at its prices."""
     worth = traded = 0.0
-    for j in range(asked.first_piece[q], asked.first_piece[q + 1]):
-        i, v = asked.piece[j], asked.node[j]
+    for j in range(asked.first_piece[party], asked.first_piece[party + 1]):
+        i = asked.piece[j]
+        v = m.node[i]
         if not region.inside[v]:
             join(m, s, clusters, clusters.part[v], region)
         worth += integral_between(m.a[i], m.b[i], m.c0[i], m.c1[i], m.k[i], 0.0, s.x[i])
         traded += abs(s.price[v] * s.x[i])
         s.lo[i] = s.hi[i] = s.held[i] = s.x[i] = 0.0
-    for j in range(asked.first_link[q], asked.first_link[q + 1]):
+    for j in range(asked.first_link[party], asked.first_link[party + 1]):
         e = asked.link[j]
         for v in (m.tail[e], m.head[e]):
             if not region.inside[v]:

@@ -1,27 +1,22 @@
-"""An optimum on a mesh from one nearby: only what moves is touched.
+"""How flows and energies on a mesh follow from prices, and which nodes hang together.
 
-Theory of operation. A link that carries something and is not full ties the prices of its ends; one
-that is idle or full does not feel a small change. So an optimum falls into clusters, whose nodes
-hang together by ties, and what happens in one cluster is felt in another only once a link between
-them starts or stops to carry. From the clusters where something is changed, prices take Newton's
-steps; whenever a link to a cluster outside moves, that joins.
+A link that carries something and is not full ties the prices of its ends; one that is idle or full
+does not feel a small change. So an optimum falls into clusters, whose nodes hang together by ties,
+and what happens in one of them is felt in another only once a link between them carries more, or
+less, than before. What may move is a region of clusters; where a link to one outside moves, that
+joins. `isojoule.kernels.ties_settle` goes from one optimum to another so.
 
-Flows follow from prices by a proximal rule: a link carries what it carried before and `stiff` times
-what a Joule more gains, within its limits; flat pieces likewise, and other pieces take what they
-want. With flows of before anchored anew this is the method of multipliers, whose fixed points are
-the optima (Rockafellar 1976, Math. Oper. Res. 1:97, https://doi.org/10.1287/moor.1.2.97). Where
-rings leave flows open, they change least. For fixed anchors the balances of the nodes are the
-gradient of a convex function of the prices, and Newton's method with a line search ends after
-finitely many steps where curves are straight (Li, Sun, Toh 2018, SIAM J. Optim. 28:433,
-https://doi.org/10.1137/16M1097572). The matrix is factored once, at the optimum of before, and
-follows what changes (`isojoule.kernels.ldl_change`).
+Flows follow by a proximal rule. A link carries what it carried before, its anchor, and `stiff` times
+what a Joule more gains, within its limits; flat pieces likewise, while others take what they want.
+So where rings leave flows open, they change least. By how much all this changes with the prices is
+a sparse matrix, a weighted graph of the ties. It is factored once, at an optimum, and follows what
+changes (`isojoule.kernels.ldl_change`).
 
 Nodes are in elimination order. Spec: docs/spec/vcg.md, P16.
 """
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -31,28 +26,15 @@ from isojoule.kernels.compile import inline, kernel
 from isojoule.kernels.ldl import Pattern, factor
 from isojoule.kernels.ldl_change import change, solve_some
 from isojoule.kernels.prices import demand_at
-from isojoule.kernels.unmoved import loose_piece
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-ROUNDS = 12
-"""Anchors are set anew so often at most."""
-STEPS = 60
-"""Newton's steps between two anchors at most."""
-TRIES = 30
-"""Places that a line search looks at, at most."""
-ENOUGH = 0.3
-"""A line search ends where the slope is this share of the first one."""
-INSIDE = 0.1
-"""It looks no nearer to an end of its interval than this share of it."""
 STALE = 0.05
 """A weight in the factors is left as it is if it is wrong by no more than this share."""
 TURNED = 1e-3
 """So much may the share that arrives of one more Joule be wrong in the factors."""
-ROUNDING = 2.0**-50
-"""What prices differ by within this share of themselves is rounding, and no profit."""
 
 
 class Mesh(NamedTuple):
@@ -66,8 +48,8 @@ class Mesh(NamedTuple):
         Links at each node (`isojoule.kernels.incidence`).
     first
         Pieces of the node v: first[v] .. first[v + 1].
-    a, b, c0, c1, k, party
-        Pieces (`isojoule.valuation.curve`), and whose they are.
+    node, party, a, b, c0, c1, k
+        Pieces (`isojoule.valuation.curve`), where and whose they are.
     l_start, l_rows
         Columns of the factors (`isojoule.kernels.ldl.Pattern`).
     stiff
@@ -89,12 +71,13 @@ class Mesh(NamedTuple):
     start: Ints
     incident: Ints
     first: Ints
+    node: Ints
+    party: Ints
     a: Floats
     b: Floats
     c0: Floats
     c1: Floats
     k: Floats
-    party: Ints
     l_start: Ints
     l_rows: Ints
     stiff: float
@@ -180,6 +163,14 @@ def carried(anchor: float, stiff: float, capacity: float, gain: float, r: float,
             here: float, there: float) -> tuple[float, float]:  # fmt: skip
     """What a link carries between two prices, and how much more for a unit of price."""
     if not capacity > 0.0:
+        return 0.0, 0.0
+    if r == 0.0:
+        ahead = anchor + stiff * (gain * there - here - fee)
+        if ahead > 0.0:
+            return (ahead, stiff) if ahead < capacity else (capacity, 0.0)
+        back = stiff * (gain * here - there - fee) - anchor
+        if back > 0.0:
+            return (-back, stiff) if back < capacity else (-capacity, 0.0)
         return 0.0, 0.0
     hold = 1.0 / stiff
     bend = hold + 2.0 * r * max(there, 0.0)
@@ -277,6 +268,13 @@ def respond(m: Mesh, s: Stand, before: Floats, clusters: Clusters, region: Regio
     return worst
 
 
+@inline
+def slope_of(gain: float, r: float, flow: float) -> float:
+    """Share of one more Joule that arrives; below 0 where it matters that it runs backwards."""
+    slope = gain - 2.0 * r * abs(flow)
+    return -slope if flow < 0.0 and slope < 1.0 else slope
+
+
 @kernel
 def follow(m: Mesh, s: Stand, region: Region) -> None:
     """Bring the factors up to the weights of the region; more weight first, then less."""
@@ -291,9 +289,7 @@ def follow(m: Mesh, s: Stand, region: Region) -> None:
         for q in range(region.count[1]):
             e = region.link[q]
             pull, weight, was = s.pull[e], s.weight[e], s.slope[e]
-            slope = m.gain[e] - 2.0 * m.r[e] * abs(s.flow[e])
-            if s.flow[e] < 0.0:
-                slope = -slope
+            slope = slope_of(m.gain[e], m.r[e], s.flow[e])
             turned = pull > 0.0 and weight > 0.0 and abs(slope - was) > TURNED
             if not turned and abs(pull - weight) <= STALE * weight:
                 continue
@@ -324,150 +320,6 @@ def _change(m: Mesh, s: Stand, region: Region, first: int, more: float) -> None:
 
 
 @kernel
-def slope_at(m: Mesh, s: Stand, region: Region, share: float) -> float:
-    """Lack times step, when prices have gone this share of the step."""
-    total = 0.0
-    for q in range(region.count[1]):
-        e = region.link[q]
-        t, h = m.tail[e], m.head[e]
-        at_tail, at_head = region.step[t], region.step[h]
-        if at_tail == 0.0 and at_head == 0.0:
-            continue
-        f, _ = carried(
-            s.anchor[e], m.stiff, s.capacity[e], m.gain[e], m.r[e], m.fee[e],
-            s.price[t] + share * at_tail, s.price[h] + share * at_head,
-        )  # fmt: skip
-        arrives = (m.gain[e] - m.r[e] * abs(f)) * abs(f)
-        total += arrives * at_tail + f * at_head if f < 0.0 else arrives * at_head - f * at_tail
-    for n in range(region.count[0]):
-        v = region.node[n]
-        price = s.price[v] + share * region.step[v]
-        for i in range(m.first[v], m.first[v + 1]):
-            x, _ = wanted(
-                s.held[i], m.stiff, s.lo[i], s.hi[i], m.a[i], m.b[i], m.c0[i], m.c1[i], m.k[i],
-                price,
-            )  # fmt: skip
-            total -= x * region.step[v]
-    return total
-
-
-@kernel
-def _length(m: Mesh, s: Stand, region: Region) -> float:
-    """Which share of a step to go: to where the slope has fallen by enough, or nearly so."""
-    first = 0.0
-    for n in range(region.count[0]):
-        v = region.node[n]
-        first += s.lack[v] * region.step[v]
-    low, high, at_low, at_high = 0.0, 1.0, first, slope_at(m, s, region, 1.0)
-    if at_high <= -ENOUGH * first:
-        return 1.0
-    share = 1.0
-    for _ in range(TRIES):
-        share = high - at_high * (high - low) / (at_high - at_low)
-        least, most = low + INSIDE * (high - low), high - INSIDE * (high - low)
-        share = min(max(share, least), most)
-        here = slope_at(m, s, region, share)
-        if abs(here) <= -ENOUGH * first:
-            break
-        if here > 0.0:
-            high, at_high = share, here
-        else:
-            low, at_low = share, here
-    return share
-
-
-@kernel
-def settle(m: Mesh, s: Stand, before: Floats, clusters: Clusters, region: Region,
-           goal: float) -> tuple[float, float]:  # fmt: skip
-    """Go to an optimum; what is not in the region stays as it is.
-
-    Parameters
-    ----------
-    before
-        Flows of the links before anything has changed, J.
-    goal
-        It ends where pieces and links in the region could gain no more than this, money.
-
-    Returns
-    -------
-    What they still could gain, and the greatest lack, J.
-    """
-    loose = lack = math.inf
-    for _ in range(ROUNDS):
-        for step in range(STEPS):
-            lack = respond(m, s, before, clusters, region)
-            if lack <= m.tolerance and step > 0:
-                break
-            follow(m, s, region)
-            nodes = region.node[: region.count[0]]
-            for v in nodes:
-                region.step[v] = -s.lack[v]
-            solve_some(m.l_start, m.l_rows, s.l_values, s.d, nodes, region.step)
-            share = _length(m, s, region)
-            for v in nodes:
-                s.price[v] += share * region.step[v]
-                region.step[v] = 0.0
-        was, loose = loose, loose_ends(m, s, region)
-        if loose <= goal or not lack <= m.tolerance or loose > 0.5 * was:
-            break
-        for q in range(region.count[1]):
-            e = region.link[q]
-            s.anchor[e] = s.flow[e]
-        for n in range(region.count[0]):
-            v = region.node[n]
-            s.held[m.first[v] : m.first[v + 1]] = s.x[m.first[v] : m.first[v + 1]]
-    return loose, lack
-
-
-@kernel
-def loose_ends(m: Mesh, s: Stand, region: Region) -> float:
-    """What pieces and links of the region, each alone, would still gain at the prices, money."""
-    total = 0.0
-    for q in range(region.count[1]):
-        e = region.link[q]
-        total += loose_tie(
-            s.flow[e], min(s.capacity[e], m.span), m.gain[e], m.r[e], m.fee[e],
-            s.price[m.tail[e]], s.price[m.head[e]],
-        )  # fmt: skip
-    for n in range(region.count[0]):
-        v = region.node[n]
-        for i in range(m.first[v], m.first[v + 1]):
-            if s.hi[i] > s.lo[i]:
-                total += loose_piece(
-                    s.lo[i], s.hi[i], m.a[i], m.b[i], m.c0[i], m.c1[i], m.k[i], s.x[i], s.price[v],
-                    m.span,
-                )  # fmt: skip
-    return total
-
-
-@inline
-def loose_tie(flow: float, capacity: float, gain: float, r: float, fee: float, here: float,
-              there: float) -> float:  # fmt: skip
-    """What a link would gain between these prices by carrying more, less or the other way.
-
-    A profit within the rounding of the prices is none: there are prices as near as that at which
-    it is exactly 0.
-    """
-    dust = ROUNDING * (abs(here) + abs(there) + fee)
-    ahead, back = gain * there - here - fee, gain * here - there - fee
-    ahead = 0.0 if abs(ahead) <= dust else ahead
-    back = 0.0 if abs(back) <= dust else back
-    best = max(_most(ahead, r * there, capacity), _most(back, r * here, capacity))
-    sent = abs(flow)
-    now = (back - r * here * sent) * sent if flow < 0.0 else (ahead - r * there * sent) * sent
-    return max(best - now, 0.0)
-
-
-@inline
-def _most(profit: float, bend: float, capacity: float) -> float:
-    """Greatest of profit * f - bend * f**2 for f from 0 to the capacity."""
-    if profit <= 0.0 and bend >= 0.0:
-        return 0.0
-    f = min(capacity, profit / (2.0 * bend)) if bend > 0.0 else capacity
-    return max((profit - bend * f) * f, 0.0)
-
-
-@kernel
 def factored(m: Mesh, s: Stand, pattern: Pattern) -> None:
     """Factor the Newton matrix anew, with the weights as they are."""
     nodes = s.price.size
@@ -476,10 +328,10 @@ def factored(m: Mesh, s: Stand, pattern: Pattern) -> None:
         s.node_weight[v] = s.node_pull[v]
         diagonal[v] += s.node_pull[v]
     for e in range(m.tail.size):
-        s.weight[e], s.slope[e] = s.pull[e], m.gain[e] - 2.0 * m.r[e] * abs(s.flow[e])
-        slope, near, far = s.slope[e], m.tail[e], m.head[e]
-        if s.flow[e] < 0.0:
-            s.slope[e], near, far = -slope, far, near
+        s.weight[e], s.slope[e] = s.pull[e], slope_of(m.gain[e], m.r[e], s.flow[e])
+        slope, near, far = abs(s.slope[e]), m.tail[e], m.head[e]
+        if s.slope[e] < 0.0:
+            near, far = far, near
         if s.pull[e] > 0.0:
             diagonal[near] += s.pull[e]
             diagonal[far] += s.pull[e] * slope * slope

@@ -10,7 +10,7 @@ import pytest
 
 from isojoule.market.allocation import allocate
 from isojoule.market.pivots.absent import people, without
-from isojoule.market.pivots.nearby import is_mesh, mesh_of
+from isojoule.market.pivots.nearby import is_mesh
 from isojoule.market.pivots.parties import parties_of
 from isojoule.market.pivots.pivots import exactly, optimal, pivots
 from isojoule.market.verify import check_clearing
