@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
+
 @kernel
 def change(l_start: Ints, l_rows: Ints, l_values: Floats, d: Floats, vector: Floats, first: int,
            weight: float, least: float, changed: Bools, columns: Ints, count: int) -> int:  # fmt: skip

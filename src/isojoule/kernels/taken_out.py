@@ -32,6 +32,8 @@ STEEP = 1e-6
 ROUNDED = 1e-3
 """Of what stands where something moves, this share counts as size: a double has so many more
 digits than payments are known to."""
+SOFT = 0.01
+"""Links that were idle or full have this share of the stiffness of ties at first."""
 GOAL = 1e-13
 """It is settled where no more than this share of what it has traded could be gained,"""
 GOAL_DUST = 0.01
@@ -92,7 +94,7 @@ def taken_out(m: Mesh, base: Stand, s: Stand, clusters: Clusters, region: Region
     for q in range(count):
         worth, traded = _leave(m, s, clusters, region, asked, asked.number[q])
         goal = max(GOAL * traded, GOAL_DUST * dust)
-        left, lack = settle(m, s, base.flow, clusters, region, goal)
+        left, lack = settle(m, s, base.flow, clusters, region, goal, SOFT)
         nodes[q] = region.count[0]
         if lack <= m.tolerance:
             more, terms, off = _difference(m, base, s, region)
@@ -113,7 +115,7 @@ def _leave(m: Mesh, s: Stand, clusters: Clusters, region: Region, asked: Asked,
         i = asked.piece[j]
         v = m.node[i]
         if not region.inside[v]:
-            join(m, s, clusters, clusters.part[v], region)
+            join(m, s, clusters, clusters.part[v], region, SOFT)
         worth += integral_between(m.a[i], m.b[i], m.c0[i], m.c1[i], m.k[i], 0.0, s.x[i])
         traded += abs(s.price[v] * s.x[i])
         s.lo[i] = s.hi[i] = s.held[i] = s.x[i] = 0.0
@@ -121,7 +123,7 @@ def _leave(m: Mesh, s: Stand, clusters: Clusters, region: Region, asked: Asked,
         e = asked.link[j]
         for v in (m.tail[e], m.head[e]):
             if not region.inside[v]:
-                join(m, s, clusters, clusters.part[v], region)
+                join(m, s, clusters, clusters.part[v], region, SOFT)
         worth -= m.fee[e] * abs(s.flow[e])
         traded += abs(s.price[m.tail[e]] * s.flow[e])
         s.capacity[e] = 0.0
@@ -146,9 +148,7 @@ def _difference(m: Mesh, base: Stand, s: Stand, region: Region) -> tuple[float, 
             stands += abs(s.price[v] * s.x[i])
             if base.hi[i] > base.lo[i] and not s.hi[i] > s.lo[i]:
                 continue
-            more = integral_between(
-                m.a[i], m.b[i], m.c0[i], m.c1[i], m.k[i], base.x[i], s.x[i]
-            )
+            more = integral_between(m.a[i], m.b[i], m.c0[i], m.c1[i], m.k[i], base.x[i], s.x[i])
             money += more
             size += abs(more)
         now, before = s.price[v] * s.lack[v], base.price[v] * base.lack[v]
@@ -172,6 +172,7 @@ def _restore(m: Mesh, base: Stand, s: Stand, region: Region) -> None:
         e = region.link[q]
         region.met[e] = False
         s.capacity[e], s.flow[e], s.anchor[e] = base.capacity[e], base.flow[e], base.anchor[e]
+        s.firm[e] = base.firm[e]
         s.pull[e], s.weight[e], s.slope[e] = base.pull[e], base.weight[e], base.slope[e]
     for q in range(region.count[2]):
         j = region.column[q]

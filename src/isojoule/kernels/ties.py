@@ -6,7 +6,7 @@ and what happens in one of them is felt in another only once a link between them
 less, than before. What may move is a region of clusters; where a link to one outside moves, that
 joins. `isojoule.kernels.ties_settle` goes from one optimum to another so.
 
-Flows follow by a proximal rule. A link carries what it carried before, its anchor, and `stiff` times
+Flows follow by a proximal rule. A link carries what it carried before, its anchor, and `firm` times
 what a Joule more gains, within its limits; flat pieces likewise, while others take what they want.
 So where rings leave flows open, they change least. By how much all this changes with the prices is
 a sparse matrix, a weighted graph of the ties. It is factored once, at an optimum, and follows what
@@ -53,11 +53,13 @@ class Mesh(NamedTuple):
     l_start, l_rows
         Columns of the factors (`isojoule.kernels.ldl.Pattern`).
     stiff
-        J by which a link carries more for a unit of money that a Joule more gains.
+        J by which a tie carries more for a unit of money that a Joule more gains.
     least
         Weight of a price that nothing holds, J per unit of price.
     span
         No link carries more, and no piece moves further, J.
+    dearest
+        No price changes by more in one step.
     tolerance
         By how much a node may be off balance, J.
     """
@@ -83,6 +85,7 @@ class Mesh(NamedTuple):
     stiff: float
     least: float
     span: float
+    dearest: float
     tolerance: float
 
 
@@ -93,8 +96,8 @@ class Stand(NamedTuple):
     ----------
     price, lack
         Per node; `lack` is by how much more comes than is taken, J.
-    capacity, flow, anchor
-        Per link, J; positive from tail to head.
+    capacity, flow, anchor, firm
+        Per link, J; positive from tail to head. `firm` is J for a unit of price, its stiffness.
     lo, hi, x, held
         Per piece, J; `held` is the anchor of flat ones.
     pull, weight, slope
@@ -111,6 +114,7 @@ class Stand(NamedTuple):
     capacity: Floats
     flow: Floats
     anchor: Floats
+    firm: Floats
     lo: Floats
     hi: Floats
     x: Floats
@@ -205,8 +209,12 @@ def wanted(held: float, stiff: float, lo: float, hi: float, a: float, b: float, 
 
 
 @kernel
-def join(m: Mesh, s: Stand, clusters: Clusters, part: int, region: Region) -> None:
-    """Take a cluster into the region, and the links at its nodes."""
+def join(m: Mesh, s: Stand, clusters: Clusters, part: int, region: Region, soft: float) -> None:
+    """Take a cluster into the region, and the links at its nodes.
+
+    Links that are idle or full have the share `soft` of a tie's stiffness, or they would be walls
+    that each step runs into.
+    """
     at = region.count[0] - 1
     end = at + clusters.first[part + 1] - clusters.first[part]
     region.count[0] = end + 1
@@ -225,14 +233,18 @@ def join(m: Mesh, s: Stand, clusters: Clusters, part: int, region: Region) -> No
             if not region.met[e]:
                 region.met[e] = True
                 region.link[region.count[1]] = e
+                if s.pull[e] == 0.0:
+                    s.firm[e] = soft * m.stiff
                 region.count[1] += 1
 
 
 @kernel
-def respond(m: Mesh, s: Stand, before: Floats, clusters: Clusters, region: Region) -> float:
+def respond(
+    m: Mesh, s: Stand, before: Floats, clusters: Clusters, region: Region, soft: float
+) -> float:
     """Flows, energies and balances at the prices; returns the greatest lack.
 
-    A cluster whose links no longer carry what they carried `before` joins.
+    A cluster whose links no longer carry what they carried `before` joins; `soft` as in `join`.
     """
     for n in range(region.count[0]):
         s.lack[region.node[n]] = 0.0
@@ -242,14 +254,21 @@ def respond(m: Mesh, s: Stand, before: Floats, clusters: Clusters, region: Regio
         at += 1
         t, h = m.tail[e], m.head[e]
         f, s.pull[e] = carried(
-            s.anchor[e], m.stiff, s.capacity[e], m.gain[e], m.r[e], m.fee[e], s.price[t], s.price[h]
+            s.anchor[e],
+            s.firm[e],
+            s.capacity[e],
+            m.gain[e],
+            m.r[e],
+            m.fee[e],
+            s.price[t],
+            s.price[h],
         )
         s.flow[e] = f
         if f != before[e]:
             if not region.inside[t]:
-                join(m, s, clusters, clusters.part[t], region)
+                join(m, s, clusters, clusters.part[t], region, soft)
             if not region.inside[h]:
-                join(m, s, clusters, clusters.part[h], region)
+                join(m, s, clusters, clusters.part[h], region, soft)
         arrives = (m.gain[e] - m.r[e] * abs(f)) * abs(f)
         s.lack[t] += arrives if f < 0.0 else -f
         s.lack[h] += f if f < 0.0 else arrives

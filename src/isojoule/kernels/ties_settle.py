@@ -5,8 +5,9 @@ function of the prices, and Newton's method with a line search ends at its least
 steps where curves are straight (Li, Sun, Toh 2018, SIAM J. Optim. 28:433,
 https://doi.org/10.1137/16M1097572). Anchors are then set to the flows found. That is the method of
 multipliers, whose fixed points are the optima (Rockafellar 1976, Math. Oper. Res. 1:97,
-https://doi.org/10.1287/moor.1.2.97); with stiff ties three or four rounds are enough. The first
-steps touch the clusters in which something was changed, and others join as their links move.
+https://doi.org/10.1287/moor.1.2.97); with stiff ties four or five rounds are enough. In the first
+of them links that were idle or full are softer: hard ones would stop a step at each of them. The
+first steps touch the clusters in which something was changed, and others join as links move.
 
 How far it is from the optimum is told by what pieces and links, each alone, would gain at the
 prices (weak duality), whatever the steps have done. Spec: docs/spec/vcg.md, P16.
@@ -30,6 +31,8 @@ ROUNDS = 12
 """Anchors are set anew so often at most."""
 STEPS = 60
 """Newton's steps between two anchors at most."""
+CALM = 4
+"""Steps that are tried, where nodes balance, until one is made in full."""
 TRIES = 30
 """Places that a line search looks at, at most."""
 ENOUGH = 0.3
@@ -51,7 +54,7 @@ def slope_at(m: Mesh, s: Stand, region: Region, share: float) -> float:
         if at_tail == 0.0 and at_head == 0.0:
             continue
         f, _ = carried(
-            s.anchor[e], m.stiff, s.capacity[e], m.gain[e], m.r[e], m.fee[e],
+            s.anchor[e], s.firm[e], s.capacity[e], m.gain[e], m.r[e], m.fee[e],
             s.price[t] + share * at_tail, s.price[h] + share * at_head,
         )  # fmt: skip
         arrives = (m.gain[e] - m.r[e] * abs(f)) * abs(f)
@@ -103,7 +106,7 @@ def _length(m: Mesh, s: Stand, region: Region) -> float:
 
 @kernel
 def settle(m: Mesh, s: Stand, before: Floats, clusters: Clusters, region: Region,
-           goal: float) -> tuple[float, float]:  # fmt: skip
+           goal: float, soft: float) -> tuple[float, float]:  # fmt: skip
     """Go to an optimum; what is not in the region stays as it is.
 
     Parameters
@@ -112,36 +115,54 @@ def settle(m: Mesh, s: Stand, before: Floats, clusters: Clusters, region: Region
         Flows of the links before anything has changed, J.
     goal
         It ends where pieces and links in the region could gain no more than this, money.
+    soft
+        See `isojoule.kernels.ties.join`.
 
     Returns
     -------
     What they still could gain, and the greatest lack, J.
     """
     loose = lack = math.inf
-    for _ in range(ROUNDS):
-        for step in range(STEPS):
-            lack = respond(m, s, before, clusters, region)
-            if lack <= m.tolerance and step > 0:
+    idle = 0
+    for round_ in range(ROUNDS):
+        share, calm = 0.0, 0
+        for _ in range(STEPS):
+            lack = respond(m, s, before, clusters, region, soft if round_ == 0 else 1.0)
+            calm = calm + 1 if lack <= m.tolerance else 0
+            if calm > 0 and (share == 1.0 or calm > CALM):
                 break
             follow(m, s, region)
-            nodes = region.node[: region.count[0]]
-            for v in nodes:
-                region.step[v] = -s.lack[v]
-            solve_some(m.l_start, m.l_rows, s.l_values, s.d, nodes, region.step)
-            share = _length(m, s, region)
-            for v in nodes:
-                s.price[v] += share * region.step[v]
-                region.step[v] = 0.0
+            share = _go(m, s, region)
         was, loose = loose, loose_ends(m, s, region)
-        if loose <= goal or not lack <= m.tolerance or loose > 0.5 * was:
+        idle += loose > 0.5 * was
+        if loose <= goal or not lack <= m.tolerance or idle > 1:
             break
         for q in range(region.count[1]):
             e = region.link[q]
-            s.anchor[e] = s.flow[e]
+            s.anchor[e], s.firm[e] = s.flow[e], m.stiff
         for n in range(region.count[0]):
             v = region.node[n]
             s.held[m.first[v] : m.first[v + 1]] = s.x[m.first[v] : m.first[v + 1]]
     return loose, lack
+
+
+@kernel
+def _go(m: Mesh, s: Stand, region: Region) -> float:
+    """One of Newton's steps, or a share of it, which is returned."""
+    nodes, most = region.node[: region.count[0]], 0.0
+    for v in nodes:
+        region.step[v] = -s.lack[v]
+    solve_some(m.l_start, m.l_rows, s.l_values, s.d, nodes, region.step)
+    for v in nodes:
+        most = max(most, abs(region.step[v]))
+    if most > m.dearest:
+        for v in nodes:
+            region.step[v] *= m.dearest / most
+    share = _length(m, s, region)
+    for v in nodes:
+        s.price[v] += share * region.step[v]
+        region.step[v] = 0.0
+    return share
 
 
 @kernel

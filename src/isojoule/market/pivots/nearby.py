@@ -114,10 +114,10 @@ class Settled:
         every.node[:], every.link[:] = np.arange(nodes), np.arange(links)
         every.inside[:] = every.met[:] = True
         alone = Clusters(single[:-1], single, single[:-1])
-        respond(m, s, s.anchor, alone, every)
+        respond(m, s, s.anchor, alone, every, 1.0)
         factored(m, s, network.pattern)
         goal = EXACT * float(np.abs(s.price[m.node] * s.x).sum())
-        loose, lack = settle(m, s, s.anchor, alone, every, goal)
+        loose, lack = settle(m, s, s.anchor, alone, every, goal, 1.0)
         self.loose = loose if lack <= m.tolerance else np.inf
         factored(m, s, network.pattern)
         part = walk(m.tail, m.head, m.start, m.incident, s.weight > 0.0)[0]
@@ -134,9 +134,7 @@ class Settled:
         )  # fmt: skip
 
 
-def _laid_out(
-    n: Network, solved: Optimum, parties: Parties, reach_j: float
-) -> tuple[Mesh, Stand]:
+def _laid_out(n: Network, solved: Optimum, parties: Parties, reach_j: float) -> tuple[Mesh, Stand]:
     """The mesh with nodes in elimination order, and where it stands; nothing is factored yet."""
     place, c, links = n.pattern.place, solved.columns, n.tail.size
     wide = np.flatnonzero(c.pieces.hi > c.pieces.lo)
@@ -156,14 +154,14 @@ def _laid_out(
         tail, head, n.gain, n.limits.loss_per_j, n.price, parties.link[:links].copy(),
         *incidence(n.nodes, tail, head), first, node[order], party[c.offer[at]],
         p.a, p.b, p.c0, p.c1, p.k, n.pattern.l_start, n.pattern.l_rows,
-        stiff, LEAST * energy / worth, min(reach_j, sold), OFF * stiff * dearest,
+        stiff, LEAST * energy / worth, min(reach_j, sold), dearest, OFF * stiff * dearest,
     )  # fmt: skip
     price = np.empty(n.nodes)
     price[place] = solved.price
     flow, x = solved.flow, solved.x[at]
     over, idle = np.zeros((3, n.nodes)), np.zeros((3, links))
     stand = Stand(
-        price, over[0], n.capacity_j.copy(), flow.copy(), flow.copy(), p.lo, p.hi, x, x.copy(),
+        price, over[0], n.capacity_j.copy(), flow.copy(), flow.copy(), np.full(links, mesh.stiff), p.lo, p.hi, x, x.copy(),
         *idle, over[1], over[2], np.zeros(n.pattern.l_rows.size), np.ones(n.nodes),
     )  # fmt: skip
     return mesh, stand
