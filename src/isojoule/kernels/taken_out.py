@@ -95,7 +95,7 @@ def taken_out(m: Mesh, base: Stand, s: Stand, clusters: Clusters, region: Region
         worth, traded = _leave(m, s, clusters, region, asked, asked.number[q])
         goal = max(GOAL * traded, GOAL_DUST * dust)
         left, lack = settle(m, s, base.flow, clusters, region, goal, SOFT)
-        nodes[q] = region.count[0]
+        nodes[q] = region.size[0]
         if lack <= m.tolerance:
             more, terms, off = _difference(m, base, s, region)
             off += left + loose
@@ -134,7 +134,7 @@ def _leave(m: Mesh, s: Stand, clusters: Clusters, region: Region, asked: Asked,
 def _difference(m: Mesh, base: Stand, s: Stand, region: Region) -> tuple[float, float, float]:
     """What others have more than before, its size, and what it may be off for lacks."""
     money = size = stands = off = 0.0
-    for q in range(region.count[1]):
+    for q in range(region.size[1]):
         e = region.link[q]
         stands += abs(base.price[m.tail[e]] * s.flow[e])
         if base.capacity[e] > 0.0 and not s.capacity[e] > 0.0:
@@ -142,7 +142,7 @@ def _difference(m: Mesh, base: Stand, s: Stand, region: Region) -> tuple[float, 
         more = m.fee[e] * (abs(base.flow[e]) - abs(s.flow[e]))
         money += more
         size += abs(more)
-    for n in range(region.count[0]):
+    for n in range(region.size[0]):
         v = region.node[n]
         for i in range(m.first[v], m.first[v + 1]):
             stands += abs(s.price[v] * s.x[i])
@@ -160,7 +160,7 @@ def _difference(m: Mesh, base: Stand, s: Stand, region: Region) -> tuple[float, 
 @inline
 def _restore(m: Mesh, base: Stand, s: Stand, region: Region) -> None:
     """Put all back that was touched, and empty the region."""
-    for n in range(region.count[0]):
+    for n in range(region.size[0]):
         v = region.node[n]
         region.inside[v] = False
         s.price[v], s.lack[v] = base.price[v], base.lack[v]
@@ -168,16 +168,16 @@ def _restore(m: Mesh, base: Stand, s: Stand, region: Region) -> None:
         for i in range(m.first[v], m.first[v + 1]):
             s.lo[i], s.hi[i] = base.lo[i], base.hi[i]
             s.x[i], s.held[i] = base.x[i], base.held[i]
-    for q in range(region.count[1]):
+    for q in range(region.size[1]):
         e = region.link[q]
         region.met[e] = False
         s.capacity[e], s.flow[e], s.anchor[e] = base.capacity[e], base.flow[e], base.anchor[e]
         s.firm[e] = base.firm[e]
         s.pull[e], s.weight[e], s.slope[e] = base.pull[e], base.weight[e], base.slope[e]
-    for q in range(region.count[2]):
+    for q in range(region.size[2]):
         j = region.column[q]
         region.changed[j] = False
         s.d[j] = base.d[j]
         for p in range(m.l_start[j], m.l_start[j + 1]):
             s.l_values[p] = base.l_values[p]
-    region.count[:] = 0
+    region.size[:] = 0

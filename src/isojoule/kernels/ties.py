@@ -141,7 +141,7 @@ class Region(NamedTuple):
 
     Attributes
     ----------
-    count
+    size
         How many nodes, links and changed columns there are, (3,).
     node, link, column
         They; nodes in elimination order. Room for all.
@@ -151,7 +151,7 @@ class Region(NamedTuple):
         Scratch, (n,); 0 between uses.
     """
 
-    count: Ints
+    size: Ints
     node: Ints
     link: Ints
     column: Ints
@@ -215,9 +215,9 @@ def join(m: Mesh, s: Stand, clusters: Clusters, part: int, region: Region, soft:
     Links that are idle or full have the share `soft` of a tie's stiffness, or they would be walls
     that each step runs into.
     """
-    at = region.count[0] - 1
+    at = region.size[0] - 1
     end = at + clusters.first[part + 1] - clusters.first[part]
-    region.count[0] = end + 1
+    region.size[0] = end + 1
     for q in range(clusters.first[part + 1] - 1, clusters.first[part] - 1, -1):
         v = clusters.member[q]
         while at >= 0 and region.node[at] > v:
@@ -232,10 +232,10 @@ def join(m: Mesh, s: Stand, clusters: Clusters, part: int, region: Region, soft:
             e = m.incident[p]
             if not region.met[e]:
                 region.met[e] = True
-                region.link[region.count[1]] = e
+                region.link[region.size[1]] = e
                 if s.pull[e] == 0.0:
                     s.firm[e] = soft * m.stiff
-                region.count[1] += 1
+                region.size[1] += 1
 
 
 @kernel
@@ -246,10 +246,10 @@ def respond(
 
     A cluster whose links no longer carry what they carried `before` joins; `soft` as in `join`.
     """
-    for n in range(region.count[0]):
+    for n in range(region.size[0]):
         s.lack[region.node[n]] = 0.0
     at = 0
-    while at < region.count[1]:
+    while at < region.size[1]:
         e = region.link[at]
         at += 1
         t, h = m.tail[e], m.head[e]
@@ -273,7 +273,7 @@ def respond(
         s.lack[t] += arrives if f < 0.0 else -f
         s.lack[h] += f if f < 0.0 else arrives
     worst = 0.0
-    for n in range(region.count[0]):
+    for n in range(region.size[0]):
         v = region.node[n]
         s.node_pull[v] = 0.0
         for i in range(m.first[v], m.first[v + 1]):
@@ -298,14 +298,14 @@ def slope_of(gain: float, r: float, flow: float) -> float:
 def follow(m: Mesh, s: Stand, region: Region) -> None:
     """Bring the factors up to the weights of the region; more weight first, then less."""
     for less in (False, True):
-        for n in range(region.count[0]):
+        for n in range(region.size[0]):
             v = region.node[n]
             more = s.node_pull[v] - s.node_weight[v]
             if abs(more) > STALE * s.node_weight[v] and (more < 0.0) == less:
                 region.vector[v] = 1.0
                 _change(m, s, region, v, more)
                 s.node_weight[v] = s.node_pull[v]
-        for q in range(region.count[1]):
+        for q in range(region.size[1]):
             e = region.link[q]
             pull, weight, was = s.pull[e], s.weight[e], s.slope[e]
             slope = slope_of(m.gain[e], m.r[e], s.flow[e])
@@ -332,9 +332,9 @@ def _reweigh(m: Mesh, s: Stand, region: Region, e: int, more: float, slope: floa
 
 @inline
 def _change(m: Mesh, s: Stand, region: Region, first: int, more: float) -> None:
-    region.count[2] = change(
+    region.size[2] = change(
         m.l_start, m.l_rows, s.l_values, s.d, region.vector, first, more, m.least,
-        region.changed, region.column, region.count[2],
+        region.changed, region.column, region.size[2],
     )  # fmt: skip
 
 

@@ -47,7 +47,7 @@ ROUNDING = 2.0**-48
 def slope_at(m: Mesh, s: Stand, region: Region, share: float) -> float:
     """Lack times step, when prices have gone this share of the step."""
     total = 0.0
-    for q in range(region.count[1]):
+    for q in range(region.size[1]):
         e = region.link[q]
         t, h = m.tail[e], m.head[e]
         at_tail, at_head = region.step[t], region.step[h]
@@ -59,7 +59,7 @@ def slope_at(m: Mesh, s: Stand, region: Region, share: float) -> float:
         )  # fmt: skip
         arrives = (m.gain[e] - m.r[e] * abs(f)) * abs(f)
         total += arrives * at_tail + f * at_head if f < 0.0 else arrives * at_head - f * at_tail
-    for n in range(region.count[0]):
+    for n in range(region.size[0]):
         v = region.node[n]
         if region.step[v] == 0.0:
             continue
@@ -77,7 +77,7 @@ def slope_at(m: Mesh, s: Stand, region: Region, share: float) -> float:
 def _length(m: Mesh, s: Stand, region: Region) -> float:
     """Which share of a step to go: to where the slope has fallen by enough, or nearly so."""
     first = 0.0
-    for n in range(region.count[0]):
+    for n in range(region.size[0]):
         v = region.node[n]
         first += s.lack[v] * region.step[v]
     low, high, at_low, at_high = 0.0, 1.0, first, slope_at(m, s, region, 1.0)
@@ -137,10 +137,10 @@ def settle(m: Mesh, s: Stand, before: Floats, clusters: Clusters, region: Region
         idle += loose > 0.5 * was
         if loose <= goal or not lack <= m.tolerance or idle > 1:
             break
-        for q in range(region.count[1]):
+        for q in range(region.size[1]):
             e = region.link[q]
             s.anchor[e], s.firm[e] = s.flow[e], m.stiff
-        for n in range(region.count[0]):
+        for n in range(region.size[0]):
             v = region.node[n]
             s.held[m.first[v] : m.first[v + 1]] = s.x[m.first[v] : m.first[v + 1]]
     return loose, lack
@@ -149,7 +149,7 @@ def settle(m: Mesh, s: Stand, before: Floats, clusters: Clusters, region: Region
 @kernel
 def _go(m: Mesh, s: Stand, region: Region) -> float:
     """One of Newton's steps, or a share of it, which is returned."""
-    nodes, most = region.node[: region.count[0]], 0.0
+    nodes, most = region.node[: region.size[0]], 0.0
     for v in nodes:
         region.step[v] = -s.lack[v]
     solve_some(m.l_start, m.l_rows, s.l_values, s.d, nodes, region.step)
@@ -169,13 +169,13 @@ def _go(m: Mesh, s: Stand, region: Region) -> float:
 def loose_ends(m: Mesh, s: Stand, region: Region) -> float:
     """What pieces and links of the region, each alone, would still gain at the prices, money."""
     total = 0.0
-    for q in range(region.count[1]):
+    for q in range(region.size[1]):
         e = region.link[q]
         total += loose_tie(
             s.flow[e], min(s.capacity[e], m.span), m.gain[e], m.r[e], m.fee[e],
             s.price[m.tail[e]], s.price[m.head[e]],
         )  # fmt: skip
-    for n in range(region.count[0]):
+    for n in range(region.size[0]):
         v = region.node[n]
         for i in range(m.first[v], m.first[v + 1]):
             if s.hi[i] > s.lo[i]:

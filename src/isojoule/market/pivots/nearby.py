@@ -110,7 +110,7 @@ class Settled:
         self.mesh, self.base = _laid_out(network, solved, parties, reach_j)
         m, s, nodes, links = self.mesh, self.base, network.nodes, network.tail.size
         single, every = np.arange(nodes + 1), _region(nodes, links)
-        every.count[:2] = nodes, links
+        every.size[:2] = nodes, links
         every.node[:], every.link[:] = np.arange(nodes), np.arange(links)
         every.inside[:] = every.met[:] = True
         alone = Clusters(single[:-1], single, single[:-1])
@@ -159,10 +159,11 @@ def _laid_out(n: Network, solved: Optimum, parties: Parties, reach_j: float) -> 
     price = np.empty(n.nodes)
     price[place] = solved.price
     flow, x = solved.flow, solved.x[at]
-    over, idle = np.zeros((3, n.nodes)), np.zeros((3, links))
+    at_node, at_link = np.zeros((3, n.nodes)), np.zeros((3, links))
     stand = Stand(
-        price, over[0], n.capacity_j.copy(), flow.copy(), flow.copy(), np.full(links, mesh.stiff), p.lo, p.hi, x, x.copy(),
-        *idle, over[1], over[2], np.zeros(n.pattern.l_rows.size), np.ones(n.nodes),
+        price, at_node[0], n.capacity_j.copy(), flow.copy(), flow.copy(), np.full(links, stiff),
+        p.lo, p.hi, x, x.copy(), at_link[0], at_link[1], at_link[2], at_node[1], at_node[2],
+        np.zeros(n.pattern.l_rows.size), np.ones(n.nodes),
     )  # fmt: skip
     return mesh, stand
 
