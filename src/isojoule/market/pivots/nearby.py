@@ -81,16 +81,17 @@ def nearby(
     settled = Settled(network, solved, parties, reach_of(plain, network.capacity_j))
     if not settled.loose <= DUST:
         return None
-    money, size, unsure, _ = settled.without(np.flatnonzero(busy & ~local.known))
-    stored = worth_of_stored(found, parties)
+    ask = np.flatnonzero(busy & ~local.known)
+    money, size, unsure, _ = settled.without(ask)
     told = np.isfinite(money)
-    pivot = np.where(told, money + stored, local.money)
-    return Local(
-        local.known | told,
-        np.where(local.known, local.money, pivot),
-        np.where(told, size + np.abs(stored), local.size),
-        np.where(told, unsure, local.unsure),
-    )
+    at = ask[told]
+    stored = worth_of_stored(found, parties)[at]
+    out = Local(*(column.copy() for column in local))
+    out.known[at] = True
+    out.money[at] = money[told] + stored
+    out.size[at] = size[told] + np.abs(stored)
+    out.unsure[at] = unsure[told]
+    return out
 
 
 class Settled:
