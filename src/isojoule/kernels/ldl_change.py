@@ -23,7 +23,8 @@ Bools = NDArray[np.bool_]
 
 @kernel
 def change(l_start: Ints, l_rows: Ints, l_values: Floats, d: Floats, vector: Floats, first: int,
-           weight: float, least: float, changed: Bools, columns: Ints, count: int) -> int:  # fmt: skip
+           weight: float, least: float, changed: Bools, columns: Ints,
+           count: int) -> int:  # fmt: skip
     """Add `weight` * v v' to a factored matrix, in place.
 
     Parameters

@@ -48,7 +48,7 @@ class Asked(NamedTuple):
     number
         Parties.
     first_piece, piece, first_link, link
-        Pieces and links by party: those of p are piece[first_piece[p]] .. piece[first_piece[p + 1]].
+        By party: those of p are piece[first_piece[p]] .. piece[first_piece[p + 1]].
     """
 
     number: Ints

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from isojoule.kernels.compile import inline, kernel
 from isojoule.kernels.ldl import Pattern, factor
-from isojoule.kernels.ldl_change import change, solve_some
+from isojoule.kernels.ldl_change import change
 from isojoule.kernels.prices import demand_at
 
 Floats = NDArray[np.float64]

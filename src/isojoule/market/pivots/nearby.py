@@ -86,7 +86,7 @@ def nearby(
     told = np.isfinite(money)
     at = ask[told]
     stored = worth_of_stored(found, parties)[at]
-    out = Local(*(column.copy() for column in local))
+    out = Local(local.known.copy(), local.money.copy(), local.size.copy(), local.unsure.copy())
     out.known[at] = True
     out.money[at] = money[told] + stored
     out.size[at] = size[told] + np.abs(stored)
