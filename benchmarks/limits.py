@@ -296,8 +296,8 @@ def page(data: Data) -> str:
 Where lines are full, voltages at their limits, losses quadratic, curves bent, or offers taken
 whole, and on meshes, payments go on from the optimum ([spec/vcg.md](spec/vcg.md), P16 to P19).
 Beside it, the same book is solved anew without a participant, for {data["cold"]} or a few more of
-those who trade, scaled to all; on meshes 300 of the homes are asked for. *Differ*: by how much their payments differ at most, as a share of what all
-offers are worth.
+those who trade, scaled to all; on meshes 300 of the homes are asked for. *Differ*: by how much
+their payments differ at most, as a share of what all offers are worth.
 
 {table(heads, rows)}
 """
