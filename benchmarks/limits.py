@@ -218,9 +218,9 @@ KINDS = {
     "feeder": Kind(feeder, (30, 60, 100), "`lindistflow`, homes:"),
     "homes": Kind(homes, (100, 300), "`transport`, square losses and bent batteries, homes:"),
     "bundles": Kind(bundles, (20, 40), "bundles, blocks, groups, participants:"),
-    "mesh": Kind(partial(square, loss=0.02), (5_041,), "`transport`, rings, 2 % lossy, homes:",
+    "mesh": Kind(partial(square, loss=0.02), (400, 5_041), "`transport`, rings, 2 % lossy, homes:",
                  300, exactly),
-    "even": Kind(partial(square, loss=0.0), (5_041,), "`transport`, rings, lossless, homes:",
+    "even": Kind(partial(square, loss=0.0), (400, 5_041), "`transport`, rings, lossless, homes:",
                  300, exactly),
 }  # fmt: skip
 
