@@ -1,12 +1,15 @@
-"""Payments by pivots where limits bind, losses are quadratic, curves bent or offers taken whole."""
+"""Payments by pivots: limits that bind, square losses, bent curves, offers taken whole, meshes."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks import graphs
 from benchmarks.clock import once, timed
 from benchmarks.subjects import Data, Say
 from benchmarks.tables import count, seconds, table, times, tiny
@@ -17,7 +20,7 @@ from isojoule.market.allocation import NotSolved
 from isojoule.market.best import best
 from isojoule.market.pivots.absent import without
 from isojoule.market.pivots.parties import parties_of
-from isojoule.market.pivots.pivots import Optimal, optimal, pivots_of, worth_of
+from isojoule.market.pivots.pivots import Optimal, exactly, optimal, pivots_of, worth_of
 from isojoule.valuation import Battery, Bundle, Leg, Load, Offer, Step, Steps, Utility
 
 TITLE = "Payments under limits"
@@ -199,12 +202,48 @@ def lots(size: int, seed: int) -> tuple[Book, Grid]:
     return Book.from_offers(offers, grid, interval=INTERVAL, network="transport"), grid
 
 
+def square(size: int, seed: int, loss: float) -> tuple[Book, Grid]:
+    """A square of about so many homes: sun, need, batteries; two of three links are narrow."""
+    rng = np.random.default_rng(seed)
+    rows = math.isqrt(size)
+    shape = graphs.grid(rows, rows)
+    grid = Grid(
+        tuple(f"n{i}" for i in range(shape.nodes)),
+        tuple(f"l{i}" for i in range(shape.links)),
+        shape.tail,
+        shape.head,
+        capacity_w=rng.choice([np.inf, 1e4, 4e3], shape.links),
+        loss_ppb=np.full(shape.links, round(loss * 1e9), np.int64),
+    )
+    offers, most = [], 9_000_000_000_000
+    for v in range(shape.nodes):
+        form = int(rng.integers(3))
+        spec: Steps | Battery
+        if form == 0:
+            spec = Steps(sell=(_step(rng, 0.05, 0.2, 0.1),))
+        elif form == 1:
+            spec = Steps(buy=(_step(rng, 0.2, 0.4, -0.1),))
+        else:
+            spec = Battery(
+                int(rng.integers(1, 9)) * most // 10, most, v_min_per_j=0.08 / KWH_J,
+                v_max_per_j=0.3 / KWH_J,
+            )  # fmt: skip
+        offers.append(Offer(f"p{v}", f"n{v}", spec, id=f"o{v}"))
+    return Book.from_offers(offers, grid, interval=INTERVAL, network="transport"), grid
+
+
 class Kind(NamedTuple):
-    """What is measured: a maker, its sizes, and what it is."""
+    """What is measured: a maker, its sizes, and what it is.
+
+    `few` is for how many payments are asked, 0: all. `cold` solves anew; by the interior point
+    where it would be by steps on flows, which know a welfare to 1e-8.
+    """
 
     make: Callable[[int, int], tuple[Book, Grid]]
     sizes: tuple[int, ...]
     told: str
+    few: int = 0
+    cold: Callable[[Book, Grid, bytes], Optimal | NotSolved] = worth_of
 
 
 KINDS = {
@@ -214,49 +253,58 @@ KINDS = {
     "homes": Kind(homes, (100, 300), "`transport`, square losses and bent batteries, homes:"),
     "bundles": Kind(bundles, (20, 40), "bundles, blocks, groups, participants:"),
     "lots": Kind(lots, (15, 30, 60), "assignment, bidders and sellers each:"),
-}
+    "mesh": Kind(partial(square, loss=0.02), (400, 5_041), "`transport`, rings, 2 % lossy, homes:",
+                 300, exactly),
+    "even": Kind(partial(square, loss=0.0), (400, 5_041), "`transport`, rings, lossless, homes:",
+                 300, exactly),
+}  # fmt: skip
 
 
 def measure(quick: bool, say: Say) -> Data:
     """All kinds, at all sizes; the smallest of each if it is to be quick."""
     rows = []
     for name, kind in KINDS.items():
-        _one(*kind.make(12, SEED), 1)  # compiles
+        _one(kind, 12, 1)  # compiles
         for size in kind.sizes[: 1 if quick else None]:
             say(f"{name}, {size}")
-            rows.append({"kind": name, "size": size} | _one(*kind.make(size, SEED), COLD))
+            rows.append({"kind": name, "size": size} | _one(kind, size, COLD))
     return {"rows": rows, "cold": COLD}
 
 
-def _one(book: Book, grid: Grid, cold: int) -> Data:
-    """Times of the optimum, of all payments, and of one more solution each."""
+def _one(kind: Kind, size: int, cold: int) -> Data:
+    """Times of the optimum, of the payments, and of one more solution each."""
+    book, grid = kind.make(size, SEED)
     solve_s, found = once(lambda: best(book, grid))
     if isinstance(found, NotSolved):
         raise ValueError(found.reason)
     parties = parties_of(book, grid)
     every = np.arange(parties.count)
+    if kind.few:
+        every = every[:: max(1, parties.count // kind.few)][: kind.few]
     spent, pays = timed(lambda: pivots_of(book, grid, found, parties, every), RUNS, BUDGET_S)
     if isinstance(pays, NotSolved):
         raise ValueError(pays.reason)
-    busy = np.flatnonzero(~parties.silent(book, found, found.taken))
+    busy = np.flatnonzero(~parties.silent(book, found, found.taken)[every])
     some = busy[:: max(1, busy.size // cold)]
-    whole = optimal(book, grid, found)
+    stands, whole = optimal(book, grid, found), kind.cold(book, grid, b"")
+    if isinstance(whole, NotSolved):
+        raise ValueError(whole.reason)
     differ = cold_s = 0.0
-    for i in some.tolist():
+    for at, i in zip(some.tolist(), every[some].tolist(), strict=True):
         left = without(book, grid, parties.name(i))
-        took_s, rest = once(lambda left=left: worth_of(*left, b""))
+        took_s, rest = once(lambda left=left: kind.cold(*left, b""))
         if isinstance(rest, NotSolved):
             raise ValueError(rest.reason)
         cold_s += took_s
-        own = whole.terms(parties.offer == i, parties.link == i)
+        own = stands.terms(parties.offer == i, parties.link == i)
         money = _total(rest) - _total(whole) + float(np.sum(own))
-        differ = max(differ, abs(money - float(pays.money[i])))
+        differ = max(differ, abs(money - float(pays.money[at])))
     return {
         "payments": int(busy.size),
         "optimum_s": solve_s,
         "ours_s": spent.median_s,
         "cold_s": cold_s * busy.size / max(some.size, 1),
-        "differ": differ / float(np.abs(whole.offers).sum()),
+        "differ": differ / float(np.abs(stands.offers).sum()),
     }
 
 
@@ -281,10 +329,10 @@ def page(data: Data) -> str:
     heads = ["book", "payments", "optimum", "all payments", "one solution each", "ratio", "differ"]
     return f"""\
 Where lines are full, voltages at their limits, losses quadratic, curves bent, or offers taken
-whole, payments go on from the optimum ([spec/vcg.md](spec/vcg.md), P17 to P21). Beside it, the
-same book is solved anew without a participant, for {data["cold"]} or a few more of those who
-trade, scaled to all. *Differ*: by how much their payments differ at most, as a share of what all
-offers are worth.
+whole, and on meshes, payments go on from the optimum ([spec/vcg.md](spec/vcg.md), P16 to P21).
+Beside it, the same book is solved anew without a participant, for {data["cold"]} or a few more of
+those who trade, scaled to all; on meshes 300 of the homes are asked for. *Differ*: by how much
+their payments differ at most, as a share of what all offers are worth.
 
 {table(heads, rows)}
 """

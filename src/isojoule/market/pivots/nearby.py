@@ -1,71 +1,52 @@
-"""Pivots on meshes, one by one, from the optimum: only what lies around a participant is solved.
+"""Pivots on meshes, one by one, from the optimum: only what moves is settled again.
 
-Without a participant little changes far from it. So only a ball around it is solved without it,
-twice. Once the flows across its border are kept as they are: the others then have at least so much.
-Once they are free, at the prices beyond the border: those prices, with the new ones inside, are
-duals of the whole program, and the others have at most so much (weak duality). The ball grows until
-both are one, or until a good share of all is inside; then the whole is solved.
+Without a participant prices change along links that carry something and are not full, and stop at
+idle and full ones until the difference there is used up. So of the optimum clusters of nodes are
+taken that hang together by such links: first those of the participant, then those whose links come
+to move (`isojoule.kernels.ties`). The rest stays as it is. Flows and prices that are settled so are
+a solution of the whole without the participant and its duals, and what pieces and links would still
+gain at them says how much more there can be (weak duality).
 
-The optimum itself has to be known to the last digits, and is found by the interior point.
+The optimum itself has to be known to the last digits. It is found by the interior point, and then
+settled in the same way: what the interior point leaves at a distance from its bounds goes there.
 
 Spec: docs/spec/vcg.md, P16.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.grid import Grid
 from isojoule.grid.formulation import Network, network_of
-from isojoule.grid.network import LinkLimits
-from isojoule.kernels.ball import ball
-from isojoule.kernels.incidence import grouped
+from isojoule.kernels.incidence import grouped, incidence, walk
+from isojoule.kernels.ties_without import Asked, taken_out
+from isojoule.kernels.ties import Clusters, Mesh, Region, Stand, factored, respond
+from isojoule.kernels.ties_settle import settle
 from isojoule.market.allocation import Allocation, columns_of, reach_of
-from isojoule.market.arcs import ACCEPTED
 from isojoule.market.book import Book
-from isojoule.market.optimum import Columns, Optimum, optimum
+from isojoule.market.optimum import Optimum
 from isojoule.market.pivots.parties import Parties
-from isojoule.market.pivots.rerooted import was_lifted
+from isojoule.market.pivots.pruned import CLOSED, DUST, worth_of_stored
+from isojoule.market.pivots.rerooted import Local, was_lifted
 from isojoule.market.solvers.auto import TOO_LARGE
 from isojoule.market.solvers.tree import below_zero
-from isojoule.valuation.curve import Pieces, integral
+from isojoule.valuation.curve import Pieces
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-FIRST = 48
-"""Nodes in the first ball."""
-WIDER = 4
-"""A ball has so many times the nodes of the one before it."""
-SHARE = 0.12
-"""A ball with more than this share of the nodes is not worth it."""
-CLOSED = 1e-10
-"""What the two bounds may differ by, as a share of the pivot,"""
-DIGITS = 1e-12
-"""or of the worths in the ball."""
-
-
-class Near(NamedTuple):
-    """What others lose by a participant's being there, money.
-
-    Attributes
-    ----------
-    money
-        As the duals say.
-    size
-        Of the worths that it is made of.
-    unsure
-        By how much it may be off: what the duals leave open.
-    """
-
-    money: float
-    size: float
-    unsure: float
+STIFF = 1e6
+"""A tie carries so many typical energies more for a typical price more at its far end: the more,
+the fewer rounds, and the fewer digits of the flows."""
+LEAST = 1e-5
+"""So many typical energies hold a price that nothing else holds, for a typical price."""
+OFF = 2e-14
+"""Nodes balance but for this share of what a tie would carry for all of a price."""
+EXACT = 1e-15
+"""The optimum is settled until no more than this share of what is traded could be gained."""
 
 
 def is_mesh(book: Book, grid: Grid) -> bool:
@@ -79,197 +60,127 @@ def is_mesh(book: Book, grid: Grid) -> bool:
     return network.tail.size < TOO_LARGE and not below_zero(network, pieces)
 
 
-def mesh_of(book: Book, grid: Grid, found: Allocation, parties: Parties) -> Mesh | None:
-    """The mesh at this optimum, if it was solved in floats."""
+def nearby(
+    book: Book, grid: Grid, found: Allocation, exact: Allocation, parties: Parties, busy: Bools,
+    local: Local,
+) -> Local | None:  # fmt: skip
+    """What `local` says, and the pivots of those who are busy and whom it leaves open.
+
+    None if the optimum is not known to the last digits.
+
+    Parameters
+    ----------
+    found, exact
+        The optimum that is stored, and as the interior point knows it.
+    """
+    solved = exact.optimum
     network = network_of(grid, book.network, book.interval.duration_s)
-    pieces = columns_of(book, network).pieces
-    if found.optimum is None or was_lifted(found.optimum, pieces):
+    plain = columns_of(book, network).pieces
+    if solved is None or was_lifted(solved, plain):
         return None
-    reach_j = reach_of(pieces, network.capacity_j)
-    return Mesh(network, found.optimum, parties, reach_j)
-
-
-class Mesh:
-    """A network at its optimum, from which participants are taken out one by one."""
-
-    def __init__(self, network: Network, solved: Optimum, parties: Parties, reach_j: float) -> None:
-        self.network, self.solved, self.parties = network, solved, parties
-        self.first, self.order = grouped(solved.columns.node, network.nodes)
-        owner = np.full(solved.offer_x.size, -1, np.int64)
-        owner[: parties.offer.size] = parties.offer
-        self.owner = owner[solved.columns.offer]
-        self.reach_j = reach_j
-        self.first_of, self.mine = grouped(self.owner + 1, parties.count + 1)
-
-    def pivot(self, number: int) -> Near | None:
-        """The pivot of a party, or None if the whole must be solved."""
-        n, c = self.network, self.solved.columns
-        own = self.mine[self.first_of[number + 1] : self.first_of[number + 2]]
-        links = np.flatnonzero(self.parties.link[: n.tail.size] == number)
-        seeds = np.concatenate([c.node[own], n.tail[links], n.head[links]])
-        most = FIRST
-        while most <= SHARE * n.nodes:
-            inside = ball(n.tail, n.head, n.start, n.incident, n.capacity_j > 0.0, seeds, most)
-            near = self._solved(inside, number)
-            if near is not None:
-                return near
-            most *= WIDER
+    settled = Settled(network, solved, parties, reach_of(plain, network.capacity_j))
+    if not settled.loose <= DUST:
         return None
-
-    def _solved(self, inside: Ints, number: int) -> Near | None:
-        around = self._around(inside, number)
-        if around is None:
-            return None
-        shut = self._program(around, border=False)
-        trades = self._program(around, border=True)
-        if shut is None or trades is None:
-            return None
-        solved, count = self.solved, inside.size
-        old = np.append(solved.price[inside], around.beyond)
-        flow = solved.flow[around.links].copy()
-        was = self._worth(around, solved.x[around.at], np.where(around.closed, 0.0, flow), old)
-        every = np.concatenate([self.order[self.first[v] : self.first[v + 1]] for v in inside])
-        was += self._lacking(
-            around, around.local[solved.columns.node[every]], solved.x[every], flow, old, count
-        )
-        kept = flow.copy()
-        kept[around.inner] = shut.flow
-        dual = np.append(shut.price, around.beyond)
-        least = self._worth(around, shut.x, kept, dual)
-        least += self._lacking(around, around.node, shut.x, kept, dual, count)
-        x, dual = trades.x[: around.at.size], trades.price
-        most = self._worth(around, x, trades.flow, dual)
-        most += self._lacking(around, around.node, x, trades.flow, dual, dual.size)
-        size = abs(most) + abs(was)
-        gap = abs(most - least)
-        money = 0.5 * (most + least) - was
-        if not gap <= max(CLOSED * abs(money), DIGITS * size):
-            return None
-        return Near(money, size, gap)
-
-    def _around(self, inside: Ints, number: int) -> _Around | None:
-        """What lies in a ball and at its border, without a party."""
-        n, c = self.network, self.solved.columns
-        local = np.full(n.nodes, -1, np.int64)
-        local[inside] = np.arange(inside.size)
-        at = np.concatenate([self.order[self.first[v] : self.first[v + 1]] for v in inside])
-        at = np.sort(at[self.owner[at] != number])
-        met = np.unique(np.concatenate([n.incident[n.start[v] : n.start[v + 1]] for v in inside]))
-        met = met[n.capacity_j[met] > 0.0]
-        tail, head = local[n.tail[met]], local[n.head[met]]
-        inner = (tail >= 0) & (head >= 0)
-        closed = self.parties.link[met] == number
-        if not at.size or np.any(closed & ~inner):
-            return None
-        far = inside.size + np.arange(int(np.count_nonzero(~inner)))
-        outside = np.where(tail[~inner] >= 0, n.head[met[~inner]], n.tail[met[~inner]])
-        tail[~inner] = np.where(tail[~inner] >= 0, tail[~inner], far)
-        head[~inner] = np.where(head[~inner] >= 0, head[~inner], far)
-        return _Around(
-            inside.size, at, local[c.node[at]], met, tail, head, inner, closed,
-            self.solved.price[outside], local,
-        )  # fmt: skip
-
-    def _program(self, a: _Around, *, border: bool) -> Optimum | None:
-        """The program inside: what crosses the border stays, or trades at the prices beyond it."""
-        n, c, limits = self.network, self.solved.columns, self.network.limits
-        some = np.ones(a.links.size, bool) if border else a.inner
-        links, more = a.links[some], a.beyond.size if border else 0
-        inject = np.zeros(a.count + more)
-        if not border:
-            over = self._over(a, np.where(a.inner, 0.0, self.solved.flow[a.links]))
-            inject += over[: a.count]
-        shut = a.closed[some]
-        small = Network(
-            nodes=inject.size,
-            node_of=np.arange(inject.size),
-            tail=a.tail[some],
-            head=a.head[some],
-            limits=LinkLimits(
-                np.where(shut, 0, limits.capacity_uj[links]),
-                limits.loss_ppb[links],
-                limits.loss_per_j[links],
-            ),
-            gain=n.gain[links],
-            capacity_j=np.where(shut, 0.0, n.capacity_j[links]),
-            price=n.price[links],
-            standing_uj=np.zeros(links.size, np.int64),
-        )
-        offers, offer = np.unique(c.offer[a.at], return_inverse=True)
-        where = np.zeros(offers.size + more, np.int64)
-        where[offer] = a.node
-        where[offers.size :] = a.count + np.arange(more)
-        zero, wide = np.zeros(more), np.full(more, 2.0 * self.reach_j)
-        p = Pieces(*(column[a.at] for column in c.pieces))
-        ends = Pieces(-wide, wide, a.beyond[:more], zero, zero, zero, zero + 1.0)
-        pieces = Pieces(*(np.concatenate(pair) for pair in zip(p, ends, strict=True)))
-        columns = Columns(
-            np.append(a.node, where[offers.size :]),
-            np.append(offer.astype(np.int64), offers.size + np.arange(more)),
-            pieces,
-            np.ones(a.at.size + more, bool),
-            where,
-            np.zeros(0, np.int64),
-        )
-        found = optimum(small, columns, inject)
-        if not found.residual < ACCEPTED or found.x.size != a.at.size + more:
-            return None
-        return found
-
-    def _worth(self, a: _Around, x: Floats, flow: Floats, dual: Floats) -> float:
-        """Worth inside less what links cost, and what goes beyond, at the prices there."""
-        p = Pieces(*(column[a.at] for column in self.solved.columns.pieces))
-        worth = float(integral(p, x).sum())
-        worth -= float((self.network.price[a.links] * np.abs(flow)).sum())
-        return worth + self._crossed(a, flow, np.append(np.zeros(a.count), a.beyond))
-
-    def _crossed(self, a: _Around, flow: Floats, dual: Floats) -> float:
-        return float((self._over(a, flow)[a.count :] * dual[a.count :]).sum())
-
-    def _over(self, a: _Around, flow: Floats) -> Floats:
-        """What links bring to each node, and beyond the border."""
-        n = self.network
-        sent, back = np.abs(flow), flow < 0
-        arrives = (n.gain[a.links] - n.limits.loss_per_j[a.links] * sent) * sent
-        over = np.zeros(a.count + a.beyond.size)
-        np.add.at(over, np.where(back, a.tail, a.head), arrives)
-        np.add.at(over, np.where(back, a.head, a.tail), -sent)
-        return over
-
-    def _lacking(
-        self, a: _Around, node: Ints, x: Floats, flow: Floats, dual: Floats, count: int
-    ) -> float:
-        """By how much nodes inside are off balance, at their prices, money."""
-        over = self._over(a, flow)[: a.count]
-        np.add.at(over, node, -x)
-        return float((over * dual[: a.count]).sum())
+    ask = np.flatnonzero(busy & ~local.known)
+    money, size, unsure, _ = settled.without(ask)
+    told = np.isfinite(money)
+    at = ask[told]
+    stored = worth_of_stored(found, parties)[at]
+    out = Local(local.known.copy(), local.money.copy(), local.size.copy(), local.unsure.copy())
+    out.known[at] = True
+    out.money[at] = money[told] + stored
+    out.size[at] = size[told] + np.abs(stored)
+    out.unsure[at] = unsure[told]
+    return out
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class _Around:
-    """A ball: nodes inside first, then a far end for each link that crosses the border.
+class Settled:
+    """A mesh at its optimum, from which parties are taken out one by one.
 
     Attributes
     ----------
-    count
-        Nodes inside.
-    at, node
-        Pieces inside, and where.
-    links, tail, head, inner, closed
-        Links that touch it; whether both ends are inside, and whether they are the party's.
-    beyond
-        Prices at the far ends.
-    local
-        Place of each node of the network, -1 outside.
+    mesh, base, clusters
+        As for `isojoule.kernels.ties_without.taken_out`.
+    loose
+        What pieces and links, each alone, would gain at the prices; inf where nodes are off
+        balance.
     """
 
-    count: int
-    at: Ints
-    node: Ints
-    links: Ints
-    tail: Ints
-    head: Ints
-    inner: Bools
-    closed: Bools
-    beyond: Floats
-    local: Ints
+    def __init__(self, network: Network, solved: Optimum, parties: Parties, reach_j: float) -> None:
+        self.count = parties.count
+        self.mesh, self.base = _laid_out(network, solved, parties, reach_j)
+        m, s, nodes, links = self.mesh, self.base, network.nodes, network.tail.size
+        single, every = np.arange(nodes + 1), _region(nodes, links)
+        every.size[:2] = nodes, links
+        every.node[:], every.link[:] = np.arange(nodes), np.arange(links)
+        every.inside[:] = every.met[:] = True
+        alone = Clusters(single[:-1], single, single[:-1])
+        respond(m, s, s.anchor, alone, every, 1.0)
+        factored(m, s, network.pattern)
+        goal = EXACT * float(np.abs(s.price[m.node] * s.x).sum())
+        loose, lack = settle(m, s, s.anchor, alone, every, goal, 1.0)
+        self.loose = loose if lack <= m.tolerance else np.inf
+        factored(m, s, network.pattern)
+        part = walk(m.tail, m.head, m.start, m.incident, s.weight > 0.0)[0]
+        self.clusters = Clusters(part, *grouped(part, int(part.max(initial=-1)) + 1))
+
+    def without(self, number: Ints) -> tuple[Floats, Floats, Floats, Ints]:
+        """Welfare without each of these parties less that with it; see `taken_out`."""
+        m, count = self.mesh, self.count + 1
+        pieces, links = grouped(m.party + 1, count), grouped(m.owner + 1, count)
+        return taken_out(
+            m, self.base, Stand(*(column.copy() for column in self.base)), self.clusters,
+            _region(self.base.price.size, m.tail.size), Asked(number + 1, *pieces, *links),
+            self.loose, CLOSED, DUST,
+        )  # fmt: skip
+
+
+def _laid_out(n: Network, solved: Optimum, parties: Parties, reach_j: float) -> tuple[Mesh, Stand]:
+    """The mesh with nodes in elimination order, and where it stands; nothing is factored yet."""
+    place, c, links = n.pattern.place, solved.columns, n.tail.size
+    wide = np.flatnonzero(c.pieces.hi > c.pieces.lo)
+    node = place[c.node[wide]]
+    first, order = grouped(node, n.nodes)
+    at = wide[order]
+    p = Pieces(*(column[at] for column in c.pieces))
+    party = np.full(solved.offer_x.size, -1, np.int64)
+    party[: parties.offer.size] = parties.offer
+    tail, head = place[n.tail], place[n.head]
+    energy = _typical(p.hi - p.lo)
+    worth = _typical(np.abs(p.a) + p.b)
+    stiff = STIFF * energy / worth
+    sold = float(-p.lo.sum())  # nothing carries more than all can deliver
+    dearest = float(np.max(np.abs(solved.price), initial=worth))
+    mesh = Mesh(
+        tail, head, n.gain, n.limits.loss_per_j, n.price, parties.link[:links].copy(),
+        *incidence(n.nodes, tail, head), first, node[order], party[c.offer[at]],
+        p.a, p.b, p.c0, p.c1, p.k, n.pattern.l_start, n.pattern.l_rows,
+        stiff, LEAST * energy / worth, min(reach_j, sold), dearest, OFF * stiff * dearest,
+    )  # fmt: skip
+    price = np.empty(n.nodes)
+    price[place] = solved.price
+    flow, x = solved.flow, solved.x[at]
+    at_node, at_link = np.zeros((3, n.nodes)), np.zeros((3, links))
+    stand = Stand(
+        price, at_node[0], n.capacity_j.copy(), flow.copy(), flow.copy(), np.full(links, stiff),
+        p.lo, p.hi, x, x.copy(), at_link[0], at_link[1], at_link[2], at_node[1], at_node[2],
+        np.zeros(n.pattern.l_rows.size), np.ones(n.nodes),
+    )  # fmt: skip
+    return mesh, stand
+
+
+def _region(nodes: int, links: int) -> Region:
+    """A region without anything in it."""
+    node, link = np.zeros((2, nodes), np.int64), np.zeros(links, np.int64)
+    inside, changed = np.zeros((2, nodes), bool)
+    step, vector = np.zeros((2, nodes))
+    return Region(
+        np.zeros(3, np.int64), node[0], link, node[1], inside, np.zeros(links, bool), changed,
+        step, vector,
+    )  # fmt: skip
+
+
+def _typical(sizes: Floats) -> float:
+    """The median of those that are finite and not 0; 1 if there is none."""
+    some = sizes[(sizes > 0.0) & np.isfinite(sizes)]
+    return float(np.median(some)) if some.size else 1.0

@@ -16,7 +16,7 @@ In general each pivot takes one more optimum. Far less does where it can:
   solved (`isojoule.market.pivots.pruned`);
 - where everyone wants one lot at most, payments are the least prices that support the assignment
   (`isojoule.market.pivots.assigned`);
-- on meshes only what lies around a participant is solved (`isojoule.market.pivots.nearby`);
+- on meshes only what moves is settled again (`isojoule.market.pivots.nearby`);
 - with limits, and with what is taken whole, a small program goes on from the optimum
   (`isojoule.market.pivots.warm`).
 
@@ -49,7 +49,7 @@ from isojoule.market.book import Book
 from isojoule.market.pivots.absent import without
 from isojoule.market.pivots.assigned import assigned
 from isojoule.market.pivots.merit_order import paid_by_all, steps_of
-from isojoule.market.pivots.nearby import is_mesh, mesh_of
+from isojoule.market.pivots.nearby import is_mesh, nearby
 from isojoule.market.pivots.parties import Parties, parties_of
 from isojoule.market.pivots.pruned import pruned
 from isojoule.market.pivots.rerooted import rerooted
@@ -183,36 +183,30 @@ def pivots_of(
         return Pivots(parties, at, money[at], nano[at], unsure[at])
     local = rerooted(book, grid, found, parties, busy)
     local = pruned(book, grid, found, parties, busy, local)
-    stands = optimal(book, grid, found)
+    stands = whole = optimal(book, grid, found)
     local = assigned(book, grid, found, parties, busy, stands.total, local)
-    money[local.known] = local.money[local.known]
-    unsure = DIGITS * local.size + local.unsure
-    nano = all_rounded(money, unsure)
-    whole, mesh = stands, None
+    solve = worth_of
     if np.any(busy & ~local.known) and is_mesh(book, grid):
         again = allocate(book, grid)  # to the last digits, which steps on flows do not give
         if isinstance(again, Allocation) and again.support.closed:
-            mesh = mesh_of(book, grid, again, parties)
-            whole = optimal(book, grid, again) if mesh is not None else stands
+            moved = nearby(book, grid, found, again, parties, busy, local)
+            if moved is not None:
+                local, whole, solve = moved, optimal(book, grid, again), exactly
+    money[local.known] = local.money[local.known]
+    unsure = DIGITS * local.size + local.unsure
+    nano = all_rounded(money, unsure)
     left = np.flatnonzero(busy & ~local.known)
     warm = warm_of(book, grid, found, parties, stands.total, seed, left) if left.size else None
     for i in left.tolist():
         changed = warm.change(i) if warm is not None else None
-        near = mesh.pivot(i) if mesh is not None else None
         own = (parties.offer == i, parties.link == i)
         mine = stands.terms(*own)
         if changed is not None:
             digits = DIGITS * (changed.size + _size(mine))
             total = Fraction(math.fsum([changed.money, *mine]))
             pivot = _rounded(total, changed.unsure + digits)
-        elif near is not None:
-            # by what it gains at the exact optimum, at what it gets by the stored one
-            terms = [near.money, *mine, *(-v for v in whole.terms(*own))]
-            digits = DIGITS * (near.size + _size(mine))
-            pivot = _rounded(Fraction(math.fsum(terms)), near.unsure + digits)
         else:
             name = parties.name(i)
-            solve = worth_of if mesh is None else exactly
             rest = solve(*without(book, grid, name), seed)
             if isinstance(rest, NotSolved):
                 return rest._replace(reason=f"without {name!r}, {rest.reason}")

@@ -67,7 +67,7 @@ def pruned(
         ask[owner[owner >= 0]] = False
     s = _settled(network, walk, place, solved, parties, reach_of(plain, network.capacity_j))
     known = unmoved(walk, s, SPAN * float(np.abs(s.x).sum()))
-    beyond = _worth_of_stored(found, parties) - _worth_of_solved(network, solved, parties)
+    beyond = worth_of_stored(found, parties) - _worth_of_solved(network, solved, parties)
     chord = CHORD * float(np.max(np.abs(s.a) + s.b, initial=0.0))
     out = Local(local.known.copy(), local.money.copy(), local.size.copy(), local.unsure.copy())
     for share in SHARES:
@@ -151,7 +151,7 @@ def _asked(walk: Walk, s: Settled, ask: Bools) -> Asked:
     return Asked(number, np.append(first, keys.size), keys % max(places, 1))
 
 
-def _worth_of_stored(found: Allocation, parties: Parties) -> Floats:
+def worth_of_stored(found: Allocation, parties: Parties) -> Floats:
     """What its offers are worth to each party, less what its links cost it, money."""
     return _of_parties(found.offer_value, found.link_cost, parties)
 
