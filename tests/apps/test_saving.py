@@ -84,6 +84,7 @@ def test_every_page_tells_it(told: Told) -> None:
     assert share_of(audit) == share
     for page in (told.run.report.read_text(), told.compared.report.read_text(), told.page):
         assert amount in page and share in page
+    assert "The members share what it is left with" in told.run.report.read_text()
     plain = f"{100 * audit['saving_share']:.1f}"
     for text in (printed(print_run, told.run), printed(show_comparison, told.document)):
         assert f"{audit['saving']:.2f}" in text and plain in text

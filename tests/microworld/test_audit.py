@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from isojoule.core.units import J_PER_KWH
 from isojoule.microworld.audit import audit, imbalance, local_trade_j, totals
+from isojoule.microworld.saving import Cost, share_of_cost
 
 UJ = 3_600_000_000_000  # of a kWh
 NANO = 1_000_000_000
@@ -135,3 +138,30 @@ def test_what_is_not_served_and_not_done_counts_at_its_stated_cost() -> None:
     assert result.saving == pytest.approx(9.0)
     assert result.baseline_cost == pytest.approx(3 * 2 + 5 - 2 * 0.5)
     assert result.market_cost == pytest.approx(1 * 2 + 1 - 4 * 0.5)
+
+
+@pytest.mark.parametrize(
+    ("alone", "together", "share"),
+    [(2.0, 1.5, 0.25), (2.0, 2.5, -0.25), (2.0, -0.5, None), (-1.0, -2.0, None), (0.0, 0.0, None)],
+)
+def test_a_share_is_of_the_cost_without_a_market(
+    alone: float, together: float, share: float | None
+) -> None:
+    """A2: there is none where exports earn more than all pay, or more is saved than was paid."""
+    worlds = [table(boundary_cash_nano=[cash]) for cash in (together, alone)]
+    found = audit(*worlds, stored_change_uj=(0, 0))
+    assert (found.saving, found.baseline_cost) == (alone - together, alone)
+    assert found.saving_share == share
+
+
+money = st.floats(-1e9, 1e9)
+
+
+@given(st.tuples(money, money, money, money), st.tuples(money, money, money, money))
+def test_a_share_is_at_most_all_of_the_cost(
+    before: tuple[float, ...], after: tuple[float, ...]
+) -> None:
+    cost, saving = Cost(*before).total, Cost(*before).total - Cost(*after).total
+    share = share_of_cost(saving, cost)
+    assert (share is None) == (cost <= 0 or abs(saving) > cost)
+    assert share is None or (-1 <= share <= 1 and share * cost == pytest.approx(saving))

@@ -194,7 +194,12 @@ def tables(written_tables: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(written_tables, tmp_path / "tables"))
 
 
-def test_the_same_record_twice_is_found(tables: Path) -> None:
+@pytest.mark.parametrize("at_once", [10**6, 50])
+def test_the_same_record_twice_is_found(
+    tables: Path, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many names are looked at together: both of a pair have the same hash."""
+    monkeypatch.setattr("isojoule.apps.files.certificate_check.NAMES_AT_ONCE", at_once)
     for name, message in (("charges", "a charge record"), ("bundles", "a bundle")):
         path = sorted((tables / name).iterdir())[0]
         before = path.read_bytes()
@@ -204,6 +209,24 @@ def test_the_same_record_twice_is_found(tables: Path) -> None:
             check_registry_folder(tables)
         path.write_bytes(before)
     check_registry_folder(tables)
+
+
+def test_a_row_is_named_wherever_it_stands(tables: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are made some at a time; their places go on."""
+    monkeypatch.setattr("isojoule.apps.files.certificate_check.ROWS_AT_ONCE", 7)
+    check_registry_folder(tables)
+    path = sorted((tables / "charges").iterdir())[0]
+    frame = pl.read_parquet(path)
+    mine = frame.filter(pl.col("device_id") == frame["device_id"][0])
+    wrong = mine["scr_allocation_id"][9]
+    frame.with_columns(
+        pl.when(pl.col("scr_allocation_id") == wrong)
+        .then(pl.lit("never"))
+        .otherwise("charging_start_datetime")
+        .alias("charging_start_datetime")
+    ).write_parquet(path)
+    with pytest.raises(InputError, match=r"storage_charge_records\[9\]"):
+        check_registry_folder(tables, at_once=1)
 
 
 def test_a_registry_is_written_again_as_it_was_read(run: Run, tables: Path, tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from random import Random
 import pytest
 
 from isojoule.settlement.certificates import Bundle, Device, MemoryRegistry, State, Status
+from isojoule.settlement.certificates.community import GROWS, Desk
+from isojoule.settlement.certificates.memory import Released
 from isojoule.settlement.certificates.nouns import WH_UJ, Key
 from isojoule.settlement.certificates.operations import (
     Act,
@@ -141,3 +143,16 @@ def test_twins_keep_the_same_log(part: int) -> None:
         assert len(mine) == len(walk.gone) + walk.short.size
         assert mine == {bundle.key: bundle for bundle in walk.registry.bundles()}
         assert list(walk.short.devices()) == list(walk.registry.devices())
+
+
+def test_the_more_is_left_the_longer_it_is_waited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that is left is looked through each time: with every eighth of it, not with every few."""
+    shelved: list[Released] = []
+    desk = Desk("x", ("ada",), (), shelf=shelved.append, batch=10)
+    for left in (0, 80, 8000):
+        for more in (9, 10, left // GROWS - 1, left // GROWS):
+            shelved.clear()
+            desk.left = left
+            monkeypatch.setattr(MemoryRegistry, "size", left + more)
+            desk.shelve()
+            assert bool(shelved) == (more >= max(10, left // GROWS)) == (desk.left != left)

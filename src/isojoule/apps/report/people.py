@@ -79,13 +79,9 @@ def people(run: RunFiles) -> str:
     else:
         lost = "<p><b>Nobody loses.</b></p>"
     cost = abs(summary["total"]["audit"]["baseline_cost"])
-    ends = [
-        money(summary["operator"][world], currency, among=cost) for world in ("market", "baseline")
-    ]
     held = (
         f"<p>The operator's account pays for losses, and takes what full lines leave over between "
-        f"buyers and sellers. It ends at {ends[0]} with the market and at {ends[1]} "
-        f"{while_alone(summary)}.</p>"
+        f"buyers and sellers. {_ends(summary, cost)}</p>"
     )
     told = ""
     if not run.scenario.has_utility:
@@ -105,6 +101,19 @@ def people(run: RunFiles) -> str:
             "</p>"
         )
     return f"{told}{picture}{held}{spread}<h3>Everybody</h3>{people_table(ranked, summary)}"
+
+
+def _ends(summary: dict[str, Any], cost: float) -> str:
+    """What becomes of the operator's account in both worlds, beside a cost of this size."""
+    line, currency = summary["operator"], summary["currency"]
+    shared = line.get("baseline_shared", 0.0)
+    if shared:
+        return (
+            "The members share what it is left with, by the rules of settlement: "
+            f"{while_alone(summary)} that would be {money(shared, currency, among=cost)}."
+        )
+    ends = [money(line[world], currency, among=cost) for world in ("market", "baseline")]
+    return f"It ends at {ends[0]} with the market and at {ends[1]} {while_alone(summary)}."
 
 
 def size_of(everyone: list[dict[str, Any]]) -> float:
