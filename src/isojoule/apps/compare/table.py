@@ -81,7 +81,7 @@ def goes_without(document: dict[str, Any]) -> bool:
     return min(shares, default=1.0) < 0.999
 
 
-def heads(lines: dict[str, float]) -> dict[str, float]:
+def lines_by_name(lines: dict[str, float]) -> dict[str, float]:
     """Lines of the operator by name, those of each link together."""
     found: dict[str, float] = {}
     for name, value in lines.items():
@@ -93,7 +93,7 @@ def heads(lines: dict[str, float]) -> dict[str, float]:
 def line_words(row: dict[str, Any], currency: str) -> str:
     """The operator's lines by name and amount, largest first; without what rounding leaves."""
     size = 0.005 if row["status"] == "ran" else 1e-6
-    known = [(n, v) for n, v in heads(row["operator"]["lines"]).items() if abs(v) >= size]
+    known = [(n, v) for n, v in lines_by_name(row["operator"]["lines"]).items() if abs(v) >= size]
     known.sort(key=lambda line: (-abs(line[1]), line[0]))
     amount = _money if row["status"] == "ran" else _short
     return ", ".join(f"{name} {amount(value)} {currency}" for name, value in known)
@@ -116,11 +116,11 @@ def ranking_lines(document: dict[str, Any]) -> list[str]:
     r = document["ranking"]
     if not r["order"]:
         return ["No mechanism fits."]
+    top = leaders(r)
     labels = {c["key"]: c["label"].lower() for c in r["criteria"]}
     weights = ", ".join(f"{labels[c['key']]} {c['weight']:g}" for c in r["criteria"])
-    score = ", ".join(f"{name} {told(r['scores'][name])}" for name in r["order"][:5])
+    score = ", ".join(f"{name} {told(r['scores'][name])}" for name in r["order"][: max(5, len(top))])
     lines = [f"By the weights {weights}: {score}."]
-    top = leaders(r)
     if len(top) > 1:
         lines.append(f"{_all(top)} are level (the same to a tenth of a point).")
     if r["flips"]:
