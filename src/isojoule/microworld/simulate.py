@@ -271,7 +271,7 @@ def line_of(operator: dict[str, int], name: str) -> int:
 
 
 def heads_of(operator: dict[str, int]) -> dict[str, int]:
-    """Lines of the operator's account that are not 0, nano-units, parts (`name.<link>`) together."""
+    """Lines of the operator that are not 0, nano-units, parts (`name.<link>`) together."""
     found: dict[str, int] = {}
     for line, nano in operator.items():
         head = line.partition(".")[0]

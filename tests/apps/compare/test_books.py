@@ -123,8 +123,9 @@ def test_ties_are_level_and_idle_rules_say_so() -> None:
     assert all(f["from"] != f["to"] and f["winner"] not in level for f in ranked["flips"])
     rows = {r["name"]: r for r in document["mechanisms"]}
     assert "did not trade with its default parameters" in rows["bonding-curve"]["idle"]
-    assert "--set bonding-curve.NAME=VALUE, where NAME is pool, kappa" in (
-        rows["bonding-curve"]["idle"]
+    assert (
+        "--set bonding-curve.NAME=VALUE, where NAME is pool, kappa"
+        in (rows["bonding-curve"]["idle"])
     )
     assert (rows["autarky"]["idle"], rows["lmp"]["idle"]) == ("did not trade", "")
     for name in ("bonding-curve", "autarky"):

@@ -127,7 +127,7 @@ def test_the_operators_lines_have_the_names_that_the_rule_gives_them(
     shown = Console(record=True, width=200)
     show_comparison(found, shown)
     assert "operator's lines of pay-as-bid: spread" in shown.export_text()
-    assert "<th scope=\"col\">pivots</th>" in write_page(found, tmp_path).read_text()
+    assert '<th scope="col">pivots</th>' in write_page(found, tmp_path).read_text()
 
 
 def test_need_that_is_not_served_counts_as_bought(tmp_path: Path) -> None:

@@ -4,16 +4,16 @@ Gains are money that a participant has more (negative: less) than without the ma
 larger than a stated threshold is none: rounding is nobody's gain, and nobody's loss.
 
 Points are for gains that are spread evenly, and only for gains. A measure of evenness alone calls
-the rule under which nobody trades the fairest of all, and one under which all lose alike as fair as
-one under which all gain alike: it would pay to take from some until nobody has more than others, the
-levelling down against which D. Parfit argues. So evenness counts in proportion to what is gained
-in all that is gained and lost, as A. Sen weighs the mean with it, and where nobody gains there are
-none.
+the rule under which nobody trades the fairest of all, and one under which all lose alike as fair
+as one under which all gain alike: it would pay to take from some until nobody has more than others,
+the levelling down against which D. Parfit argues. So evenness counts in proportion to what is
+gained in all that is gained and lost, as A. Sen weighs the mean with it, and where nobody gains
+there are none.
 
 Sources: E. Raffinetti, E. Siletti, A. Vernizzi 2015, Stat. Methods Appl. 24:507-521,
 doi 10.1007/s10260-014-0293-4 (the Gini coefficient of values of both signs); J. Rawls 1971, A
-Theory of Justice (the worst off); A. Sen 1976, Real National Income, Rev. Econ.
-Stud. 43:19-39 (the mean times 1 less the Gini coefficient); D. Parfit 1997, Equality and Priority, Ratio 10:202-221.
+Theory of Justice (the worst off); A. Sen 1976, Real National Income, Rev. Econ. Stud. 43:19-39 (the
+mean times 1 less the Gini coefficient); D. Parfit 1997, Equality and Priority, Ratio 10:202-221.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ def fairness(gains: Sequence[float], even: float) -> Fairness:
 def fair_points(f: Fairness) -> float | None:
     """How evenly gains are spread, 0 to 1: 0 where nobody gains. None: there is nobody.
 
-    1 less the Gini coefficient, times the gains' share of all that is gained and lost. So it falls to
-    0 without a leap as gains make room for losses.
+    1 less the Gini coefficient, times the gains' share of all that is gained and lost. So it falls
+    to 0 without a leap as gains make room for losses.
 
     >>> [fair_points(fairness(g, 0.005)) for g in ([1, 1], [0.001, 0.001], [-1, -1], [3, -1])]
     [1.0, 0.0, 0.0, 0.0]

@@ -26,7 +26,8 @@ def _of_scenario(document: Row, rows: list[Row]) -> str:
     currency, base = document["currency"], document["baseline"]
     heads = [
         "Mechanism", "Saved", "Cost", "Of the best", "Lose", "Gini", "Worst off", "Best off",
-        "Mean price", "From the neighbours", "Need served", "Self-sufficiency", "Peak in / out", "Carbon",
+        "Mean price", "From the neighbours", "Need served", "Self-sufficiency",
+        "Peak in / out", "Carbon",
         "Operator's line", "Lost", "Not carried", "Voltage / loading violations", "Time",
     ]  # fmt: skip
     body = []
@@ -103,17 +104,15 @@ def _why(row: Row, base: Row) -> str:
 
 def _own_bids(rows: list[Row], base: Row, currency: str) -> str:
     """The footnote of rules that send more money through the operator than all bills."""
-    told = [
-        f"{text(r['name'])} ({money(_line_of(r), currency)})" for r in rows if passes(r, base)
-    ]
+    told = [f"{text(r['name'])} ({money(_line_of(r), currency)})" for r in rows if passes(r, base)]
     if not told:
         return ""
     return (
-        f"<p><b>\N{DAGGER}</b> More money passes through the operator than all bills are without a "
-        f"market ({money(base['bills'], currency)}): {', '.join(told)}. Everybody offers what energy "
-        "is worth to them, must-serve need at its stated cost, also where a rule makes them pay "
-        "that. It is shared by the energy of the meters, so some get what others paid. Who offers with "
-        "more care loses less.</p>"
+        f"<p><b>\N{DAGGER}</b> More money passes through the operator than all bills are without "
+        f"a market ({money(base['bills'], currency)}): {', '.join(told)}. Everybody offers what "
+        "energy is worth to them, must-serve need at its stated cost, also where a rule makes them "
+        "pay that. It is shared by the energy of the meters, so some get what others paid. Who "
+        "offers with more care loses less.</p>"
     )
 
 

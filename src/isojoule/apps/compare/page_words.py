@@ -18,8 +18,8 @@ GINI = (
     "The mean difference between two participants over the most that it can be, for gains of "
     "either sign (Raffinetti, Siletti, Vernizzi 2015, Stat. Methods Appl. 24:507). It is of "
     "amounts: who uses ten times as much and saves ten times as much counts as uneven. It says "
-    "nothing on whether all gain or all lose alike, so points for fairness are for gains alone: 1 less "
-    "the coefficient, times what is gained over all that is gained and lost. Gains and losses "
+    "nothing on whether all gain or all lose alike, so points for fairness are for gains alone: 1 "
+    "less the coefficient, times what is gained over all that is gained and lost. Gains and losses "
     "that are no more than rounding, on a scenario half a cent, are none."
 )
 SAVED = (
@@ -29,9 +29,10 @@ SAVED = (
     "utility is paid its tariff for what its meter shows under every rule."
 )
 UNSERVED = (
-    "Points for self-sufficiency, peak and carbon count need that is not served as if it had been bought "
-    "from outside at that moment: else a rule would win by serving nobody. The numbers in the table "
-    "are of what was bought, as in the report of each run; how much was served stands beside them."
+    "Points for self-sufficiency, peak and carbon count need that is not served as if it had been "
+    "bought from outside at that moment: else a rule would win by serving nobody. The numbers in "
+    "the table are of what was bought, as in the report of each run; how much was served stands "
+    "beside them."
 )
 LINE = (
     "What the rule collects beyond what it pays. Unless the settlement rules say otherwise it "

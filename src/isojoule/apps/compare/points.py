@@ -27,8 +27,8 @@ _SIMPLE = Criterion(
 _FAIR = Criterion(
     "fairness",
     "Fairness",
-    "1 less the Gini coefficient of the gains, times what is gained over all that is gained and lost: "
-    "100 % if all gain the same amount, 0 % if one gains all, or nobody gains.",
+    "1 less the Gini coefficient of the gains, times what is gained over all that is gained and "
+    "lost: 100 % if all gain the same amount, 0 % if one gains all, or nobody gains.",
 )
 _SERVED = "; need that is not served counts as imported"
 OUTSIDE = ("self_sufficiency", "peak", "carbon")

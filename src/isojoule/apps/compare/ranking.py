@@ -6,14 +6,14 @@ in the list never changes the order of the others (V. Belton, A. E. Gear 1983, O
 doi 10.1016/0305-0483(83)90047-6, show how other scales do that). A weight says how many points of
 one criterion one point of another is worth.
 
-Scores are told to a tenth of a point. Who has the same is level, whatever lies behind it: what money
-is rounded to decides nothing. Those who are level share a place and stand by name.
+Scores are told to a tenth of a point. Who has the same is level, whatever lies behind it: what
+money is rounded to decides nothing. Those who are level share a place and stand by name.
 
 Since a score is linear in each weight, the weight at which the first place changes hands is exact:
 with all other weights as they are, the lead of the winner W over a rival R is
 `lead + t * (points of W - points of R)` when the weight changes by t, and 0 at
-`t = -lead / (points of W - points of R)`. Where several are level at the top, R must be ahead of all of
-them. Numbers are taken as the exact fractions that they are.
+`t = -lead / (points of W - points of R)`. Where several are level at the top, R must be ahead
+of all of them. Numbers are taken as the exact fractions that they are.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def order(points: Points, weights: Sequence[float]) -> list[str]:
 
 
 def places(points: Points, weights: Sequence[float]) -> dict[str, int]:
-    """Place of each, from 1: one more than there are with a higher score. Who is level shares it."""
+    """Place of each, from 1: one more than have a higher score. Who is level shares it."""
     told = tenths(points, weights)
     return {name: 1 + sum(t > mine for t in told.values()) for name, mine in told.items()}
 
@@ -145,7 +145,7 @@ def flips(points: Points, weights: Sequence[float]) -> list[Flip]:
 
 
 class _Ahead(NamedTuple):
-    """By how much a weight must change for a rival to be first, and how fast its score grows then."""
+    """By how much a weight must change for a rival to be first, and how its score grows then."""
 
     change: Fraction
     pull: Fraction

@@ -166,8 +166,8 @@ def as_if_bought(folder: Path, world: str, interval_s: int) -> dict[str, float |
     Returns
     -------
     dict
-        `self_sufficiency`: share of need and losses that is not imported; `peak_w`: the largest mean
-        power of an interval, in or out; `carbon_kg`: null where its intensity is not known.
+        `self_sufficiency`: share of need and losses that is not imported; `peak_w`: the largest
+        mean power of an interval, in or out; `carbon_kg`: null where its intensity is not known.
     """
     import polars as pl
 

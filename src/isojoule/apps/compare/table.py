@@ -119,7 +119,9 @@ def ranking_lines(document: dict[str, Any]) -> list[str]:
     top = leaders(r)
     labels = {c["key"]: c["label"].lower() for c in r["criteria"]}
     weights = ", ".join(f"{labels[c['key']]} {c['weight']:g}" for c in r["criteria"])
-    score = ", ".join(f"{name} {told(r['scores'][name])}" for name in r["order"][: max(5, len(top))])
+    score = ", ".join(
+        f"{name} {told(r['scores'][name])}" for name in r["order"][: max(5, len(top))]
+    )
     lines = [f"By the weights {weights}: {score}."]
     if len(top) > 1:
         lines.append(f"{_all(top)} are level (the same to a tenth of a point).")

@@ -72,8 +72,8 @@ class Run:
         Parameters
         ----------
         table
-            intervals, nodes, links, devices or operator; with machines also machines, steps or events;
-            of `diffusion` also stuck.
+            intervals, nodes, links, devices or operator; with machines also machines, steps or
+            events; of `diffusion` also stuck.
         world
             market or baseline.
         """

@@ -43,8 +43,8 @@ from isojoule.microworld.scenario import Period, Scenario
 from isojoule.microworld.simulate import (
     Record,
     check_record,
-    limits_uj,
     heads_of,
+    limits_uj,
     line_of,
 )
 from isojoule.microworld.world import State, World
