@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from isojoule.apps.compare.table import lines_by_name
+from isojoule.apps.compare.table import collected, lines_by_name, passes
 from isojoule.apps.report.markup import table, toned
 from isojoule.apps.report.words import energy, money, number, percent, power, price, share_of, text
 
@@ -50,7 +50,7 @@ def _of_scenario(document: Row, rows: list[Row]) -> str:
                 percent(e["self_sufficiency"]),
                 f"{power(e['peak_import_w'])} / {power(e['peak_export_w'])}",
                 "" if e["carbon_kg"] is None else f"{number(e['carbon_kg'])} kg",
-                money(_line_of(r), currency) + (OWN if passes(r, base) else ""),
+                money(collected(r), currency) + (OWN if passes(r, base) else ""),
                 energy(e["loss_j"] + e["standing_loss_j"]),
                 energy(r["curtailed_j"]) if not r["sees_wires"] else "",
                 "" if ac is None
@@ -84,27 +84,18 @@ OF_WHAT = (
 OWN = ' <sup title="explained below the table">\N{DAGGER}</sup>'
 
 
-def passes(row: Row, base: Row) -> bool:
-    """Whether more money passes through the operator than all members pay without a market."""
-    return bool(abs(_line_of(row)) > base["bills"])
-
-
-def _line_of(row: Row) -> float:
-    return float(row["operator"]["surplus"] + row["operator"]["shared"])
-
-
 def _why(row: Row, base: Row) -> str:
     """What makes the worst off so, beside the number."""
     marks = OWN if passes(row, base) else ""
     mine, theirs = row["energy"]["served_share"], base["energy"]["served_share"]
     if row["fairness"]["losers"] and None not in (mine, theirs) and mine < theirs - 0.001:
-        marks += "<br><small>need not served, at its stated cost</small>"
+        marks += "<br><small>need not served</small>"
     return marks
 
 
 def _own_bids(rows: list[Row], base: Row, currency: str) -> str:
     """The footnote of rules that send more money through the operator than all bills."""
-    told = [f"{text(r['name'])} ({money(_line_of(r), currency)})" for r in rows if passes(r, base)]
+    told = [f"{text(r['name'])} ({money(collected(r), currency)})" for r in rows if passes(r, base)]
     if not told:
         return ""
     return (
@@ -237,7 +228,7 @@ def operator_table(document: Row, rows: list[Row]) -> str:
     for r in rows:
         lines, o = _lines(r), r["operator"]
         cells = [money(lines[n], currency) if n in lines else "" for n in names]
-        left = o["surplus"] + o.get("shared", 0.0)
+        left = collected(r)
         row = [_name(r), *cells, toned(left, money(left, currency))]
         body.append([*row, money(o["shared"], currency)] if "shared" in o else row)
     return table(heads, body)

@@ -12,6 +12,7 @@ from isojoule.apps.compare.ranking import told
 from isojoule.core.units import J_PER_KWH
 
 DASH = "-"
+DAGGER = "\N{DAGGER}"
 WIDTH = 110
 """Of what is printed elsewhere than on a terminal."""
 
@@ -38,15 +39,20 @@ def show_comparison(document: dict[str, Any], console: Console | None = None) ->
         table.add_column(head.replace("CUR", currency), justify="right", no_wrap=True)
     for row in rows:
         name = escape(row["name"]) + ("" if row.get("sees_wires", True) else " *")
-        cells = _scenario_cells(row, short) if scenario else _book_cells(row)
+        cells = _scenario_cells(row, document["baseline"], short) if scenario else _book_cells(row)
         table.add_row(f"{document['ranking']['places'][row['name']]}", name, *cells)
     if rows:
         out.print(table)
     if scenario and rows:
         out.print(
             "saves, %: how much less the community pays than without a market, and in percent of "
-            f"what it would pay{_of(document)}; `isojoule run` tells the same. All offer what "
-            "energy is worth to them, also where a rule makes that costly."
+            f"what it would pay{_of(document)}; `isojoule run` tells the same."
+        )
+    if scenario and any(passes(row, document["baseline"]) for row in rows):
+        out.print(
+            f"{DAGGER} more passes through the operator than all bills are: all offer what energy "
+            "is worth to them, must-serve need at its stated cost, also where a rule makes them pay "
+            "that; it is shared by energy. So single gains and losses are large there."
         )
     if any(not r.get("sees_wires", True) for r in rows):
         out.print(
@@ -79,6 +85,16 @@ def goes_without(document: dict[str, Any]) -> bool:
     shares = [r["energy"]["served_share"] for r in [*rows, document["baseline"] or {"energy": {}}]
               if r["energy"].get("served_share") is not None]  # fmt: skip
     return min(shares, default=1.0) < 0.999
+
+
+def collected(row: dict[str, Any]) -> float:
+    """What the operator has left, before it is shared."""
+    return float(row["operator"]["surplus"] + row["operator"].get("shared", 0.0))
+
+
+def passes(row: dict[str, Any], base: dict[str, Any]) -> bool:
+    """Whether more money passes through the operator than all members pay without a market."""
+    return bool(abs(collected(row)) > base["bills"])
 
 
 def lines_by_name(lines: dict[str, float]) -> dict[str, float]:
@@ -170,7 +186,7 @@ _SCENARIO = (
 _BOOK = ("gains CUR", "of best", "operator", "members", "losers", "Gini", "price/kWh", "s")
 
 
-def _scenario_cells(row: dict[str, Any], short: bool) -> list[str]:
+def _scenario_cells(row: dict[str, Any], base: dict[str, Any], short: bool) -> list[str]:
     e, fair, ac = row["energy"], row["fairness"], row["physics"]
     mean = row["prices"]["mean_per_j"]
     return [
@@ -182,7 +198,7 @@ def _scenario_cells(row: dict[str, Any], short: bool) -> list[str]:
         *([_number(None if (s := e["served_share"]) is None else 100 * s, 1)] if short else []),
         _number(None if e["self_sufficiency"] is None else 100 * e["self_sufficiency"], 1),
         f"{max(e['peak_import_w'], e['peak_export_w']) / 1e3:,.1f}",
-        _money(row["operator"]["surplus"] + row["operator"]["shared"]),
+        _money(collected(row)) + (DAGGER if passes(row, base) else ""),
         DASH if ac is None else f"{ac['voltage_violations'] + ac['loading_violations']}",
         _number(row["seconds"], 1),
     ]

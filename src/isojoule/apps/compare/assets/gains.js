@@ -49,7 +49,7 @@ function drawGains() {
     const beyond = [[m.gains.filter((g) => g < low), Math.min, left + 8, "start"], [m.gains.filter((g) => g > high), Math.max, width - 16, "end"]];
     for (const [those, far, at, anchor] of beyond) {
       if (!those.length) continue;
-      const note = make("text", { x: at, y, "text-anchor": anchor, "font-size": 11 }, svg, `${those.length} to ${digits(far(...those), 2)} ${facts.currency}`);
+      const note = make("text", { x: at, y, "text-anchor": anchor, "font-size": 11 }, svg, `${those.length}, to ${digits(far(...those), Math.abs(far(...those)) < 100 ? 2 : 0)} ${facts.currency}`);
       note.style.fill = "var(--soft)";
     }
   });
