@@ -50,9 +50,9 @@ def show_comparison(document: dict[str, Any], console: Console | None = None) ->
         )
     if scenario and any(passes(row, document["baseline"]) for row in rows):
         out.print(
-            f"{DAGGER} more passes through the operator than all bills are: all offer what energy "
-            "is worth to them, must-serve need at its stated cost, also where a rule makes them pay "
-            "that; it is shared by energy. So single gains and losses are large there."
+            f"{DAGGER} more passes through the operator than all bills are: all offer what "
+            "energy is worth to them, must-serve need at its stated cost, also where a rule makes "
+            "them pay that; it is shared by energy. So single gains and losses are large there."
         )
     if any(not r.get("sees_wires", True) for r in rows):
         out.print(

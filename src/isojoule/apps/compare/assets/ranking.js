@@ -111,7 +111,7 @@ function setUpRanking() {
 
 function drawRanking() {
   const svg = $$("bars"), list = ranked(), total = whole();
-  const width = Math.max(svg.parentElement.clientWidth, 280), step = 34, left = Math.min(165, 0.3 * width), right = 66;
+  const width = Math.max(svg.parentElement.clientWidth, 280), step = 34, left = Math.min(188, 0.36 * width), right = 66;
   const parts = list.map(([i]) => points[i].map((p, c) => (100 * p * weights[c]) / total));
   const sum = (row, sign) => row.reduce((s, v) => s + (v * sign > 0 ? v : 0), 0);
   const high = Math.max(1, ...parts.map((row) => sum(row, 1))), deep = Math.min(0, ...parts.map((row) => sum(row, -1)));
