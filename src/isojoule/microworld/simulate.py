@@ -16,7 +16,7 @@ machines drew.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,6 +83,9 @@ class Record:
         What was metered, where offers were made of a forecast; None: what was cleared.
     paused
         Whether the market paused, (R,); None in a world whose market never does.
+    lines
+        What the rule names in the operator's account in each interval, nano-units, as `heads_of`
+        has it.
     """
 
     time_s: Ints
@@ -110,6 +113,7 @@ class Record:
     closed: NDArray[np.bool_]
     delivery: Delivery | None = None
     paused: NDArray[np.bool_] | None = None
+    lines: list[dict[str, int]] = field(default_factory=list)
 
     @property
     def offered_uj(self) -> Ints:
@@ -266,6 +270,15 @@ def line_of(operator: dict[str, int], name: str) -> int:
     return sum([v for line, v in operator.items() if line == name or line.startswith(parts)])
 
 
+def heads_of(operator: dict[str, int]) -> dict[str, int]:
+    """Lines of the operator that are not 0, nano-units, parts (`name.<link>`) together."""
+    found: dict[str, int] = {}
+    for line, nano in operator.items():
+        head = line.partition(".")[0]
+        found[head] = found.get(head, 0) + nano
+    return {head: found[head] for head in sorted(found) if found[head]}
+
+
 def limits_uj(maker: OfferMaker) -> Ints:
     """Most that each link may send in an interval, microjoules, (links,)."""
     s = maker.scenario
@@ -288,6 +301,7 @@ def _write(
     if opened.turn is not None:
         record.turns.append(opened.turn)
     record.notes.append(clearing.notes)
+    record.lines.append(heads_of(clearing.operator))
     record.energy_uj[at] = clearing.energy_uj
     record.payment_nano[at] = clearing.payment_nano
     record.flow_uj[at] = clearing.flow_uj

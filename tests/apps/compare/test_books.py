@@ -100,13 +100,44 @@ def test_the_document_keeps_its_form(four: Path) -> None:
     ran, refused = document["mechanisms"]
     assert list(ran) == [
         "name", "parameters", "summary", "simplicity", "status", "network", "welfare", "operator",
-        "prices", "energy", "fairness", "participants", "seconds", "points",
+        "prices", "energy", "fairness", "participants", "idle", "seconds", "points",
     ]  # fmt: skip
     assert list(refused) == [
         "name", "parameters", "summary", "simplicity", "status", "reason", "remedy",
     ]  # fmt: skip
-    assert list(document["ranking"]) == ["criteria", "left_out", "order", "scores", "flips"]
+    assert list(document["ranking"]) == [
+        "criteria", "left_out", "order", "places", "scores", "flips",
+    ]  # fmt: skip
     assert json.loads(json.dumps(document, allow_nan=False)) == document
+
+
+def test_ties_are_level_and_idle_rules_say_so() -> None:
+    """Six rules clear alike; that payments differ by nano-units puts none of them first."""
+    path = BOOKS / "unit-demand.yaml"
+    level = ["equilibrium", "k-double", "lmp", "mcafee", "uniform-price", "vcg-exchange"]
+    asked = Asked((*reversed(level), "pay-as-bid", "bonding-curve", "autarky"))
+    document = compare_book(path, asked)
+    ranked = document["ranking"]
+    assert ranked["order"][:6] == level
+    assert [ranked["places"][name] for name in level] == [1] * 6
+    assert all(f["from"] != f["to"] and f["winner"] not in level for f in ranked["flips"])
+    rows = {r["name"]: r for r in document["mechanisms"]}
+    assert "did not trade with its default parameters" in rows["bonding-curve"]["idle"]
+    assert (
+        "--set bonding-curve.NAME=VALUE, where NAME is pool, kappa"
+        in (rows["bonding-curve"]["idle"])
+    )
+    assert (rows["autarky"]["idle"], rows["lmp"]["idle"]) == ("did not trade", "")
+    for name in ("bonding-curve", "autarky"):
+        assert rows[name]["fairness"]["gini"] is None and rows[name]["points"]["fairness"] == 0.0
+    # who pays its bid gains nothing but what rounding leaves
+    assert rows["pay-as-bid"]["points"]["fairness"] == 0.0
+    shown = CliRunner().invoke(
+        app, ["compare", str(path), "--mechanisms", ",".join(asked.mechanisms)]
+    )
+    assert "vcg-exchange are level" in shown.output and "-0 " not in shown.output
+    assert "operator's lines of vcg-exchange: pivots -0.18 EUR" in shown.output
+    assert "bonding-curve did not trade" in shown.output
 
 
 def test_what_is_too_slow_is_skipped_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:

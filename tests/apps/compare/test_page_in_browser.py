@@ -16,6 +16,9 @@ __all__ = ["browser", "opened"]  # fixtures
 NAMES = """
 [...document.querySelectorAll("#bars text[text-anchor=end]")].map((t) => t.firstChild.textContent)
 """
+PLACES = """
+[...document.querySelectorAll("#bars .place")].map((t) => Number(t.textContent))
+"""
 BOOK = Path(__file__).parents[3] / "examples" / "books" / "community.yaml"
 
 
@@ -55,6 +58,38 @@ def test_a_book(opened: Callable[..., Opened], tmp_path: Path) -> None:
     page.get_by_label("Weight of Simplicity").fill("0")
     assert "nothing is better" in page.locator("#flips").text_content()
     assert not seen.errors
+
+
+def test_ties_and_flips_that_can_be_reached(opened: Callable[..., Opened], tmp_path: Path) -> None:
+    """Who is level is said to be; a flip at 49 can be typed, and tried by a click."""
+    asked = Asked(("vcg-exchange", "lmp", "equilibrium", "pay-as-bid", "bonding-curve"))
+    document = compare_book(BOOK.with_name("unit-demand.yaml"), asked)
+    level = ["equilibrium", "lmp", "vcg-exchange"]
+    seen = opened()
+    page = seen.open(write_page(document, tmp_path))
+    assert page.evaluate(NAMES)[:3] == level == document["ranking"]["order"][:3]
+    assert "equilibrium, lmp and vcg-exchange are level" in page.inner_text("#flips .level")
+    assert page.evaluate(PLACES) == list(document["ranking"]["places"].values())
+    assert page.locator("#flips b").text_content() == flip_told(document)
+    flip = document["ranking"]["flips"][0]
+    assert (flip["criterion"], flip["winner"]) == ("simplicity", "pay-as-bid") and flip["to"] > 3
+    field = page.get_by_label("Weight of Simplicity")
+    field.fill(f"{0.9 * flip['to']}")
+    assert page.evaluate(NAMES)[0] in level
+    field.fill(f"{2 * flip['to']}")
+    assert page.evaluate(NAMES)[0] == "pay-as-bid"
+    page.get_by_role("button", name="All as at first").click()
+    assert page.evaluate(NAMES)[:3] == level
+    page.locator("#flips .try").first.click()
+    assert page.evaluate(NAMES)[0] == "pay-as-bid"
+    assert page.evaluate(PLACES)[:2] == [1, 2]
+    assert float(field.input_value()) > flip["to"]
+    slider = page.get_by_label("Simplicity, from 0 to 100")
+    slider.fill("1")
+    assert field.input_value() == "100"
+    assert "did not trade with its default parameters" in page.inner_text("table.compare")
+    assert "\N{MINUS SIGN}0.0" not in page.inner_text("main")
+    assert not seen.errors and not seen.requests
 
 
 @pytest.mark.parametrize("width", [1200, 380])

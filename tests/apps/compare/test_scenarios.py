@@ -9,11 +9,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from isojoule.apps.cli.main import app
-from isojoule.apps.compare import Asked, compare_scenario, write_page
+from isojoule.apps.compare import Asked, compare_scenario, show_comparison, write_page
+from isojoule.apps.compare.points import NO_OUTSIDE
+from isojoule.apps.compare.runs import as_if_bought
 from isojoule.apps.compare.scenarios import digest_of, network_for
 from isojoule.apps.files.scenario_files import new_scenario, read_scenario
 from isojoule.apps.results.unfinished import locked
@@ -90,6 +94,9 @@ def test_no_market_at_all_saves_nobody_anything(document: dict[str, Any]) -> Non
         assert p["saving"] == pytest.approx(0, abs=1e-6)
     assert alone["fairness"]["losers"] == 0
     assert alone["points"]["peak"] == alone["points"]["carbon"] == 0.0
+    # gains of some nano-units are none: nobody gains, and nothing is spread evenly
+    assert (alone["fairness"]["gini"], alone["fairness"]["gainers"]) == (None, 0)
+    assert alone["points"]["fairness"] == 0.0
 
 
 def test_who_ignores_the_wires_pays_for_them(document: dict[str, Any]) -> None:
@@ -101,6 +108,78 @@ def test_who_ignores_the_wires_pays_for_them(document: dict[str, Any]) -> None:
     assert blind["operator"]["lines"]["wires and imbalance"] < 0
     assert blind["operator"]["shared"] < 0
     assert blind["saving"] <= seeing["saving"] + 0.01
+
+
+def test_the_operators_lines_have_the_names_that_the_rule_gives_them(
+    street: Path, document: dict[str, Any], tmp_path: Path
+) -> None:
+    asked = Asked(("vcg-exchange", "pay-as-bid"))
+    found = compare_scenario(street, asked, tmp_path, days=0.1)
+    assert "pivots" in row(found, "vcg-exchange")["operator"]["lines"]
+    assert row(found, "pay-as-bid")["operator"]["lines"]["spread"] > 0
+    seeing = row(document, "equilibrium")["operator"]["lines"]
+    assert seeing["loss_rent"] > 0
+    for r in [*found["mechanisms"], *(row(document, name) for name in NAMES[:3])]:
+        assert "all other lines" not in r["operator"]["lines"]
+        whole = r["operator"]["shared"] + r["operator"]["surplus"]
+        assert sum(r["operator"]["lines"].values()) == pytest.approx(whole, abs=1e-9)
+    assert verify_run(tmp_path / "runs" / "vcg-exchange")["intervals"] == 2 * 10
+    shown = Console(record=True, width=200)
+    show_comparison(found, shown)
+    assert "operator's lines of pay-as-bid: spread" in shown.export_text()
+    assert '<th scope="col">pivots</th>' in write_page(found, tmp_path).read_text()
+
+
+def test_need_that_is_not_served_counts_as_bought(tmp_path: Path) -> None:
+    """By hand: 3 kWh needed, 1 imported, 2 not served in another interval; 0.3 kWh are lost."""
+    columns = {
+        "import_uj": [3_600_000_000_000, 0],
+        "export_uj": [0, 720_000_000_000],
+        "unserved_uj": [0, 7_200_000_000_000],
+        "consumed_uj": [3_600_000_000_000, 7_200_000_000_000],
+        "loss_uj": [1_080_000_000_000, 0],
+        "standing_loss_uj": [0, 0],
+        "carbon_kg_per_j": [0.1 / 3.6e6, 0.4 / 3.6e6],
+    }
+    (tmp_path / "market" / "intervals").mkdir(parents=True)
+    path = tmp_path / "market" / "intervals" / "part-00000.parquet"
+    pl.DataFrame(columns).write_parquet(path)
+    found = as_if_bought(tmp_path, "market", 3600)
+    assert found == {
+        "self_sufficiency": pytest.approx(1 - 3 / 3.3),
+        "peak_w": pytest.approx(2000.0),
+        "carbon_kg": pytest.approx(0.1 + 0.8),
+    }
+    unknown = pl.DataFrame({**columns, "carbon_kg_per_j": [None, 1.0]})
+    unknown.write_parquet(path)
+    assert as_if_bought(tmp_path, "market", 3600)["carbon_kg"] is None
+
+
+def test_who_serves_nobody_wins_nothing_by_it(street: Path, tmp_path: Path) -> None:
+    found = compare_scenario(street, Asked(("autarky",)), tmp_path, days=0.1)
+    alone = row(found, "autarky")
+    assert alone["energy"]["self_sufficiency"] in (None, 1.0)  # of what is served, R9
+    assert alone["energy"]["served_share"] < 0.9
+    base = found["baseline"]["as_if_bought"]
+    assert alone["as_if_bought"]["self_sufficiency"] < 0.9
+    assert alone["points"]["carbon"] < 0.9 and alone["points"]["peak"] < 0.9
+    assert alone["points"]["peak"] == pytest.approx(
+        1 - alone["as_if_bought"]["peak_w"] / base["peak_w"]
+    )
+    shown = Console(record=True, width=200)
+    show_comparison(found, shown)
+    assert "served: of the need, in %" in shown.export_text()
+
+
+def test_off_the_grid_what_comes_from_outside_is_left_out(tmp_path: Path) -> None:
+    found = compare_scenario("village", Asked(("equilibrium", "autarky")), tmp_path, days=0.1)
+    left = found["ranking"]["left_out"]
+    assert left == dict.fromkeys(("self_sufficiency", "peak", "carbon"), NO_OUTSIDE)
+    assert row(found, "autarky")["points"]["fairness"] == 0.0
+    shown = Console(record=True, width=200)
+    show_comparison(found, shown)
+    assert "Left out: self-sufficiency, peak and carbon, off the grid" in shown.export_text()
+    assert NO_OUTSIDE in write_page(found, tmp_path).read_text()
 
 
 def test_two_workers_give_the_same(street: Path, document: dict[str, Any], tmp_path: Path) -> None:
@@ -197,8 +276,8 @@ def test_the_form_of_the_document(document: dict[str, Any]) -> None:
     assert list(row(document, "uniform-price")) == [
         "name", "parameters", "summary", "simplicity", "status", "seconds", "run", "digest",
         "network", "sees_wires", "saving", "saving_share", "cost", "parts", "operator", "prices",
-        "energy", "physics", "curtailed_j", "unproven_intervals", "fairness", "participants",
-        "points", "welfare",
+        "energy", "as_if_bought", "physics", "curtailed_j", "unproven_intervals", "fairness",
+        "participants", "points", "idle", "welfare",
     ]  # fmt: skip
     assert json.loads(json.dumps(document, allow_nan=False)) == document
 

@@ -78,6 +78,11 @@ def summary(key: str, value: object) -> Forge:
     ("forge", "told"),
     [
         (table("market/devices", swapped), "participant does not follow"),
+        (
+            table("market/operator", lambda f: f.with_columns(pl.col("amount_nano") + 5)),
+            "operator, .*: is",
+        ),
+        (table("market/operator", lambda f: f.with_columns(line=pl.lit("x"))), "'x' twice"),
         (table("market/devices", lambda f: f.with_columns(node=pl.lit("panel"))), "node does not"),
         (table("market/links", lambda f: f.with_columns(period=pl.lit("x"))), "period does not"),
         (table("market/nodes", lambda f: f.with_columns(period=pl.lit("x"))), "period does not"),

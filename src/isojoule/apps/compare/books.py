@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from isojoule.apps.compare.asked import Asked
-from isojoule.apps.compare.fairness import fairness
+from isojoule.apps.compare.fairness import Fairness, fair_points, fairness
+from isojoule.apps.compare.idle import idle_words
 from isojoule.apps.compare.points import BOOK, ranking, ratio, simplicity
 from isojoule.apps.files.book_files import read_book
 from isojoule.apps.studies import TimeUpError, time_limit
@@ -97,7 +98,10 @@ def cleared_row(
         return {**row, "status": "refused", "reason": error.message, "remedy": error.remedy}
     if isinstance(outcome, Refusal):
         return {**row, "status": "refused", "reason": outcome.reason, "remedy": outcome.remedy}
-    return {**row, "status": "cleared", **outcome_of(file, outcome), "seconds": seconds}
+    found = outcome_of(file, outcome)
+    still = not any(p["energy_j"] for p in found["participants"])
+    found["idle"] = idle_words(mechanism, parameters) if still else ""
+    return {**row, "status": "cleared", **found, "seconds": seconds}
 
 
 def outcome_of(file: BookFile, c: Clearing) -> dict[str, Any]:
@@ -206,7 +210,7 @@ def _points(row: dict[str, Any], most: float | None) -> dict[str, float | None]:
     return {
         "welfare": row["welfare"]["share_of_best"],
         "members": ratio(sum(p["gain"] - p["levy"] for p in people if not p["outside"]), most),
-        "fairness": None if fair["gini"] is None else 1.0 - fair["gini"],
+        "fairness": fair_points(Fairness(**fair)),
         "nobody_loses": 1.0 - fair["losers"] / fair["people"] if fair["people"] else None,
         "simplicity": row["simplicity"]["points"],
     }

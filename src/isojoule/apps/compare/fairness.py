@@ -1,10 +1,19 @@
 """How evenly gains are spread: a few plain measures, each with what it cannot see.
 
-Gains are money that a participant has more (negative: less) than without the market.
+Gains are money that a participant has more (negative: less) than without the market. What is no
+larger than a stated threshold is none: rounding is nobody's gain, and nobody's loss.
+
+Points are for gains that are spread evenly, and only for gains. A measure of evenness alone calls
+the rule under which nobody trades the fairest of all, and one under which all lose alike as fair
+as one under which all gain alike: it would pay to take from some until nobody has more than others,
+the levelling down against which D. Parfit argues. So evenness counts in proportion to what is
+gained in all that is gained and lost, as A. Sen weighs the mean with it, and where nobody gains
+there are none.
 
 Sources: E. Raffinetti, E. Siletti, A. Vernizzi 2015, Stat. Methods Appl. 24:507-521,
 doi 10.1007/s10260-014-0293-4 (the Gini coefficient of values of both signs); J. Rawls 1971, A
-Theory of Justice (the worst off).
+Theory of Justice (the worst off); A. Sen 1976, Real National Income, Rev. Econ. Stud. 43:19-39 (the
+mean times 1 less the Gini coefficient); D. Parfit 1997, Equality and Priority, Ratio 10:202-221.
 """
 
 from __future__ import annotations
@@ -21,9 +30,11 @@ class Fairness(NamedTuple):
     Attributes
     ----------
     gini
-        0: all gain the same; 1: as uneven as it can be. None: there is nobody.
-    losers, people
-        Participants who lose, and all.
+        0: all gain the same; 1: as uneven as it can be. None: nobody gains or loses.
+    gained, lost
+        What those who gain gain in all, and what those who lose lose, money.
+    gainers, losers, people
+        Participants who gain, who lose, and all.
     lowest, highest
         Gain of who gains least and most, money; None: there is nobody.
     min_max
@@ -31,6 +42,9 @@ class Fairness(NamedTuple):
     """
 
     gini: float | None
+    gained: float
+    lost: float
+    gainers: int
     losers: int
     people: int
     lowest: float | None
@@ -46,19 +60,39 @@ def fairness(gains: Sequence[float], even: float) -> Fairness:
     gains
         Of all participants, money.
     even
-        Who loses no more than this neither gains nor loses, money.
+        Who gains or loses no more than this neither gains nor loses, money.
     """
     if not gains:
-        return Fairness(None, 0, 0, None, None, None)
-    low, high = min(gains), max(gains)
+        return Fairness(None, 0.0, 0.0, 0, 0, 0, None, None, None)
+    real = [g if abs(g) > even else 0.0 for g in gains]
+    low, high = min(real), max(real)
     return Fairness(
-        gini=gini(gains),
-        losers=sum(g < -even for g in gains),
+        gini=gini(real) if any(real) else None,
+        gained=sum(max(g, 0.0) for g in real),
+        lost=sum(max(-g, 0.0) for g in real),
+        gainers=sum(g > 0 for g in real),
+        losers=sum(g < 0 for g in real),
         people=len(gains),
-        lowest=low,
-        highest=high,
+        lowest=min(gains),
+        highest=max(gains),
         min_max=low / high if high > 0 and low >= 0 else None,
     )
+
+
+def fair_points(f: Fairness) -> float | None:
+    """How evenly gains are spread, 0 to 1: 0 where nobody gains. None: there is nobody.
+
+    1 less the Gini coefficient, times the gains' share of all that is gained and lost. So it falls
+    to 0 without a leap as gains make room for losses.
+
+    >>> [fair_points(fairness(g, 0.005)) for g in ([1, 1], [0.001, 0.001], [-1, -1], [3, -1])]
+    [1.0, 0.0, 0.0, 0.0]
+    """
+    if not f.people:
+        return None
+    if f.gini is None or not f.gained:
+        return 0.0
+    return (1.0 - f.gini) * f.gained / (f.gained + f.lost)
 
 
 def gini(gains: Sequence[float]) -> float:

@@ -7,6 +7,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from isojoule.apps.compare.books import EVEN as ROUNDED
 from isojoule.apps.compare.page_series import series
 from isojoule.apps.compare.page_tables import (
     operator_table,
@@ -20,6 +21,7 @@ from isojoule.apps.compare.page_words import defined
 from isojoule.apps.report.build import script_json
 from isojoule.apps.report.markup import asset as report_asset
 from isojoule.apps.report.words import number, text
+from isojoule.apps.results.summary import EVEN
 
 NAME = "compare.html"
 OK = ("ran", "cleared")
@@ -50,6 +52,7 @@ def build_page(document: dict[str, Any], folder: Path) -> str:
         "interval_s": document.get("interval_s", 0), "windows": [], "utility": -1, "machines": [],
         **facts,
         "kind": document["kind"],
+        "even": EVEN if scenario else ROUNDED,
         "criteria": document["ranking"]["criteria"],
         "mechanisms": [mechanism_facts(row) for row in rows],
         "people": people_names(rows),
@@ -100,6 +103,7 @@ def mechanism_facts(row: dict[str, Any]) -> dict[str, Any]:
         "name": row["name"],
         "summary": row["summary"],
         "wires": row.get("sees_wires", True),
+        "idle": row["idle"],
         "points": row["points"],
         "gains": [
             round(p[gain] - p.get("levy", 0.0), 9)

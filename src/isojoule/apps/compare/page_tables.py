@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from isojoule.apps.compare.table import collected, lines_by_name, passes
 from isojoule.apps.report.markup import table, toned
 from isojoule.apps.report.words import energy, money, number, percent, power, price, share_of, text
 
@@ -16,16 +17,17 @@ def overview(document: Row, rows: list[Row]) -> str:
     """All measures side by side, one row a mechanism."""
     if not rows:
         return "<p>No mechanism fits.</p>"
-    return (
-        _of_scenario(document, rows) if document["kind"] == "scenario" else _of_book(document, rows)
-    )
+    kind = _of_scenario if document["kind"] == "scenario" else _of_book
+    idle = "".join(f"<li>{text(r['name'])} {text(r['idle'])}.</li>" for r in rows if r["idle"])
+    return kind(document, rows) + (f'<ul class="soft">{idle}</ul>' if idle else "")
 
 
 def _of_scenario(document: Row, rows: list[Row]) -> str:
-    currency = document["currency"]
+    currency, base = document["currency"], document["baseline"]
     heads = [
         "Mechanism", "Saved", "Cost", "Of the best", "Lose", "Gini", "Worst off", "Best off",
-        "Mean price", "From the neighbours", "Self-sufficiency", "Peak in / out", "Carbon",
+        "Mean price", "From the neighbours", "Need served", "Self-sufficiency",
+        "Peak in / out", "Carbon",
         "Operator's line", "Lost", "Not carried", "Voltage / loading violations", "Time",
     ]  # fmt: skip
     body = []
@@ -40,14 +42,15 @@ def _of_scenario(document: Row, rows: list[Row]) -> str:
                 percent(r["welfare"]["share_of_best"], 0),
                 f"{number(fair['losers'])} <small>of {number(fair['people'])}</small>",
                 number(fair["gini"], 2),
-                money(fair["lowest"], currency),
+                money(fair["lowest"], currency) + _why(r, base),
                 money(fair["highest"], currency),
                 price(r["prices"]["mean_per_j"], currency),
                 energy(e["local_trade_j"]),
+                percent(e["served_share"]),
                 percent(e["self_sufficiency"]),
                 f"{power(e['peak_import_w'])} / {power(e['peak_export_w'])}",
                 "" if e["carbon_kg"] is None else f"{number(e['carbon_kg'])} kg",
-                money(r["operator"]["surplus"] + r["operator"]["shared"], currency),
+                money(collected(r), currency) + (OWN if passes(r, base) else ""),
                 energy(e["loss_j"] + e["standing_loss_j"]),
                 energy(r["curtailed_j"]) if not r["sees_wires"] else "",
                 "" if ac is None
@@ -55,13 +58,12 @@ def _of_scenario(document: Row, rows: list[Row]) -> str:
                 _seconds(r["seconds"]),
             ]
         )  # fmt: skip
-    base = document["baseline"]
     e, ac = base["energy"], base["physics"]
     body.append(
         [
             f"<em>without a market ({text(base['name'])})</em>", "", money(base["cost"], currency),
             "", "", "", "", "", "", "",
-            percent(e["self_sufficiency"]),
+            percent(e["served_share"]), percent(e["self_sufficiency"]),
             f"{power(e['peak_import_w'])} / {power(e['peak_export_w'])}",
             "" if e["carbon_kg"] is None else f"{number(e['carbon_kg'])} kg",
             money(base["operator"], currency), energy(e["loss_j"] + e["standing_loss_j"]), "",
@@ -70,16 +72,39 @@ def _of_scenario(document: Row, rows: list[Row]) -> str:
             "",
         ]
     )  # fmt: skip
-    return table(heads, body, attributes='class="compare"') + OF_WHAT + _star(rows, base)
+    told = table(heads, body, attributes='class="compare"')
+    return told + OF_WHAT + _own_bids(rows, base, currency) + _star(rows, base)
 
 
 OF_WHAT = (
     '<p class="soft">Saved: how much less the community pays than without a market, and in % of '
-    "what it would pay; the report of each run tells the same. Everybody offers what energy is "
-    "worth to them, also where a rule makes that costly: so the worst off may lose more than they "
-    "would if they offered with more care.</p>"
+    "what it would pay; the report of each run tells the same.</p>"
 )
-"""What the first columns say, and what they do not."""
+"""What the first columns say."""
+OWN = ' <sup title="explained below the table">\N{DAGGER}</sup>'
+
+
+def _why(row: Row, base: Row) -> str:
+    """What makes the worst off so, beside the number."""
+    marks = OWN if passes(row, base) else ""
+    mine, theirs = row["energy"]["served_share"], base["energy"]["served_share"]
+    if row["fairness"]["losers"] and None not in (mine, theirs) and mine < theirs - 0.001:
+        marks += "<br><small>need not served</small>"
+    return marks
+
+
+def _own_bids(rows: list[Row], base: Row, currency: str) -> str:
+    """The footnote of rules that send more money through the operator than all bills."""
+    told = [f"{text(r['name'])} ({money(collected(r), currency)})" for r in rows if passes(r, base)]
+    if not told:
+        return ""
+    return (
+        f"<p><b>\N{DAGGER}</b> More money passes through the operator than all bills are without "
+        f"a market ({money(base['bills'], currency)}): {', '.join(told)}. Everybody offers what "
+        "energy is worth to them, must-serve need at its stated cost, also where a rule makes them "
+        "pay that. It is shared by the energy of the meters, so some get what others paid. Who "
+        "offers with more care loses less.</p>"
+    )
 
 
 def _star(rows: list[Row], base: Row) -> str:
@@ -195,7 +220,7 @@ def operator_table(document: Row, rows: list[Row]) -> str:
     if not rows:
         return ""
     names = sorted({name for r in rows for name in _lines(r)})
-    heads = ["Mechanism", *(text(n.replace("_", " ")) for n in names), "Left in all"]
+    heads = ["Mechanism", *(text(n) for n in names), "Left in all"]
     if document["kind"] == "scenario":
         heads += ["Shared"]
     currency = document["currency"]
@@ -203,19 +228,14 @@ def operator_table(document: Row, rows: list[Row]) -> str:
     for r in rows:
         lines, o = _lines(r), r["operator"]
         cells = [money(lines[n], currency) if n in lines else "" for n in names]
-        left = o["surplus"] + o.get("shared", 0.0)
+        left = collected(r)
         row = [_name(r), *cells, toned(left, money(left, currency))]
         body.append([*row, money(o["shared"], currency)] if "shared" in o else row)
     return table(heads, body)
 
 
 def _lines(row: Row) -> dict[str, float]:
-    """Lines of the operator by name, those of each link together."""
-    out: dict[str, float] = {}
-    for name, value in row["operator"]["lines"].items():
-        head = name.split(".")[0]
-        out[head] = out.get(head, 0.0) + value
-    return out
+    return lines_by_name(row["operator"]["lines"])
 
 
 def reproduce(document: Row) -> str:
@@ -237,7 +257,9 @@ def reproduce(document: Row) -> str:
 
 def _name(row: Row) -> str:
     star = "" if row.get("sees_wires", True) else " *"
-    return f'<span title="{text(row["summary"])}">{text(row["name"])}</span>{star}'
+    idle = row.get("idle", "")
+    idle = f"<br><small>{text(idle.split(';')[0])}</small>" if idle else ""
+    return f'<span title="{text(row["summary"])}">{text(row["name"])}</span>{star}{idle}'
 
 
 def _seconds(value: float | None) -> str:

@@ -4,25 +4,35 @@ from __future__ import annotations
 
 from typing import Any
 
+from isojoule.apps.compare.table import left_out_lines
 from isojoule.apps.report.words import text
 
 POINTS = (
     "A point is a hundredth of what the criterion names. The scales are fixed: neither the best"
     " nor the worst of those compared sets them, nothing is stretched, and one more mechanism "
     "in the list never changes the order of the others. A weight says how many points of one "
-    "criterion a point of another is worth. The score is the weighted mean."
+    "criterion a point of another is worth. The score is the weighted mean, told to a tenth of a "
+    "point: who has the same is level and shares a place."
 )
 GINI = (
     "The mean difference between two participants over the most that it can be, for gains of "
     "either sign (Raffinetti, Siletti, Vernizzi 2015, Stat. Methods Appl. 24:507). It is of "
     "amounts: who uses ten times as much and saves ten times as much counts as uneven. It says "
-    "nothing on whether all gain or all lose alike: see who loses, and the worst off."
+    "nothing on whether all gain or all lose alike, so points for fairness are for gains alone: 1 "
+    "less the coefficient, times what is gained over all that is gained and lost. Gains and losses "
+    "that are no more than rounding, on a scenario half a cent, are none."
 )
 SAVED = (
     "The cost of the community without a market less that with it. The cost is the cash across its "
     "boundary and fees, less the worth of what batteries hold more at the end, and with need that "
     "is not served at its stated cost. In % it is a share of the cost without a market. The "
     "utility is paid its tariff for what its meter shows under every rule."
+)
+UNSERVED = (
+    "Points for self-sufficiency, peak and carbon count need that is not served as if it had been "
+    "bought from outside at that moment: else a rule would win by serving nobody. The numbers in "
+    "the table are of what was bought, as in the report of each run; how much was served stands "
+    "beside them."
 )
 LINE = (
     "What the rule collects beyond what it pays. Unless the settlement rules say otherwise it "
@@ -41,11 +51,9 @@ def defined(document: dict[str, Any]) -> str:
     terms = [(c["label"], c["says"]) for c in document["ranking"]["criteria"]]
     terms += [("Points", POINTS), ("Gini coefficient", GINI)]
     if document["kind"] == "scenario":
-        terms += [("Saved", SAVED), ("Operator's line", LINE)]
+        terms += [("Saved", SAVED), ("Operator's line", LINE), ("Not served", UNSERVED)]
     else:
         terms += [("Gains from trade", GAINS), ("Traders gain", TRADERS)]
-    left = document["ranking"]["left_out"]
-    if left:
-        terms.append(("Left out", f"{', '.join(left)}: not known of all."))
+    terms += [("Left out", line) for line in left_out_lines(document["ranking"])]
     rows = [f"<div><dt>{text(name)}</dt><dd>{text(says)}</dd></div>" for name, says in terms]
     return f"<dl>{''.join(rows)}</dl>"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from isojoule.apps.compare.ranking import Criterion, Flip, flips, order, scores
+from isojoule.apps.compare.ranking import Criterion, Flip, flips, order, places, scores
 from isojoule.core.errors import InputError
 from isojoule.market.contract import Mechanism
 
@@ -27,9 +27,14 @@ _SIMPLE = Criterion(
 _FAIR = Criterion(
     "fairness",
     "Fairness",
-    "1 less the Gini coefficient of the gains: 100 % if all gain the same amount, 0 % if one gains "
-    "all.",
+    "1 less the Gini coefficient of the gains, times what is gained over all that is gained and "
+    "lost: 100 % if all gain the same amount, 0 % if one gains all, or nobody gains.",
 )
+_SERVED = "; need that is not served counts as imported"
+OUTSIDE = ("self_sufficiency", "peak", "carbon")
+"""Criteria of what comes from outside."""
+NO_OUTSIDE = "off the grid nothing comes from outside under any rule"
+UNKNOWN = "not known of all"
 _SAFE = Criterion("nobody_loses", "Nobody loses", "Share of the participants who do not lose.")
 BOOK = (
     Criterion("welfare", "Gains from trade", "Gains from trade over the most that is possible."),
@@ -52,17 +57,21 @@ SCENARIO = (
     ),
     _FAIR,
     _SAFE,
-    Criterion("self_sufficiency", "Self-sufficiency", "Share of the need that is not imported."),
+    Criterion(
+        "self_sufficiency",
+        "Self-sufficiency",
+        f"Share of the need that is not imported{_SERVED}.",
+    ),
     Criterion(
         "peak",
         "Peak",
         "By how much the highest power over the utility's meter, in or out, is below that without "
-        "a market.",
+        f"a market{_SERVED}.",
     ),
     Criterion(
         "carbon",
         "Carbon",
-        "By how much the carbon of what is imported is below that without a market.",
+        f"By how much the carbon of what is imported is below that without a market{_SERVED}.",
     ),
     _SIMPLE,
 )
@@ -78,10 +87,17 @@ def ranking(
     criteria: tuple[Criterion, ...],
     points: Mapping[str, Mapping[str, float | None]],
     weights: Mapping[str, float],
+    idle: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Order, scores and flips, as plain data.
+    """Order, places, scores and flips, as plain data.
 
-    Criteria that are not known of all who are ranked are left out, and named in `left_out`.
+    Criteria that are not known of all who are ranked are left out, and named in `left_out` with the
+    reason.
+
+    Parameters
+    ----------
+    idle
+        Criteria that tell nothing here, with the reason.
 
     Raises
     ------
@@ -101,20 +117,29 @@ def ranking(
                 place="--weight",
                 remedy="give a number from 0",
             )
-    known = [c for c in criteria if all(p.get(c.key) is not None for p in points.values())]
+    idle = idle or {}
+    known = [
+        c
+        for c in criteria
+        if c.key not in idle and all(p.get(c.key) is not None for p in points.values())
+    ]
     used = {c.key: float(weights.get(c.key, c.weight)) for c in known}
     table = {n: [round(float(p[c.key] or 0.0), DIGITS) for c in known] for n, p in points.items()}
-    first = order(table, list(used.values()))
-    found = scores(table, list(used.values()))
+    mine = list(used.values())
+    found, place = scores(table, mine), places(table, mine)
+    first = order(table, mine)
     whole = sum(used.values()) or 1.0
     return {
         "criteria": [
             {"key": c.key, "label": c.label, "says": c.says, "weight": used[c.key]} for c in known
         ],
-        "left_out": [c.key for c in criteria if c not in known] if points else [],
+        "left_out": {c.key: idle.get(c.key, UNKNOWN) for c in criteria if c not in known}
+        if points
+        else {},
         "order": first,
+        "places": {name: place[name] for name in first},
         "scores": {name: float(found[name]) / whole for name in first},
-        "flips": [_flip(known, f) for f in flips(table, list(used.values()))],
+        "flips": [_flip(known, f) for f in flips(table, mine)],
     }
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from isojoule.apps.compare.fairness import fairness
-from isojoule.apps.compare.points import ratio
+import numpy as np
+
+from isojoule.apps.compare.fairness import fair_points, fairness
+from isojoule.apps.compare.points import OUTSIDE, ratio
 from isojoule.apps.results.summary import EVEN
 from isojoule.core.canonical import digest
 from isojoule.core.units import NANO_PER_UNIT, UJ_PER_J
@@ -29,9 +32,10 @@ def run_row(folder: Path, scenario: Scenario) -> dict[str, Any]:
     """What a run says, as plain data; points included."""
     s = json.loads((folder / "summary.json").read_text())
     manifest = json.loads((folder / "manifest.json").read_text())
-    market, base, audit = s["total"]["market"], s["total"]["baseline"], s["total"]["audit"]
+    market, audit = s["total"]["market"], s["total"]["audit"]
+    bought = _bought(folder, scenario, "market")
     people = [{key: person[key] for key in _PERSON} for person in s["participants"]]
-    fair = fairness([p["saving"] for p in people], EVEN)._asdict()
+    fair = fairness([p["saving"] for p in people], EVEN)
     beside = manifest["arguments"].get("network", "")
     return {
         "run": folder.name,
@@ -48,12 +52,18 @@ def run_row(folder: Path, scenario: Scenario) -> dict[str, Any]:
         "operator": _operator(folder, s),
         "prices": {k: market[f"price_{k}"] for k in ("min_per_j", "mean_per_j", "max_per_j")},
         "energy": {key: market[key] for key in _WORLD},
+        "as_if_bought": bought,
         "physics": _physics(s, "market"),
         "curtailed_j": _curtailed(folder) if beside else 0.0,
         "unproven_intervals": sum(p["unproven_market"] for p in s["periods"]),
-        "fairness": fair,
+        "fairness": fair._asdict(),
         "participants": people,
-        "points": _points(market, base, ratio(audit["saving"], _bills(people)), fair),
+        "points": {
+            "cost": ratio(audit["saving"], _bills(people)),
+            "fairness": fair_points(fair),
+            "nobody_loses": 1.0 - fair.losers / fair.people if fair.people else None,
+            **_outside(bought, _bought(folder, scenario, "baseline")),
+        },
     }
 
 
@@ -73,6 +83,7 @@ def baseline_row(folder: Path, scenario: Scenario) -> dict[str, Any]:
         "bills": _bills(s["participants"]),
         "operator": s["operator"]["baseline"] + s["operator"]["baseline_shared"],
         "energy": {key: base[key] for key in _WORLD},
+        "as_if_bought": _bought(folder, scenario, "baseline"),
         "physics": _physics(s, "baseline"),
     }
 
@@ -90,24 +101,33 @@ def _operator(folder: Path, s: dict[str, Any]) -> dict[str, Any]:
     """The operator's account: what it collected, what losses and imbalance took, what it shared."""
     import polars as pl
 
-    table = pl.read_parquet(folder / "market" / "intervals" / "*.parquet")
-    lines = {
-        name: int(table[f"{name}_nano"].sum()) / NANO_PER_UNIT
-        for name in ("congestion_rent", "loss_rent")
-    }
-    cleared = int(table["operator_nano"].sum()) / NANO_PER_UNIT
+    cleared = pl.read_parquet(
+        folder / "market" / "intervals" / "*.parquet", columns=["operator_nano"]
+    )
+    collected = int(cleared["operator_nano"].sum()) / NANO_PER_UNIT
+    named = _named(folder)
     dividends = sum(p["dividends"] for p in s["settlement"]["periods"])
     dividends += s["settlement"].get("bonds", {}).get("fines_shared", 0.0)
     left = s["operator"]["market"]
+    tariff = round(collected - sum(named.values()), 9)
+    beside = round(left + dividends - collected, 9)
+    more = {"utility at its tariff": tariff, "wires and imbalance": beside}
     return {
         "surplus": left,
         "shared": dividends,
-        "lines": {
-            **{name: value for name, value in lines.items() if value},
-            "all other lines": cleared - sum(lines.values()),
-            "wires and imbalance": left + dividends - cleared,
-        },
+        "lines": {**named, **{name: value for name, value in more.items() if value}},
     }
+
+
+def _named(folder: Path) -> dict[str, float]:
+    """The lines that the rule itself names, summed over all intervals."""
+    import polars as pl
+
+    if not (folder / "market" / "operator").is_dir():
+        return {}
+    table = pl.read_parquet(folder / "market" / "operator" / "*.parquet")
+    summed = table.group_by("line").agg(pl.col("amount_nano").sum()).sort("line")
+    return {name: nano / NANO_PER_UNIT for name, nano in summed.iter_rows() if nano}
 
 
 def _physics(s: dict[str, Any], world: str) -> dict[str, Any] | None:
@@ -133,21 +153,51 @@ def _curtailed(folder: Path) -> float:
     return int(found or 0) / UJ_PER_J
 
 
-def _points(
-    market: dict[str, Any], base: dict[str, Any], saved: float | None, fair: dict[str, Any]
-) -> dict[str, float | None]:  # fmt: skip
-    def peak(world: dict[str, Any]) -> float:
-        return float(max(world["peak_import_w"], world["peak_export_w"]))
+def _bought(folder: Path, scenario: Scenario, world: str) -> dict[str, float | None] | None:
+    """None off the grid, where nothing comes from outside."""
+    return as_if_bought(folder, world, scenario.interval_s) if scenario.has_utility else None
 
-    def less(part: float | None, whole: float | None) -> float | None:
-        share = ratio(part, whole)
+
+def as_if_bought(folder: Path, world: str, interval_s: int) -> dict[str, float | None]:
+    """What comes from outside, with need that is not served as if it had been bought there.
+
+    Else a world would look green that serves nobody.
+
+    Returns
+    -------
+    dict
+        `self_sufficiency`: share of need and losses that is not imported; `peak_w`: the largest
+        mean power of an interval, in or out; `carbon_kg`: null where its intensity is not known.
+    """
+    import polars as pl
+
+    table = pl.read_parquet(folder / world / "intervals" / "*.parquet")
+    imported, out = table["import_uj"].to_numpy(), table["export_uj"].to_numpy()
+    wanted = imported + table["unserved_uj"].to_numpy()
+    needed = int((table["consumed_uj"] + table["loss_uj"] + table["standing_loss_uj"]).sum())
+    most = int(max(wanted.max(initial=0), out.max(initial=0)))
+    intensity = table["carbon_kg_per_j"].cast(pl.Float64).fill_null(math.nan).to_numpy()
+    carbon = float(np.sum(intensity * wanted)) / UJ_PER_J
+    return {
+        "self_sufficiency": 1.0 - int(wanted.sum()) / needed if needed > 0 else None,
+        "peak_w": most / UJ_PER_J / interval_s,
+        "carbon_kg": carbon if math.isfinite(carbon) else None,
+    }
+
+
+def _outside(
+    market: dict[str, float | None] | None, base: dict[str, float | None] | None
+) -> dict[str, float | None]:
+    """Points for what comes from outside; none off the grid, where nothing does."""
+    if market is None or base is None:
+        return dict.fromkeys(OUTSIDE)
+
+    def less(name: str) -> float | None:
+        share = ratio(market[name], base[name])
         return None if share is None else 1.0 - share
 
     return {
-        "cost": saved,
-        "fairness": None if fair["gini"] is None else 1.0 - fair["gini"],
-        "nobody_loses": 1.0 - fair["losers"] / fair["people"] if fair["people"] else None,
         "self_sufficiency": market["self_sufficiency"],
-        "peak": less(peak(market), peak(base)),
-        "carbon": less(market["carbon_kg"], base["carbon_kg"]),
+        "peak": less("peak_w"),
+        "carbon": less("carbon_kg"),
     }

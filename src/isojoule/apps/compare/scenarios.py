@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isojoule.apps.compare.asked import Asked
-from isojoule.apps.compare.points import SCENARIO, ranking, simplicity
+from isojoule.apps.compare.idle import idle_words
+from isojoule.apps.compare.points import NO_OUTSIDE, OUTSIDE, SCENARIO, ranking, simplicity
 from isojoule.apps.compare.rules import settlement_rules
 from isojoule.apps.compare.runs import baseline_row, run_row
 from isojoule.apps.compare.tasks import baseline_task, run_task
@@ -148,6 +149,9 @@ def compare_scenario(
         if row["status"] == "ran":
             row |= run_row(out / "runs" / row["name"], found)
             row["points"]["simplicity"] = row["simplicity"]["points"]
+            still = row["name"] not in BASELINES and not row["energy"]["local_trade_j"]
+            rule = get(row["name"], **row["parameters"])
+            row["idle"] = idle_words(rule, row["parameters"]) if still else ""
     return _document(found, asked, rows, out, options)
 
 
@@ -253,7 +257,12 @@ def _document(
         "baseline": baseline_row(out / "runs" / ran[0]["name"], scenario) if ran else None,
         "best": most,
         "mechanisms": rows,
-        "ranking": ranking(SCENARIO, {r["name"]: r["points"] for r in ran}, asked.weights),
+        "ranking": ranking(
+            SCENARIO,
+            {r["name"]: r["points"] for r in ran},
+            asked.weights,
+            {} if scenario.has_utility else dict.fromkeys(OUTSIDE, NO_OUTSIDE),
+        ),
     }
 
 

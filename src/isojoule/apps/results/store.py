@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 TABLES = ("intervals", "nodes", "links", "devices")
-FURTHER_TABLES = ("machines", "steps", "events", "stuck")
-"""Tables of worlds with machines, and of mechanisms that tell where trade is stuck."""
+FURTHER_TABLES = ("operator", "machines", "steps", "events", "stuck")
+"""The operator's lines, tables of worlds with machines, and where trade is stuck."""
 
 
 class Run:
@@ -72,8 +72,8 @@ class Run:
         Parameters
         ----------
         table
-            intervals, nodes, links or devices; with machines also machines, steps or events;
-            of `diffusion` also stuck.
+            intervals, nodes, links, devices or operator; with machines also machines, steps or
+            events; of `diffusion` also stuck.
         world
             market or baseline.
         """

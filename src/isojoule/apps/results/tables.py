@@ -1,10 +1,10 @@
 """From a record of intervals to the tables of a run folder.
 
 Tables, each a folder of Parquet parts: `intervals` (totals), `nodes` (prices), `links` (flows),
-`devices` (energies, payments, batteries); of a mechanism that tells where trade is stuck also
-`stuck`; with machines also `machines` (their stage), `steps`
-(work done, and paid for) and `events` (who slows down, sleeps, wakes). Integers are exact; units
-stand in the names.
+`devices` (energies, payments, batteries), and `operator` (the lines of its account) where there are
+any; of a mechanism that tells where trade is stuck also `stuck`; with machines also `machines`
+(their stage), `steps` (work done, and paid for) and `events` (who slows down, sleeps, wakes).
+Integers are exact; units stand in the names.
 
 Where offers were made of a forecast, energies and flows stand there as cleared and as they were
 metered, and the totals are the metered ones. Else the two are the same, and there is one column.
@@ -44,6 +44,8 @@ def part_frames(
     }
     if prices:
         frames["nodes"] = _nodes(s, record, period)
+    if any(record.lines):
+        frames["operator"] = operator_frame(record, period)
     if any("stuck" in notes for notes in record.notes):
         frames["stuck"] = stuck_frame(record, period)
     if s.machines:
@@ -294,6 +296,21 @@ def _intervals(maker: OfferMaker, record: Record, period: str) -> pl.DataFrame:
             **further,
         }
     )
+
+
+_OPERATOR = {
+    "period": pl.String, "time_s": pl.Int64, "line": pl.String, "amount_nano": pl.Int64,
+}  # fmt: skip
+
+
+def operator_frame(record: Record, period: str) -> pl.DataFrame:
+    """The lines of the operator's account as the rule names them; add up to what it collects."""
+    rows = [
+        (period, time, line, nano)
+        for time, lines in zip(record.time_s.tolist(), record.lines, strict=True)
+        for line, nano in lines.items()
+    ]
+    return pl.DataFrame(rows, schema=_OPERATOR, orient="row")
 
 
 _STUCK = {

@@ -43,6 +43,7 @@ from isojoule.microworld.scenario import Period, Scenario
 from isojoule.microworld.simulate import (
     Record,
     check_record,
+    heads_of,
     limits_uj,
     line_of,
 )
@@ -249,6 +250,7 @@ def _check_interval(
                              ("loss_rent", record.loss_rent_nano)):  # fmt: skip
             if column[at] != line_of(again.operator, name):
                 raise VerificationError(f"is {column[at]}", place=name)
+        _check_lines(record.lines[at], heads_of(again.operator), 0.0)
         return again.state
     scale = float(np.max(np.abs(support.price[np.isfinite(support.price)]), initial=0.0))
     same = np.abs(price - support.price) <= MARGIN * scale
@@ -285,7 +287,17 @@ def _check_interval(
     for name, (stored, true) in lines.items():
         if abs(stored - true) > (0 if name == "operator_nano" else 1 + MARGIN * abs(true)):
             raise VerificationError(f"is {stored}, not {true}", place=name)
+    _check_lines(record.lines[at], heads_of(paid.operator), MARGIN)
     return {}
+
+
+def _check_lines(stored: dict[str, int], true: dict[str, int], margin: float) -> None:
+    """The operator's lines are those of the rule; `margin`: as far as prices can tell."""
+    for name in sorted({*stored, *true}):
+        mine, other = stored.get(name, 0), true.get(name, 0)
+        if abs(mine - other) > (1 + margin * abs(other) if margin else 0):
+            hint = "" if stored else "; perhaps another version made the run, which kept no lines"
+            raise VerificationError(f"is {mine}, not {other}{hint}", place=f"operator, {name}")
 
 
 def _check_other_rule(

@@ -136,6 +136,7 @@ def _record(maker: OfferMaker, world: Path, part: int, rows: slice, start_uj: In
     if table.height != count:
         raise VerificationError(f"has {table.height} rows", place=str(path))
     energy, payment = (column(d, name, offers) for name in ("energy_uj", "payment_nano"))
+    lines = _lines(world / "operator" / f"part-{part:05}.parquet", times)
     paused = table["paused"].to_numpy() if "paused" in table.columns else None
     out = energy[:, s.devices.count :].sum(1), payment[:, s.devices.count :].sum(1)
     return Record(
@@ -164,4 +165,16 @@ def _record(maker: OfferMaker, world: Path, part: int, rows: slice, start_uj: In
         welfare=table["welfare"].to_numpy(),
         gap=table["gap"].to_numpy(),
         closed=table["proven"].to_numpy(),
+        lines=lines,
     )
+
+
+def _lines(path: Path, times: Ints) -> list[dict[str, int]]:
+    """The operator's lines of each interval, nano-units; none where there is no such part."""
+    found: dict[int, dict[str, int]] = {time: {} for time in times.tolist()}
+    if path.is_file():
+        for time, line, nano in _read(path).select("time_s", "line", "amount_nano").iter_rows():
+            if line in found.setdefault(time, {}):
+                raise VerificationError(f"names {line!r} twice at {time}", place=str(path))
+            found[time][line] = nano
+    return [found[time] for time in times.tolist()]

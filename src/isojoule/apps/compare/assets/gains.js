@@ -38,10 +38,20 @@ function drawGains() {
     m.gains.forEach((gain, p) => {
       const jitter = (((p * 0.618034) % 1) - 0.5) * (m.gains.length > 8 ? 20 : 0);
       const dot = make("circle", { cx: x(gain), cy: y + jitter, r: p === chosen ? 6.5 : m.gains.length > 40 ? 3 : 4.5 }, svg);
-      dot.style.fill = gain < -1e-9 ? "var(--bad)" : "var(--good)";
+      dot.style.fill = gain < -facts.even ? "var(--bad)" : gain > facts.even ? "var(--good)" : "var(--soft)";
       dot.style.fillOpacity = chosen < 0 ? 0.55 : p === chosen ? 1 : 0.15;
       make("title", {}, dot, `${facts.people[p]}: ${digits(gain, Math.abs(gain) < 1 ? 4 : 2)} ${facts.currency}`);
     });
+  });
+  // Beyond the edge: how many, and how far.
+  rules.forEach((m, i) => {
+    const y = i * step + step / 2 - 11;
+    const beyond = [[m.gains.filter((g) => g < low), Math.min, left + 8, "start"], [m.gains.filter((g) => g > high), Math.max, width - 16, "end"]];
+    for (const [those, far, at, anchor] of beyond) {
+      if (!those.length) continue;
+      const note = make("text", { x: at, y, "text-anchor": anchor, "font-size": 11 }, svg, `${those.length}, to ${digits(far(...those), Math.abs(far(...those)) < 100 ? 2 : 0)} ${facts.currency}`);
+      note.style.fill = "var(--soft)";
+    }
   });
   if (chosen >= 0) {
     const way = rules.map((m, i) => `${x(m.gains[chosen]).toFixed(1)} ${i * step + step / 2 + (((chosen * 0.618034) % 1) - 0.5) * (m.gains.length > 8 ? 20 : 0)}`);
