@@ -23,6 +23,8 @@ from isojoule.apps.results.store import Run
 from isojoule.apps.statements import statements_of_run
 from isojoule.core.errors import InputError, VerificationError
 from isojoule.settlement.payments.posting import Code
+from isojoule.settlement.settle import Code as Line
+from isojoule.settlement.statements import SHARE
 from tests.apps.results.late_readings import correct, money, settled_rightly
 from tests.apps.results.test_paid_late import street
 
@@ -203,6 +205,67 @@ def test_statements_tell_how_corrections_are_paid(
     assert untold[0].statement.sum_nano == ada.statement.sum_nano
 
 
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_each_column_of_the_intervals_sums_to_its_line_of_the_bill(
+    case: Case, tmp_path: Path, count: int
+) -> None:
+    """After any number of corrections, to the nano-unit; and the meter is the one that counts."""
+    url, files = case.copy(tmp_path), case.files[:count]
+    if files:
+        case.correct(url, count)
+    written = statements_of_run(case.run.folder, tmp_path / "out", ledger=str(url), readings=files)
+    columns = {Line.TRADE: "energy", Line.IMBALANCE: "imbalance", Line.LOSS_CHARGE: "losses"}
+    told = 0
+    for w in written:
+        sums: Counter[str] = Counter()
+        for line in w.statement.lines:
+            if isinstance(line.code, Line) and line.code not in SHARE:
+                sums[columns.get(line.code, f"fee {line.name}") + "_eur"] += line.money_nano
+        rows = table(w.intervals)
+        money = [head for head in rows[0] if head.endswith("_eur") and head != "sum_eur"]
+        found = {head: sum(_nano(row[head]) for row in rows) for head in money}
+        assert {head: nano for head, nano in found.items() if nano} == {
+            head: nano for head, nano in sums.items() if nano
+        }, w.intervals
+        assert sum(_nano(row["sum_eur"]) for row in rows) == sum(sums.values())
+        told += "came late changed" in w.page.read_text(encoding="utf-8")
+    assert told == 0
+    [ada] = [w for w in written if (w.member, w.period) == ("ada", "early")]
+    metered = {row["time"]: float(row["metered_j"]) / 3_600_000 for row in table(ada.intervals)}
+    late = [metered[time] for time in sorted(metered) if "T08:00" in time or "T08:15" in time]
+    assert count == 0 or late == ([0.9, -0.4] if count == 1 else [0.2, -0.4])
+
+
+def test_without_the_readings_the_page_says_what_it_lacks(
+    case: Case, corrected: Path, tmp_path: Path
+) -> None:
+    written = statements_of_run(
+        case.run.folder, tmp_path, ledger=str(corrected), members=["ada"], periods=["early"]
+    )
+    page = written[0].page.read_text(encoding="utf-8")
+    assert "came late changed this bill" in page
+
+
+def test_a_ledger_that_holds_nothing_of_the_run_is_not_corrected(
+    case: Case, tmp_path: Path
+) -> None:
+    """Neither an empty one nor that of another run of the same scenario: nothing is written."""
+    other = run_scenario(
+        street(tmp_path / "street"), forecast="noise", seed=1, ledger=str(tmp_path / "other.db"),
+        out=tmp_path / "run", workers=1,
+    )  # fmt: skip
+    with open_ledger(str(tmp_path / "empty.db")):
+        pass
+    assert other.manifest["run"] != case.run.manifest["run"]
+    for name in ("empty", "other"):
+        url = tmp_path / f"{name}.db"
+        before = verify_ledger(str(url))
+        words = ["ledger", "correct", str(url), str(case.run.folder), *map(str, case.files)]
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == 2 and "holds nothing of the run" in done.output, done.output
+        assert verify_ledger(str(url)) == before
+
+
 def test_readings_that_the_ledger_has_not_are_refused(case: Case, tmp_path: Path) -> None:
     run = case.run.folder
     with pytest.raises(InputError, match="in no ledger") as caught:
@@ -260,6 +323,11 @@ def test_verify_refuses_what_it_cannot_ask(case: Case, tmp_path: Path) -> None:
     ):
         done = CliRunner().invoke(app, ["verify", *words])
         assert done.exit_code == 2 and told in done.output, done.output
+
+
+def table(file: Path) -> list[dict[str, str]]:
+    with file.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
 
 
 def _nano(text: str) -> int:

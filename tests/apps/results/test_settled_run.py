@@ -141,6 +141,8 @@ def test_late_readings_end_as_if_they_had_been_there(
         ("2016-07-11T12:00,nobody,1", "unknown participant"),
         ("2016-07-11T12:01,h001,1", "no interval"),
         ("2016-07-11T12:00,h001,", "no energy"),
+        ("2016-07-11T12:00,h001,1e300", "1e.300 kWh in one interval is more than a ledger"),
+        ("2016-07-11T12:00,h001,-1e305", "more than a ledger can book"),
     ],
 )
 def test_readings_that_are_none(

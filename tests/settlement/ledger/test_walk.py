@@ -1,10 +1,15 @@
 """Any way through the ledger keeps its invariants, and goes as the model goes.
 
-docs/spec/ledger.md, J6 to J14.
+docs/spec/ledger.md, J6 to J14. ISOJOULE_EXAMPLES says how many ways Hypothesis tries; 10,000 take
+some minutes:
+
+    ISOJOULE_EXAMPLES=10000 pytest tests/settlement/ledger/test_walk.py -k TestWays \
+        --hypothesis-show-statistics
 """
 
 from __future__ import annotations
 
+import os
 from random import Random
 
 import pytest
@@ -12,7 +17,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from tests.settlement.ledger.walk import ACCOUNTS, Asked, Walk
+from tests.settlement.ledger.walk import ACCOUNTS, Asked, Pick, Walk
+
+EXAMPLES = int(os.environ.get("ISOJOULE_EXAMPLES", "60"))
 
 
 @pytest.mark.parametrize("part", range(10))
@@ -31,6 +38,11 @@ def test_ten_thousand_random_ways(part: int) -> None:
             raise AssertionError(f"way {way}") from error
 
 
+def picks(data: st.DataObject) -> Pick:
+    """Numbers that Hypothesis draws."""
+    return lambda below: data.draw(st.integers(0, below - 1))
+
+
 class Ways(RuleBasedStateMachine):
     """Longer ways, which Hypothesis makes as short as they can be where something fails."""
 
@@ -45,22 +57,20 @@ class Ways(RuleBasedStateMachine):
 
     @rule(data=st.data())
     def ask(self, data: st.DataObject) -> None:
-        def pick(below: int) -> int:
-            return data.draw(st.integers(0, below - 1))
-
+        pick = picks(data)
         self.walk.ask(tuple(self.walk.transfer(pick) for _ in range(1 + pick(4))))
 
     @rule(data=st.data())
     def open(self, data: st.DataObject) -> None:
-        self.walk.open(lambda below: data.draw(st.integers(0, below - 1)))
+        self.walk.open(picks(data))
 
     @rule(data=st.data())
     def again(self, data: st.DataObject) -> None:
-        self.walk.again(lambda below: data.draw(st.integers(0, below - 1)))
+        self.walk.again(picks(data))
 
     @rule(data=st.data())
     def expire(self, data: st.DataObject) -> None:
-        self.walk.expire(lambda below: data.draw(st.integers(0, below - 1)))
+        self.walk.expire(picks(data))
 
     @rule(half_seconds=st.integers(-2, 6))
     def tick(self, half_seconds: int) -> None:
@@ -71,4 +81,4 @@ class Ways(RuleBasedStateMachine):
 
 
 TestWays = Ways.TestCase
-TestWays.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestWays.settings = settings(max_examples=EXAMPLES, stateful_step_count=30, deadline=None)

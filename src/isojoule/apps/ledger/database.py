@@ -25,7 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from isojoule.apps.ledger.urls import Place
-from isojoule.core.errors import InputError, StorageError
+from isojoule.core.errors import InputError, StorageError, VerificationError
 
 BUSY_MS = 10_000
 """How long SQLite waits for another program that has the file."""
@@ -86,12 +86,21 @@ def _sqlite(file: Path, mode: str, pool: type[Any]) -> Engine:
             isolation_level=None,  # transactions begin where we say
             check_same_thread=False,
         )
+        connection.text_factory = _text
         connection.execute("PRAGMA foreign_keys = ON")
         if mode != "ro":
             connection.execute("PRAGMA synchronous = FULL")
         return connection
 
     return create_engine("sqlite://", creator=connect, poolclass=pool)
+
+
+def _text(data: bytes) -> str | bytes:
+    """Text of a file of SQLite; what is none stays bytes, so that the row can be named."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
 
 
 def _sealed(file: Path) -> bool:
@@ -157,6 +166,8 @@ def failed(error: Exception, place: Place) -> StorageError:
     """An error of the database as one of ours."""
     cause = getattr(error, "orig", None) or error
     told = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
+    if isinstance(error, UnicodeDecodeError):
+        told = "it names what is no text"
     if place.file is None:
         remedy = "check that the server runs, its disk and its log, then ask again"
     elif "readonly" in told or "unable to open" in told:
@@ -175,8 +186,42 @@ def storage_errors(place: Place) -> Iterator[None]:
     """Errors of SQLAlchemy and of the driver leave as `StorageError`."""
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, UnicodeDecodeError) as error:
         raise failed(error, place) from error
+
+
+@contextlib.contextmanager
+def reading_errors(place: Place) -> Iterator[None]:
+    """The same; and a row that is none leaves as an `InputError` that says what to do."""
+    try:
+        with storage_errors(place):
+            yield
+    except VerificationError as error:
+        raise altered(error, place) from error
+
+
+def altered(error: VerificationError, place: Place) -> InputError:
+    """What is told of a ledger with a row that cannot be, where it is read or written to."""
+    return InputError(
+        f"was altered ({error})",
+        place=place.text,
+        remedy="find where with `isojoule ledger verify`, and go back to a copy",
+    )
+
+
+_OF_THE_SYSTEM = frozenset((3, 4, 5, 6, 7, 8, 9, 10, 13, 14, 15, 23))
+"""Result codes of SQLite that tell of locks, memory, disk and permissions, and not of the file."""
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether SQLite fails since what stands in its file makes no sense."""
+    if isinstance(error, UnicodeDecodeError):  # in the text of SQLite's error
+        return True
+    cause = getattr(error, "orig", None)
+    code = getattr(cause, "sqlite_errorcode", None)
+    if not isinstance(cause, sqlite3.Error):
+        return False
+    return code is None or code & 0xFF not in _OF_THE_SYSTEM
 
 
 class FileLock:

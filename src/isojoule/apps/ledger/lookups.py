@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import heapq
+import struct
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
+from sqlalchemy import Connection, Select, func, or_, select
 
 from isojoule.apps.ledger.draft import Stored
 from isojoule.apps.ledger.rows import account_entry, account_of, id_bytes, transfer_of
@@ -14,10 +15,11 @@ from isojoule.apps.ledger.schema import (
     accounts,
     balances,
     checkpoints,
-    meta,
     pendings,
     transfers,
 )
+from isojoule.apps.ledger.stored import check_row, one_head, pages
+from isojoule.core.errors import VerificationError
 from isojoule.core.frontier import Frontier
 from isojoule.core.transfer import Account, Kind, Transfer, transfer_bytes
 from isojoule.settlement.ledger.balance import Balance
@@ -26,7 +28,8 @@ from isojoule.settlement.ledger.port import Head
 
 _AT_ONCE = 1000
 """Ids asked for in one statement."""
-_PAGE = 5000
+_NO_ENTRY = (struct.error, ValueError, OverflowError)
+"""What numbers that are out of their range raise as bytes of the log."""
 _TOTALS = (
     balances.c.debits,
     balances.c.credits,
@@ -48,6 +51,7 @@ class Accounts:
         for part in _parts(lacking):
             asked = select(accounts.c.seq, accounts.c.id).where(accounts.c.seq.in_(part))
             for seq, number in connection.execute(asked):
+                check_row(accounts, (seq, number))
                 self._ids[seq] = int.from_bytes(number, "big")
         return self._ids
 
@@ -69,7 +73,8 @@ class DatabaseLookups:
         for part in _parts(ids):
             asked = select(accounts).where(accounts.c.id.in_([id_bytes(i) for i in part]))
             for row in self._connection.execute(asked):
-                out[int.from_bytes(row.id, "big")] = (row.seq, account_of(row))
+                account = account_of(row)
+                out[int.from_bytes(row.id, "big")] = (row.seq, account)
         return out
 
     def balances(self, seqs: Mapping[int, int]) -> Mapping[int, Balance]:
@@ -101,20 +106,30 @@ class DatabaseLookups:
         found: int | None = self._connection.scalar(
             select(func.min(pendings.c.expires_ns)).where(open_ones)
         )
+        if not isinstance(found, int | None):
+            raise VerificationError("expires_ns is no whole number in a row", place="pendings")
         return found
 
     def _stored(self, asked: Select[Any]) -> list[Stored]:
         rows = self._connection.execute(asked).all()
         ids = self._known.of(self._connection, rows)
         return [
-            Stored(row[0], transfer_of(row, ids), None if row[14] is None else Kind(row[14]))
+            Stored(row[0], transfer_of(row, ids), None if row[14] is None else _kind(row))
             for row in rows
         ]
 
 
+def _kind(row: Any) -> Kind:
+    """What ended a pending transfer."""
+    try:
+        return Kind(row[14])
+    except ValueError:
+        raise VerificationError("ended is no kind", place=f"pendings, seq {row[0]}") from None
+
+
 def read_head(connection: Connection) -> Head:
     """What stands for the whole log."""
-    frontier = Frontier.from_bytes(connection.scalars(select(meta.c.frontier)).one())
+    frontier = Frontier.from_bytes(one_head(connection)["frontier"])
     return Head(frontier.size, frontier.root())
 
 
@@ -172,39 +187,35 @@ def read_transfers(
 def read_entries(connection: Connection, known: Accounts, start: int = 0) -> Iterator[bytes]:
     """The entries of the log in order, from a place on."""
     opened = (
-        (row.seq, account_entry(account_of(row), row.at_ns))
+        (row.seq, _account_entry(row))
         for rows in pages(connection, select(accounts), accounts.c.seq, start)
         for row in rows
     )
     moved = (
-        (seq, TRANSFER_ENTRY + transfer_bytes(t))
-        for seq, t in read_transfers(connection, known, start=start)
+        (seq, _transfer_entry(seq, t)) for seq, t in read_transfers(connection, known, start=start)
     )
     for _, entry in heapq.merge(opened, moved):
         yield entry
 
 
-def pages(
-    connection: Connection, asked: Select[Any], key: ColumnElement[int], start: int = 0
-) -> Iterator[Sequence[Any]]:
-    """Rows in the order of a key, from a value of it on, so many at once; of one transaction.
+def _account_entry(row: Any) -> bytes:
+    check_row(accounts, row[:-1])
+    try:
+        return account_entry(account_of(row), row.at_ns)
+    except _NO_ENTRY:
+        raise VerificationError("is no entry", place=f"accounts, seq {row.seq}") from None
 
-    There is no cursor that could stay open where somebody stops reading.
-    """
-    at = start
-    while True:
-        page = asked.where(key >= at).order_by(key).limit(_PAGE).add_columns(key.label("page_key"))
-        rows = connection.execute(page).all()
-        if rows:
-            yield rows
-        if len(rows) < _PAGE:
-            return
-        at = rows[-1].page_key + 1
+
+def _transfer_entry(seq: int, t: Transfer) -> bytes:
+    try:
+        return TRANSFER_ENTRY + transfer_bytes(t)
+    except _NO_ENTRY:
+        raise VerificationError("is no entry", place=f"transfers, seq {seq}") from None
 
 
 def _with_balance() -> Select[Any]:
     columns = (accounts.c.seq, accounts.c.id, accounts.c.name, accounts.c.unit, accounts.c.limited)
-    joined = accounts.join(balances, balances.c.account == accounts.c.seq)
+    joined = accounts.outerjoin(balances, balances.c.account == accounts.c.seq)  # none: damage
     return select(*columns, *_TOTALS).select_from(joined)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from isojoule.apps.ledger.checkpoints import checkpoint_row
-from isojoule.apps.ledger.database import reading_engine, storage_errors, table_names
+from isojoule.apps.ledger.database import altered, reading_engine, storage_errors, table_names
 from isojoule.apps.ledger.draft import State
 from isojoule.apps.ledger.lookups import Accounts, read_entries
 from isojoule.apps.ledger.schema import (
@@ -23,6 +23,7 @@ from isojoule.apps.ledger.schema import (
     tables,
 )
 from isojoule.apps.ledger.statements import Statements
+from isojoule.apps.ledger.stored import check_row, one_head
 from isojoule.apps.ledger.urls import Place
 from isojoule.core.checkpoint import Signer, open_note
 from isojoule.core.errors import InputError, VerificationError
@@ -108,7 +109,8 @@ def check_tables(connection: Connection, place: Place) -> None:
         except (OperationalError, ProgrammingError):  # another table of this name
             connection.rollback()
     if not rows or rows[0][0] != FORMAT:
-        raise InputError("is a database, but no ledger", place=place.text, remedy=_OTHER)
+        told = f": its table `meta` says {rows[0][0]!r}, not {FORMAT!r}" if rows else ""
+        raise InputError(f"is a database, but no ledger{told}", place=place.text, remedy=_OTHER)
     version = rows[0][1]
     if version != VERSION:
         raise InputError(
@@ -118,7 +120,9 @@ def check_tables(connection: Connection, place: Place) -> None:
         )
     lacking = sorted(set(tables.tables) - names)
     if lacking:
-        raise InputError(f"lacks the table {lacking[0]}", place=place.text, remedy=_OTHER)
+        raise InputError(
+            f"lacks the table {lacking[0]}", place=place.text, remedy="go back to a copy"
+        )
 
 
 def create_tables(
@@ -161,7 +165,10 @@ def read_state(connection: Connection, place: Place, signer: Signer) -> tuple[St
     InputError
         It is not the ledger of this key, or does not extend its last checkpoint.
     """
-    head = connection.execute(select(meta)).mappings().one()
+    try:
+        head = one_head(connection)
+    except VerificationError as error:
+        raise altered(error, place) from None
     if head["public_key"] != signer.vkey:
         raise InputError(
             f"is signed by {head['public_key'].partition('+')[0]}, not by {signer.key.name}",
@@ -172,7 +179,10 @@ def read_state(connection: Connection, place: Place, signer: Signer) -> tuple[St
         frontier = Frontier.from_bytes(head["frontier"])
         last = connection.execute(
             select(checkpoints).order_by(checkpoints.c.number.desc()).limit(1)
-        ).one()
+        ).one_or_none()
+        if last is None:
+            raise VerificationError("there is none", place="checkpoints")
+        check_row(checkpoints, last)
         signed = open_note(last.note, signer.key, origin=head["origin"])
         grown = Frontier.from_bytes(last.frontier)
         if (grown.size, grown.root()) != (signed.size, signed.root):
@@ -181,10 +191,6 @@ def read_state(connection: Connection, place: Place, signer: Signer) -> tuple[St
         if grown != frontier or frontier.size != head["size"]:
             raise VerificationError("the log does not extend it", place=f"checkpoint {last.number}")
     except VerificationError as error:
-        raise InputError(
-            f"was altered ({error})",
-            place=place.text,
-            remedy="find where with `isojoule ledger verify`, and go back to a copy",
-        ) from None
+        raise altered(error, place) from None
     state = State(frontier, head["clock_ns"], head["checkpoints"], signed.size)
     return state, str(head["origin"])

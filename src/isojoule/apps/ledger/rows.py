@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
-from isojoule.apps.ledger.schema import crc_of
+from isojoule.apps.ledger.schema import accounts, crc_of, transfers
+from isojoule.apps.ledger.stored import check_row
 from isojoule.core.errors import VerificationError
 from isojoule.core.transfer import NO_REF, Account, Kind, Limit, Transfer, account_bytes
 from isojoule.settlement.ledger.memory import ACCOUNT_ENTRY, TRANSFER_ENTRY
@@ -44,11 +45,17 @@ def account_of(row: Row) -> Account:
     VerificationError
         No account has such a row.
     """
-    seq, _, name, unit, limit = row[:5]
+    check_row(accounts, row[:5])
+    seq, number, name, unit, limit = row[:5]
     try:
-        return Account(name, unit, Limit(limit))
+        account = Account(name, unit, Limit(limit))
     except ValueError:
         raise VerificationError("is no account", place=f"accounts, seq {seq}") from None
+    if id_bytes(account.id) != number:
+        raise VerificationError(
+            "was altered: its id is not that of its name and unit", place=f"accounts, seq {seq}"
+        )
+    return account
 
 
 def transfer_rows(
@@ -142,6 +149,7 @@ def transfer_of(row: Row, account_id: Mapping[int, int]) -> Transfer:
     VerificationError
         No transfer has such a row.
     """
+    check_row(transfers, row[:13])
     seq, number, debit, credit, amount, kind, pending = row[:7]
     linked, timeout_s, code, for_s, ref, at_ns = row[7:13]
     try:

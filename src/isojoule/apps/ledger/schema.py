@@ -37,6 +37,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
+from isojoule.core.errors import VerificationError
+
 FORMAT = "isojoule.ledger"
 VERSION = 1
 
@@ -57,7 +59,17 @@ class Total(TypeDecorator[int]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> int:
         """On the way out."""
-        return int(value)
+        try:
+            return int(value)
+        except (TypeError, ValueError):
+            raise VerificationError("a total is no number", place="balances") from None
+
+
+class Blob(LargeBinary):
+    """Bytes, as the driver gives them: SQLAlchemy's own would make zeros of a number there."""
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> None:
+        """Nothing is done on the way out."""
 
 
 def _integer() -> TypeEngine[Any]:
@@ -83,7 +95,7 @@ meta = Table(
     Column("origin", Text, nullable=False),
     Column("public_key", Text, nullable=False),
     Column("size", _integer(), nullable=False),
-    Column("frontier", LargeBinary, nullable=False),
+    Column("frontier", Blob, nullable=False),
     Column("clock_ns", _integer(), nullable=False),
     Column("checkpoints", _integer(), nullable=False),
     sqlite_strict=True,
@@ -93,7 +105,7 @@ accounts = Table(
     "accounts",
     tables,
     _key(),
-    Column("id", LargeBinary, nullable=False, unique=True),
+    Column("id", Blob, nullable=False, unique=True),
     Column("name", Text, nullable=False),
     Column("unit", Text, nullable=False),
     Column("limited", _small(), nullable=False),
@@ -106,17 +118,17 @@ transfers = Table(
     "transfers",
     tables,
     _key(),
-    Column("id", LargeBinary, nullable=False, unique=True),
+    Column("id", Blob, nullable=False, unique=True),
     Column("debit", _integer(), ForeignKey(accounts.c.seq), nullable=False, index=True),
     Column("credit", _integer(), ForeignKey(accounts.c.seq), nullable=False, index=True),
     Column("amount", _integer(), nullable=False),
     Column("kind", _small(), nullable=False),
-    Column("pending_id", LargeBinary, ForeignKey("transfers.id")),
+    Column("pending_id", Blob, ForeignKey("transfers.id")),
     Column("linked", _small(), nullable=False),
     Column("timeout_s", _integer(), nullable=False),
     Column("code", Integer, nullable=False),
     Column("for_s", _integer(), nullable=False),
-    Column("ref", LargeBinary),
+    Column("ref", Blob),
     Column("at_ns", _integer(), nullable=False),
     Column("crc", _integer(), nullable=False),
     sqlite_strict=True,
@@ -156,7 +168,7 @@ checkpoints = Table(
     tables,
     Column("number", _integer(), primary_key=True, autoincrement=False),
     Column("size", _integer(), nullable=False),
-    Column("frontier", LargeBinary, nullable=False),
+    Column("frontier", Blob, nullable=False),
     Column("note", Text, nullable=False),
     sqlite_strict=True,
 )

@@ -2,40 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection
 
-from isojoule.apps.ledger.lookups import pages
-from isojoule.apps.ledger.schema import checkpoints, meta
-from isojoule.core.checkpoint import parse_checkpoint
+from isojoule.apps.ledger.schema import checkpoints
+from isojoule.apps.ledger.stored import in_order
+from isojoule.core.checkpoint import open_note, parse_checkpoint
 from isojoule.core.errors import InputError, VerificationError
 from isojoule.core.frontier import Frontier
 from isojoule.core.note import Key, open_text
-
-_FIRST = -(2**62)
-
-
-def in_order(connection: Connection, table: Table) -> Iterator[Any]:
-    """All rows by their key; the key stands at the end of each once more."""
-    (key,) = table.primary_key.columns
-    for rows in pages(connection, select(table), key, _FIRST):
-        yield from rows
-
-
-def one_head(connection: Connection) -> Any:
-    """The row of `meta`.
-
-    Raises
-    ------
-    VerificationError
-        There is not just one.
-    """
-    rows = connection.execute(select(meta)).mappings().all()
-    if len(rows) != 1 or rows[0]["one"] != 1:
-        raise VerificationError(f"has {len(rows)} rows, not one that says so", place="meta")
-    return rows[0]
 
 
 def key_of(head: Any, public_key: str | None) -> Key:
@@ -94,4 +71,24 @@ def signed_frontiers(
         lacks = number < head["checkpoints"]
         place = f"checkpoints, number {number + 1}, or " * lacks + "meta, checkpoints"
         raise VerificationError(f"there are {number}, meta says {head['checkpoints']}", place=place)
+    return out
+
+
+def kept_checkpoints(
+    notes: Mapping[str, bytes], head: Any, key: Key
+) -> dict[int, list[tuple[str, bytes]]]:
+    """Checkpoints that were kept elsewhere: names and roots, by size.
+
+    Raises
+    ------
+    VerificationError
+        Names the first one that this ledger's key did not sign, or that is another log's.
+    """
+    out: dict[int, list[tuple[str, bytes]]] = {}
+    for name, note in notes.items():
+        try:
+            told = open_note(note, key, origin=head["origin"])
+        except VerificationError as error:
+            raise VerificationError(str(error), place=name) from None
+        out.setdefault(told.size, []).append((name, told.root))
     return out

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from isojoule.apps.ledger.database import FileLock, reading_engine, storage_errors
+from isojoule.apps.ledger.database import FileLock, reading_engine, reading_errors
 from isojoule.apps.ledger.draft import Draft
 from isojoule.apps.ledger.gather import Gather
 from isojoule.apps.ledger.keys import key_path, make_key, read_key
@@ -52,17 +52,17 @@ class LedgerReader:
 
     def account(self, account_id: int) -> tuple[Account, Balance] | None:
         """See `Ledger.account`."""
-        with storage_errors(self.place), self._engine.connect() as connection:
+        with reading_errors(self.place), self._engine.connect() as connection:
             return read_account(connection, account_id)
 
     def accounts(self) -> Iterator[tuple[Account, Balance]]:
         """See `Ledger.accounts`; of one moment, whatever is written meanwhile."""
-        with storage_errors(self.place), self._engine.connect() as connection:
+        with reading_errors(self.place), self._engine.connect() as connection:
             yield from read_accounts(connection)
 
     def transfer(self, transfer_id: int) -> Transfer | None:
         """See `Ledger.transfer`."""
-        with storage_errors(self.place), self._engine.connect() as connection:
+        with reading_errors(self.place), self._engine.connect() as connection:
             return read_transfer(connection, self._known, transfer_id)
 
     def transfers(self, account_id: int = 0) -> Iterator[Transfer]:
@@ -72,23 +72,23 @@ class LedgerReader:
 
     def placed(self, account_id: int = 0, start: int = 0) -> Iterator[tuple[int, Transfer]]:
         """Transfers (of one account) from a place of the log on, each with its place."""
-        with storage_errors(self.place), self._engine.connect() as connection:
+        with reading_errors(self.place), self._engine.connect() as connection:
             yield from read_transfers(connection, self._known, account_id, start)
 
     def entries(self, start: int = 0) -> Iterator[bytes]:
         """The entries of the log in order, from the one numbered `start` (from 0)."""
-        with storage_errors(self.place), self._engine.connect() as connection:
+        with reading_errors(self.place), self._engine.connect() as connection:
             yield from read_entries(connection, self._known, start)
 
     @property
     def head(self) -> Head:
         """See `Ledger.head`."""
-        with storage_errors(self.place), self._engine.connect() as connection:
+        with reading_errors(self.place), self._engine.connect() as connection:
             return read_head(connection)
 
     def last_checkpoint(self) -> str:
         """The newest signed checkpoint, as a note."""
-        with storage_errors(self.place), self._engine.connect() as connection:
+        with reading_errors(self.place), self._engine.connect() as connection:
             return read_checkpoint(connection)
 
     def close(self) -> None:

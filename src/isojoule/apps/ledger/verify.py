@@ -8,26 +8,34 @@ The rules:
   ended, the clock) must stand there, and nothing else.
 - The tree is computed again. It must have the root of each signed checkpoint when it has its size,
   and in the end the stored frontier. Each checkpoint must be signed, and extend the one before.
+- A value of another type than its column's is an altered row, not an error (`stored.py`). Tables
+  must be a ledger's before their rows are read, and in the end nothing else may stand there, and
+  SQLite's indexes must hold what their tables do (`objects.py`).
+- Notes that were kept elsewhere are asked for as if the ledger still had them: the log must extend
+  each one.
 - The first row that does not hold is named. Who alters a row *and* its check sum is found by the
   next checkpoint, which can only name the entries since the one before.
 
 What this cannot find: entries after the last checkpoint that somebody who may write to the database
 has replaced, with all that follows from them, by others that obey the rules; and whatever somebody
-does who has the key. So keep checkpoints elsewhere, too, and give their key as `public_key`.
+does who has the key; nor that entries and checkpoints were taken off the end. So keep checkpoints
+elsewhere, too, give them as `kept`, and their key as `public_key`.
 """
 
 from __future__ import annotations
 
 import heapq
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Text, select, type_coerce
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import DatabaseError
 
-from isojoule.apps.ledger.database import reading_engine, storage_errors
+from isojoule.apps.ledger.database import is_damage, reading_engine, storage_errors
+from isojoule.apps.ledger.objects import check_file, check_objects, check_tables_made
 from isojoule.apps.ledger.opening import is_in, may_be_there
 from isojoule.apps.ledger.rows import (
     account_entry,
@@ -38,9 +46,10 @@ from isojoule.apps.ledger.rows import (
     transfer_rows,
 )
 from isojoule.apps.ledger.schema import accounts, balances, pendings, transfers
-from isojoule.apps.ledger.signed import in_order, key_of, one_head, signed_frontiers
+from isojoule.apps.ledger.signed import kept_checkpoints, key_of, signed_frontiers
 from isojoule.apps.ledger.store import no_ledger
-from isojoule.apps.ledger.urls import place_of
+from isojoule.apps.ledger.stored import in_order, one_head, told_by
+from isojoule.apps.ledger.urls import Place, place_of
 from isojoule.core.errors import VerificationError
 from isojoule.core.frontier import Frontier
 from isojoule.core.transfer import Account, Kind, transfer_bytes
@@ -78,7 +87,11 @@ class Verified(NamedTuple):
 
 
 def verify_ledger(
-    url: str, public_key: str | None = None, progress: Progress | None = None
+    url: str,
+    public_key: str | None = None,
+    progress: Progress | None = None,
+    *,
+    kept: Mapping[str, bytes] | None = None,
 ) -> Verified:
     """Check a ledger; others may write to it meanwhile.
 
@@ -90,6 +103,9 @@ def verify_ledger(
         Text of the key that must have signed it. If not given, the ledger's own word is taken.
     progress
         Is told how many entries are checked, and how many there are.
+    kept
+        Checkpoints that were kept elsewhere, as signed notes, by the name to call each by: the log
+        must still extend them.
 
     Raises
     ------
@@ -100,11 +116,15 @@ def verify_ledger(
     StorageError
         The database fails.
     """
-    return verified_copy(url, public_key, progress)[0]
+    return verified_copy(url, public_key, progress, kept=kept)[0]
 
 
 def verified_copy(
-    url: str, public_key: str | None = None, progress: Progress | None = None
+    url: str,
+    public_key: str | None = None,
+    progress: Progress | None = None,
+    *,
+    kept: Mapping[str, bytes] | None = None,
 ) -> tuple[Verified, MemoryLedger]:
     """Check a ledger as `verify_ledger` does; also what its log makes, in memory."""
     place = place_of(url)
@@ -112,18 +132,27 @@ def verified_copy(
         raise no_ledger(place)
     engine = reading_engine(place)
     try:
-        with storage_errors(place), engine.connect() as connection:
-            try:
-                if not is_in(connection, place):
-                    raise no_ledger(place)
-                return _Check(connection, progress or (lambda done, total: None)).run(public_key)
-            except DatabaseError as error:
-                if "malformed" not in str(error.orig):
-                    raise
-                told = VerificationError(f"the file is broken: {error.orig}", place=place.text)
-                raise told from error
+        with storage_errors(place), _broken_file(place), engine.connect() as connection:
+            if not is_in(connection, place):
+                raise no_ledger(place)
+            tell = progress or (lambda done, total: None)
+            return _Check(connection, tell).run(public_key, kept or {})
     finally:
         engine.dispose()
+
+
+@contextmanager
+def _broken_file(place: Place) -> Iterator[None]:
+    """What SQLite cannot read, outside the rows of a table, is a broken file."""
+    try:
+        yield
+    except (DatabaseError, UnicodeDecodeError) as error:
+        if not is_damage(error):
+            raise
+        told = (
+            f"the file is broken, and cannot be read: go back to a copy (SQLite: {told_by(error)})"
+        )
+        raise VerificationError(told, place=place.text) from error
 
 
 class _Check:
@@ -137,6 +166,8 @@ class _Check:
         self._size = 0
         self._signed: dict[int, tuple[int, Frontier]] = {}
         """Checkpoints by size: number and frontier."""
+        self._kept: dict[int, list[tuple[str, bytes]]] = {}
+        """Those kept elsewhere by size: names and roots."""
         self._from = 0
         """Size of the last checkpoint that was reached."""
         self._accounts: dict[int, Account] = {}
@@ -149,10 +180,14 @@ class _Check:
         """Kind and `seq` of what ended them, by id."""
         self._last_ns = 0
 
-    def run(self, public_key: str | None) -> tuple[Verified, MemoryLedger]:
+    def run(
+        self, public_key: str | None, kept: Mapping[str, bytes]
+    ) -> tuple[Verified, MemoryLedger]:
+        check_tables_made(self._connection)
         head = one_head(self._connection)
         key = key_of(head, public_key)
         self._signed = signed_frontiers(self._connection, head, key)
+        self._kept = kept_checkpoints(kept, head, key)
         try:
             made = replay(self._entries(head))
         except VerificationError as error:
@@ -161,7 +196,8 @@ class _Check:
         self._check_balances(made)
         self._check_pendings()
         self._check_head(head)
-        self._check_file()
+        check_objects(self._connection)
+        check_file(self._connection)
         opened = len(self._accounts)
         found = Verified(
             head["origin"], key.text, self._size, self._frontier.root(), opened,
@@ -181,7 +217,7 @@ class _Check:
             if seq < self._size:
                 raise VerificationError("this place of the log is taken twice", place=place)
             if seq > self._size:
-                raise VerificationError("is missing", place=f"seq {self._size} of the log")
+                raise self._missing()
             try:
                 entry = self._account(row) if is_account else self._transfer(row)
             except (struct.error, ValueError, KeyError, OverflowError):
@@ -191,7 +227,11 @@ class _Check:
             self._leaves.append(sha256(b"\0" + entry).digest())
             self._last_ns = row.at_ns
             self._size += 1
-            if self._size in self._signed or len(self._leaves) >= _HASH_AT_ONCE:
+            if (
+                self._size in self._signed
+                or self._size in self._kept
+                or len(self._leaves) >= _HASH_AT_ONCE
+            ):
                 self._grow()
                 self._progress(self._size, total)
             yield entry
@@ -239,8 +279,20 @@ class _Check:
                 f"one was altered or moved: checkpoint {number} signed another root",
                 place=f"entries {self._from} to {self._size - 1} of the log",
             )
+        for name, root in self._kept.pop(self._size, ()):
+            if root != self._frontier.root():
+                raise VerificationError(
+                    f"the log does not extend it: its first {self._size} entries are others",
+                    place=name,
+                )
         if number:
             self._from = self._size
+
+    def _missing(self) -> VerificationError:
+        """A place of the log is empty; an account has left its balance."""
+        asked = select(balances.c.account).where(balances.c.account == self._size)
+        table = "transfers" if self._connection.scalar(asked) is None else "accounts"
+        return VerificationError("is missing", place=f"{table}, seq {self._size}")
 
     def _check_end(self, head: Any) -> None:
         """Whether the log ends where it should; a frontier holds its size, so tells who errs."""
@@ -250,26 +302,30 @@ class _Check:
             raise VerificationError(error.message, place="meta, frontier") from None
         last = max(self._signed, default=0)
         if self._size < max(last, min(head["size"], frontier.size)):
-            raise VerificationError("is missing", place=f"seq {self._size} of the log")
+            raise self._missing()
         if self._size > head["size"] and self._size > frontier.size:
             extra = head["size"]
             raise VerificationError(
                 "stands after the end of the log", place=f"seq {extra} of the log"
             )
+        for size, notes in self._kept.items():
+            raise VerificationError(
+                f"it holds {size} entries, the ledger has {self._size}: its end was taken off",
+                place=notes[0][0],
+            )
 
     # --- what follows from the log ----------------------------------------------------------
 
     def _check_balances(self, made: MemoryLedger) -> None:
-        columns = [type_coerce(c, Text) for c in list(balances.c)[1:]]
-        rows = self._connection.execute(select(balances.c.account, *columns))
-        stored = {seq: tuple(map(str, totals)) for seq, *totals in rows}
+        rows = in_order(self._connection, balances)
+        stored = {seq: tuple(map(str, totals)) for seq, *totals, _ in rows}
         for seq, (_, balance) in zip(self._accounts, made.accounts(), strict=True):
             _compare(f"balances, account {seq}", stored.pop(seq, None), tuple(map(str, balance)))
         _nothing_left("balances, account", stored)
 
     def _check_pendings(self) -> None:
-        rows = self._connection.execute(select(pendings))
-        stored = {seq: tuple(rest) for seq, *rest in rows}
+        rows = in_order(self._connection, pendings)
+        stored = {seq: tuple(rest) for seq, *rest, _ in rows}
         for number, (seq, expires_ns) in self._begun.items():
             kind, by = self._ended.get(number, (None, None))
             _compare(f"pendings, seq {seq}", stored.pop(seq, None), (expires_ns, kind, by))
@@ -284,13 +340,6 @@ class _Check:
         for name, fact in facts.items():
             if head[name] != fact:
                 raise VerificationError("does not follow from the log", place=f"meta, {name}")
-
-    def _check_file(self) -> None:
-        """SQLite's own check: indexes that answer for tables must hold what those hold."""
-        if self._connection.dialect.name == "sqlite":
-            told = self._connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
-            if told != "ok":
-                raise VerificationError(f"SQLite finds the file broken: {told}", place="file")
 
 
 def _compare(place: str, stored: tuple[Any, ...] | None, fact: tuple[Any, ...]) -> None:

@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from isojoule.apps.ledger.alone import post_alone
 from isojoule.apps.ledger.checkpoints import CHECKPOINT_EVERY, checkpoint_row
 from isojoule.apps.ledger.database import (
+    altered,
     begin_statement,
     failed,
     is_conflict,
@@ -40,7 +41,7 @@ from isojoule.apps.ledger.rows import Row
 from isojoule.apps.ledger.statements import Statements, send
 from isojoule.apps.ledger.urls import Place
 from isojoule.core.checkpoint import Signer
-from isojoule.core.errors import IsojouleError, StorageError
+from isojoule.core.errors import IsojouleError, StorageError, VerificationError
 from isojoule.core.frontier import Frontier
 from isojoule.core.transfer import Transfer
 from isojoule.settlement.ledger.answers import Answer, Status
@@ -100,7 +101,7 @@ class Writer:
             if create:
                 create_tables(connection, self._statements, self._signer, origin)
             self._ready()
-        except (DBAPIError, self._errors) as error:
+        except (DBAPIError, self._errors, UnicodeDecodeError) as error:
             self.disconnect()
             raise failed(error, self._place) from error
         except BaseException:
@@ -113,7 +114,7 @@ class Writer:
         for turn in range(1, _TRIES + 1):
             try:
                 self._exact = self._try(group, exact=exact)
-            except (DBAPIError, self._errors) as error:
+            except (DBAPIError, self._errors, UnicodeDecodeError) as error:
                 cause = (error.orig if isinstance(error, DBAPIError) else None) or error
                 taken = isinstance(cause, self._integrity)
                 gone = is_gone(self._raw)
@@ -139,7 +140,7 @@ class Writer:
             return None
         try:
             return self._alone(self._state, transfer, now_ns)
-        except self._errors:
+        except (self._errors, UnicodeDecodeError):
             self._take_back(disconnect=True)
             self._exact = True
             return None
@@ -194,6 +195,8 @@ class Writer:
             waiting.error = None
             try:
                 request.answer = request.decide(draft)
+            except VerificationError as error:
+                waiting.error = altered(error, self._place)
             except _OF_THE_REQUEST as error:
                 waiting.error = error
         behind = draft.size - state.checkpointed

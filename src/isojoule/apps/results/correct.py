@@ -25,11 +25,13 @@ from numpy.typing import NDArray
 from isojoule.apps.files.tables import Column, Table, read_table
 from isojoule.apps.files.times import epoch_s
 from isojoule.apps.results.asked import read_asked
+from isojoule.apps.results.holds import check_holds, first_of
 from isojoule.apps.results.sharing import shares_of
 from isojoule.apps.results.store import Run
 from isojoule.apps.results.stretch import stretches
 from isojoule.core.errors import InputError
-from isojoule.core.units import UJ_PER_J
+from isojoule.core.transfer import Transfer
+from isojoule.core.units import J_PER_KWH, UJ_PER_J
 from isojoule.microworld.scenario import Period, Scenario
 from isojoule.settlement.booking import (
     Booked,
@@ -140,7 +142,7 @@ def write_corrections(
     Raises
     ------
     InputError
-        See `corrections`; or the ledger refuses a transfer.
+        See `corrections`; the ledger holds nothing of the run, or refuses a transfer.
     """
     from isojoule.apps.results.chapters.written import write_chains
     from isojoule.apps.results.further_bills import further_bills, run_of
@@ -148,7 +150,9 @@ def write_corrections(
 
     run = Run(folder).manifest["run"]
     found, promises, plans = further_bills(folder, files)
+    first = _first_transfer(folder, run)
     with opened() as ledger:
+        check_holds(ledger, first, run, place="ledger")
         for number in sorted({one.number for one in found}):
             for one in found:
                 if one.number == number:
@@ -163,6 +167,13 @@ def write_corrections(
     count = sum(part.count for one in found for part in one.booked)
     count += sum(len(chain) for again in promises.values() for chain in again.chains)
     return Written(count, plans)
+
+
+def _first_transfer(folder: Path, run: str) -> Transfer | None:
+    """Of the first settlement of a run."""
+    scenario, rules = read_asked(folder / "scenario", Run(folder).manifest["arguments"])
+    booked = (book(s, settle(s, rules), run) for _, s in stretches(folder, scenario, rules.netting))
+    return first_of(booked)
 
 
 def _write(ledger: Ledger, one: Correction, now_ns: int) -> None:
@@ -239,8 +250,15 @@ def read_readings(file: Path, scenario: Scenario) -> Readings:
     seen: dict[tuple[int, int], int] = {}
     for row, (time_s, who, value) in enumerate(zip(times, member.tolist(), energy_j, strict=True)):
         place = table.place(row)
-        if not abs(value) < LARGEST_J:
+        if not np.isfinite(value):
             raise InputError("no energy given", place=place, remedy="give what the meter shows")
+        if abs(value) >= LARGEST_J:
+            raise InputError(
+                f"{value / J_PER_KWH:.6g} kWh in one interval is more than a ledger can book "
+                f"(below {LARGEST_J / J_PER_KWH:,.0f} kWh)",
+                place=place,
+                remedy="check the number and the unit in the head of the column, as [kWh]",
+            )
         if time_s not in known:
             raise InputError(
                 "no interval of the run starts then", place=place, remedy="give its first moment"

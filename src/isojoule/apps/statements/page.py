@@ -100,6 +100,11 @@ def _bill(sheet: Sheet) -> str:
     names = " and ".join(f"<code>{text(name)}</code>" for name in sheet.sheets)
     told.append("Amounts are rounded here.")
     told += [f"{names} hold exact amounts, and every interval."] if names else []
+    if any(columns_apart(sheet.facts, sheet.who, sheet.statement)):
+        told.append(
+            "Readings of your meter that came late changed this bill. What is told of single "
+            "intervals is as it was before."
+        )
     return (
         '<section class="bill"><h2>Your bill</h2>'
         + table(["", "With whom", "Energy", "Mean price", "You pay"], rows)

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from isojoule.apps.results.chapters.payments import posted_plan
+from isojoule.apps.results.holds import check_holds
 from isojoule.apps.results.settlement import SettledRun, settle_run
 from isojoule.apps.results.stretch import stretches
+from isojoule.apps.statements.corrected import as_read, check_told, further_of
 from isojoule.apps.statements.facts import facts_of
 from isojoule.apps.statements.page import page
-from isojoule.apps.statements.payment_section import not_told
 from isojoule.apps.statements.reasons import MarketFiles
 from isojoule.apps.statements.score_section import scores_by_period
 from isojoule.apps.statements.sheet import Sheet
@@ -88,20 +89,14 @@ def statements_of_run(
             place="--readings",
             remedy="give --ledger with the one that was corrected by them",
         )
-    further = _further(run_folder, readings)
+    further = further_of(run_folder, readings)
     if ledger is None:
         return written(None)
     from isojoule.apps.ledger import read_ledger
 
     with read_ledger(ledger) as kept:
         first = next(settled.ledger.transfers(), None)
-        if first is not None and kept.transfer(first.id) is None:
-            raise InputError(
-                f"the ledger holds nothing of the run {manifest['run']!r}",
-                place="--ledger",
-                remedy="name the one that the run was written to, or leave it out: a run has a "
-                "ledger of its own",
-            )
+        check_holds(kept, first, manifest["run"], place="--ledger")
         return written(kept)
 
 
@@ -163,7 +158,8 @@ def write_statements(
     for i, (part, (period, baseline)) in enumerate(zip(settled.periods, worlds, strict=True)):
         if period.name not in named:
             continue
-        facts = facts_of(files, i, part, settled.rules, baseline, scores=scores.get(period.name))
+        read = as_read(part, settled.rules, further)
+        facts = facts_of(files, i, read, settled.rules, baseline, scores=scores.get(period.name))
         why, why_again = (_why(shares) for shares in (part.shares, again.get(period.name)))
         for name in whose:
             statement = found.get((member(name), period.name)) or Statement(
@@ -174,7 +170,7 @@ def write_statements(
                 why_again.get(name, ""), head, bills=bills.get((member(name), period.name), ()),
             )  # fmt: skip
             if further is not None:
-                _check_told(sheet, name, further, again.get(period.name))
+                check_told(sheet, name, further, again.get(period.name))
             written.append(_write(sheet, name, out_folder, stems[name]))
             tell("writing statements", len(written), len(whose) * len(named))
     return written
@@ -205,36 +201,9 @@ def bills_of(
     return found
 
 
-def _further(folder: Path, readings: Sequence[Path]) -> Further | None:
-    """What late readings changed; None: there are none."""
-    if not readings:
-        return None
-    from isojoule.apps.results.further_bills import further_bills
-
-    return further_bills(folder, readings)
-
-
 def _why(shares: Shares | None) -> dict[str, str]:
     """The sentence of each member."""
     return {} if shares is None else dict(zip(shares.members, shares.why, strict=True))
-
-
-def _check_told(sheet: Sheet, name: str, further: Further, again: Shares | None) -> None:
-    """Refuse to tell of corrections what the ledger does not have."""
-    statement, share = sheet.statement, None
-    if again is not None:
-        share = again.amount_nano[again.members.index(name)]
-    if share not in (None, statement.share_nano):
-        what, verb = "the share", "is"
-    elif further.plans and not_told(sheet):
-        what, verb = "the bills", "are"
-    else:
-        return
-    raise InputError(
-        f"{what} of {name!r} in period {statement.span.name!r} {verb} not what the ledger has",
-        place="--readings",
-        remedy="give the ledger that was corrected by these tables, all of them in their order",
-    )
 
 
 def file_stems(names: Iterable[str]) -> dict[str, str]:
