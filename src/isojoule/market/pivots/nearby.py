@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from isojoule.grid import Grid
 from isojoule.grid.formulation import Network, network_of
 from isojoule.kernels.incidence import grouped, incidence, walk
-from isojoule.kernels.ties_without import Asked, taken_out
 from isojoule.kernels.ties import Clusters, Mesh, Region, Stand, factored, respond
 from isojoule.kernels.ties_settle import settle
+from isojoule.kernels.ties_without import Asked, taken_out
 from isojoule.market.allocation import Allocation, columns_of, reach_of
 from isojoule.market.book import Book
 from isojoule.market.optimum import Optimum
