@@ -15,6 +15,7 @@ from isojoule.apps.report.words import A_CENT, money, number, price, text
 from isojoule.apps.statements.agreed import agreed
 from isojoule.apps.statements.alone_section import alone_section, compared
 from isojoule.apps.statements.bonds import bonds
+from isojoule.apps.statements.corrected import columns_apart
 from isojoule.apps.statements.payment_section import payment_section
 from isojoule.apps.statements.price_section import price_section
 from isojoule.apps.statements.score_section import score_section
