@@ -107,6 +107,19 @@ def test_a_checkpoint_can_be_opened_by_others(url: str) -> None:
     assert document("checkpoint", url)["checkpoint"] == note
 
 
+def test_a_checkpoint_that_was_kept_is_asked_for(url: str, tmp_path: Path) -> None:
+    note = tmp_path / "kept.note"
+    note.write_text(call("checkpoint", url).stdout, encoding="utf-8")
+    done = call("verify", url, "--checkpoint", note)
+    assert done.exit_code == 0 and f"extends  {note}" in done.stdout.replace("\n", "")
+    assert document("verify", url, "--checkpoint", note)["kept"] == [str(note)]
+    altered = tmp_path / "other.note"
+    altered.write_text(note.read_text(encoding="utf-8").replace("/village", "/town"))
+    for file, words in ((altered, "has not signed this text"), (tmp_path / "none", "no such file")):
+        done = call("verify", url, "--checkpoint", file)
+        assert done.exit_code == 2 and words in done.output, done.output
+
+
 def test_errors_are_clear(url: str, tmp_path: Path) -> None:
     for command in ("show", "verify", "transfers", "checkpoint"):
         done = call(command, tmp_path / "none.db")

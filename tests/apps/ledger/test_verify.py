@@ -276,3 +276,36 @@ def _key(url: str) -> Path | None:
 
 def test_altered_turns_over_one_bit() -> None:
     assert altered(5, 0) == 4 and altered(b"\0\0", 9) == b"\0\2" and altered("ab", 1) == "ac"
+
+
+def test_a_checkpoint_kept_elsewhere_shows_an_end_that_was_taken_off(
+    new_sqlite: NewUrl, tmp_path: Path
+) -> None:
+    """Who can write the file can go back to an older whole; only what is kept outside tells."""
+    url, older, other = new_sqlite(), new_sqlite(), new_sqlite()
+    with open_ledger(url) as ledger:
+        fill(ledger)
+        first = ledger.checkpoint().encode()
+    for copy in (older, other):
+        shutil.copy(url, copy)
+        shutil.copy(f"{url}.key", f"{copy}.key")
+    with open_ledger(url) as ledger:
+        ledger.post([pay(20)], 7 * SECOND)
+        last = ledger.checkpoint().encode()
+    with open_ledger(other) as ledger:
+        ledger.post([pay(21), pay(22)], 7 * SECOND)
+    both = {"first.note": first, "last.note": last}
+    assert verify_ledger(url, kept=both) == verify_ledger(url)
+    verify_ledger(older)
+    verify_ledger(other, kept={"first.note": first})
+    for cut, words in ((older, "its end was taken off"), (other, "the log does not extend it")):
+        with pytest.raises(VerificationError, match=words) as told:
+            verify_ledger(cut, kept=both)
+        assert told.value.place == "last.note"
+    stranger = new_sqlite()
+    with open_ledger(stranger) as ledger:
+        note = ledger.checkpoint().encode()
+    for odd, words in ((note, "not signed by"), (b"nonsense", "no empty line")):
+        with pytest.raises(VerificationError, match=words) as told:
+            verify_ledger(url, kept={"odd.note": odd})
+        assert told.value.place == "odd.note"

@@ -228,7 +228,7 @@ def test_each_column_of_the_intervals_sums_to_its_line_of_the_bill(
             head: nano for head, nano in sums.items() if nano
         }, w.intervals
         assert sum(_nano(row["sum_eur"]) for row in rows) == sum(sums.values())
-        told += "came late changed" in w.page.read_text(encoding="utf-8")
+        told += "single intervals is as it was before" in w.page.read_text(encoding="utf-8")
     assert told == 0
     [ada] = [w for w in written if (w.member, w.period) == ("ada", "early")]
     metered = {row["time"]: float(row["metered_j"]) / 3_600_000 for row in table(ada.intervals)}
@@ -243,7 +243,7 @@ def test_without_the_readings_the_page_says_what_it_lacks(
         case.run.folder, tmp_path, ledger=str(corrected), members=["ada"], periods=["early"]
     )
     page = written[0].page.read_text(encoding="utf-8")
-    assert "came late changed this bill" in page
+    assert "single intervals is as it was before" in page
 
 
 def test_a_ledger_that_holds_nothing_of_the_run_is_not_corrected(

@@ -115,6 +115,21 @@ def test_keeping_it_again_writes_nothing(ruled: tuple[Run, Path]) -> None:
     assert verify_ledger(str(url)).root == before.root
 
 
+def test_two_ledgers_of_a_run_differ_by_the_time_of_writing_alone(
+    ruled: tuple[Run, Path], tmp_path: Path
+) -> None:
+    """So their roots differ; that of the run's own ledger does not. docs/ledger.md."""
+    run, url = ruled
+    asked = read_asked(run.folder / "scenario", run.manifest["arguments"])
+    settled = settle_run(run.folder, asked.scenario, asked.rules, run.manifest["run"], 0)
+    keep(settled, str(tmp_path / "other.db"))
+    with read_ledger(str(url)) as one, read_ledger(str(tmp_path / "other.db")) as other:
+        assert one.head.size == other.head.size and one.head.root != other.head.root
+        both = [[t._replace(at_ns=0) for t in kept.transfers()] for kept in (one, other)]
+        assert both[0] == both[1] and list(one.accounts()) == list(other.accounts())
+    assert settled.head.root.hex() == run.summary["settlement"]["ledger"]["root"]
+
+
 def test_late_readings_end_as_if_they_had_been_there(
     ruled: tuple[Run, Path], tmp_path: Path
 ) -> None:

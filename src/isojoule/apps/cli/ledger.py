@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -41,15 +42,25 @@ def verify(
         str | None,
         typer.Option("--public-key", metavar="TEXT", help="The key that must have signed it."),
     ] = None,
+    checkpoints: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--checkpoint",
+            metavar="FILE",
+            help="A note that was kept elsewhere: the ledger must still extend it; several times.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check everything: each row, the rules, balances, the tree, signatures."""
     from isojoule.apps.ledger import verify_ledger
 
+    kept = {str(file): file.read_bytes() for file in checkpoints or ()}
     with _progress(not as_json) as progress:
-        found = verify_ledger(url, public_key, progress)
+        found = verify_ledger(url, public_key, progress, kept=kept)
     if as_json:
         told = {"verified": True, **found._asdict(), "root": found.root.hex()}
+        told |= {"kept": list(kept)} if kept else {}
         print(json.dumps(told, ensure_ascii=False))
         return
     print(f"verified: {found.origin}")
@@ -58,6 +69,8 @@ def verify(
     )
     print(f"root     {found.root.hex()} of {found.size} entries")
     print(f"key      {found.public_key}")
+    for name in kept:
+        print(f"extends  {name}")
     if public_key is None:
         print("The key is the ledger's own word; --public-key asks for the one you know.")
 

@@ -78,8 +78,9 @@ class Factor(NamedTuple):
         return value * self.up / self.down
 
     def apply_array(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """An array of any shape in SI, a new array."""
-        out: NDArray[np.float64] = values * self.up / self.down
+        """An array of any shape in SI, a new array; infinite where that is out of range."""
+        with np.errstate(over="ignore"):
+            out: NDArray[np.float64] = values * self.up / self.down
         return out
 
 

@@ -176,8 +176,8 @@ class StoredLedger(LedgerReader):
             self._ask(lambda draft: draft.sign())
         finally:
             self._closed = True
-            self._writer.disconnect()
             super().close()
+            self._writer.disconnect()  # last: SQLite then folds its log into the file
             if self._lock is not None:
                 self._lock.release()
 
