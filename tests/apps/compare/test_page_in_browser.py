@@ -7,8 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from isojoule.apps.compare import Asked, compare_book, compare_scenario, write_page
+from isojoule.apps.compare import (
+    Asked,
+    compare_book,
+    compare_scenario,
+    show_comparison,
+    write_page,
+)
 from isojoule.apps.files.scenario_files import new_scenario
 from tests.apps.report.test_report_in_browser import Opened, browser, opened
 
@@ -119,4 +126,37 @@ def test_a_scenario(opened: Callable[..., Opened], tmp_path: Path, width: int) -
     assert page.locator("#gains path").count() == 1
     wide = page.evaluate("document.documentElement.scrollWidth")
     assert wide <= width  # tables scroll by themselves
+    assert not seen.errors and not seen.requests
+
+
+def test_what_dwarfs_all_else_is_broken_off_and_told(
+    opened: Callable[..., Opened], tmp_path: Path
+) -> None:
+    """A rule that pays bids at the cost of unserved need, and one that costs 17 times all bills."""
+    new_scenario(tmp_path / "street")
+    asked = Asked(("equilibrium", "mid-market"))
+    document = compare_scenario(tmp_path / "street", asked, tmp_path / "out", days=0.1)
+    row = next(r for r in document["mechanisms"] if r["name"] == "mid-market")
+    row["points"]["cost"] = -17.0
+    row["participants"][0]["saving"] = -1234.0
+    row["operator"]["shared"] = 20 * document["baseline"]["bills"]
+    document["ranking"]["order"] = ["equilibrium", "mid-market"]
+    seen = opened(viewport={"width": 1200, "height": 900})
+    page = seen.open(write_page(document, tmp_path / "out"))
+    used = sum(c["weight"] for c in document["ranking"]["criteria"])
+    assert float(
+        page.locator("#bars .broken").last.text_content().replace("\N{MINUS SIGN}", "-")
+    ) <= (-1700 / used + 0.1)
+    widths = "[...document.querySelectorAll('#bars rect')].map((r) => r.width.baseVal.value)"
+    assert max(page.evaluate(widths)) < 900
+    assert "1, to \N{MINUS SIGN}1,234 EUR" in page.locator("#gains").text_content()
+    marked = page.locator("table.compare tr", has_text="mid-market")
+    assert "\N{DAGGER}" in marked.text_content()
+    others = page.locator("table.compare tr", has_text="equilibrium")
+    assert "\N{DAGGER}" not in others.text_content()
+    shown = Console(record=True, width=200)
+    show_comparison(document, shown)
+    lines = shown.export_text().splitlines()
+    assert [line for line in lines if "\N{DAGGER}" in line and "mid-market" in line]
+    assert [line for line in lines if line.startswith("\N{DAGGER} more passes through")]
     assert not seen.errors and not seen.requests

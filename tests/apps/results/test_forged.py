@@ -79,7 +79,7 @@ def summary(key: str, value: object) -> Forge:
     [
         (table("market/devices", swapped), "participant does not follow"),
         (
-            table("market/operator", lambda f: f.with_columns(pl.col("amount_nano") + 5)),
+            table("market/operator", lambda f: f.with_columns(pl.col("amount_nano") + 99)),
             "operator, .*: is",
         ),
         (table("market/operator", lambda f: f.with_columns(line=pl.lit("x"))), "'x' twice"),

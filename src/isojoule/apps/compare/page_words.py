@@ -51,7 +51,9 @@ def defined(document: dict[str, Any]) -> str:
     terms = [(c["label"], c["says"]) for c in document["ranking"]["criteria"]]
     terms += [("Points", POINTS), ("Gini coefficient", GINI)]
     if document["kind"] == "scenario":
-        terms += [("Saved", SAVED), ("Operator's line", LINE), ("Not served", UNSERVED)]
+        terms += [("Saved", SAVED), ("Operator's line", LINE)]
+        if (document["baseline"] or {}).get("as_if_bought"):
+            terms.append(("Not served", UNSERVED))
     else:
         terms += [("Gains from trade", GAINS), ("Traders gain", TRADERS)]
     terms += [("Left out", line) for line in left_out_lines(document["ranking"])]

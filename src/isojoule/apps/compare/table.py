@@ -60,10 +60,13 @@ def show_comparison(document: dict[str, Any], console: Console | None = None) ->
             "could not carry falls to all members."
         )
     if short:
-        out.print(
-            "served: of the need, in %. Points count what is not served as bought from outside; "
-            "self %, peak and carbon beside it are of what was bought."
-        )
+        served = "served: of the need, in %."
+        if document["baseline"]["as_if_bought"]:
+            served += (
+                " Points count what is not served as bought from outside; self % and peak beside "
+                "it are of what was bought."
+            )
+        out.print(served)
     for row in rows:
         if lines := line_words(row, currency):
             out.print(f"operator's lines of [bold]{escape(row['name'])}[/bold]: {escape(lines)}")

@@ -13,13 +13,18 @@ function drawGains() {
   const svg = $$("gains"), chosen = $$("person").value === "" ? -1 : Number($$("person").value);
   const width = Math.max(svg.parentElement.clientWidth, 280), left = Math.min(165, 0.3 * width), step = 38;
   const all = rules.flatMap((m) => m.gains);
-  // The scale is that of the first three rules, without rare extremes: what is far beyond stands at
-  // the edge, and says its amount when pointed at.
-  const some = rules.slice(0, 3).flatMap((m) => m.gains).sort((a, b) => a - b);
-  const at = (share) => some[Math.round(share * (some.length - 1))];
-  const span = at(0.99) - at(0.01);
-  let low = Math.max(Math.min(0, ...all), Math.min(0, at(0.01)) - 0.8 * span);
-  let high = Math.min(Math.max(0, ...all), Math.max(0, at(0.99)) + 0.8 * span);
+  // The scale is that of most rules, without rare extremes: what is far beyond stands at the edge,
+  // which tells how far, and says its amount when pointed at.
+  const spans = rules.map((m) => {
+    const some = [...m.gains].sort((a, b) => a - b);
+    const at = (share) => some[Math.round(share * (some.length - 1))];
+    return [Math.min(0, at(0.01)), Math.max(0, at(0.99))];
+  });
+  const sizes = spans.map(([a, b]) => b - a).filter((size) => size > facts.even).sort((a, b) => a - b);
+  const middle = sizes.length ? sizes[Math.floor((sizes.length - 1) / 2)] : 0;
+  const usual = spans.filter(([a, b]) => b - a <= 4 * middle);
+  let low = Math.max(Math.min(0, ...all), Math.min(0, ...usual.map(([a]) => a)) - 0.8 * middle);
+  let high = Math.min(Math.max(0, ...all), Math.max(0, ...usual.map(([, b]) => b)) + 0.8 * middle);
   if (!(high > low)) { low = Math.min(0, ...all); high = Math.max(low + 1, ...all); }
   const x = (v) => left + 8 + ((Math.max(low, Math.min(high, v)) - low) / (high - low)) * (width - left - 24);
   const height = rules.length * step + 30;
