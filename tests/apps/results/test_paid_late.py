@@ -177,9 +177,10 @@ def test_statements_sum_to_cash_and_tell_what_is_paid(
 
 
 def test_the_table_of_payment_sums_to_the_bill(paid: tuple[Run, Path], tmp_path: Path) -> None:
-    """O23: what was set off, paid, and paid late is what each owed, bill by bill; page names it."""
-    run, url = paid
-    kinds = ("set_off_eur", "paid_eur", "paid_late_eur")
+    """O23, O25: what became of each side is its amount, and what is paid, with its sign, the bill."""
+    kinds = (
+        "set_off_eur", "other_bills_eur", "credit_eur", "paid_eur", "paid_late_eur",
+    )  # fmt: skip
     seen: Counter[str] = Counter()
     for w in statements_of_run(run.folder, tmp_path, ledger=str(url)):
         assert w.payment is not None and w.score is not None
@@ -190,16 +191,44 @@ def test_the_table_of_payment_sums_to_the_bill(paid: tuple[Run, Path], tmp_path:
             rows = list(csv.DictReader(stream))
         assert [row["side"] for row in rows] == ["owes", "is owed"] * (len(rows) // 2)
         for row in rows:
-            parts = [Decimal(row[kind]) for kind in kinds]
-            assert sum(parts) == Decimal(row["amount_eur"])
-            seen.update(kind for kind, part in zip(kinds, parts, strict=True) if part)
-            seen["interest"] += Decimal(row["interest_eur"]) > 0
+            cells = {name: Decimal(row[name]) for name in row if name.endswith("_eur")}
+            assert sum(cells[kind] for kind in kinds) == cells["amount_eur"]
+            assert cells["credit_used_eur"] + cells["redeemed_eur"] == cells["credit_eur"]
+            sign = 1 if row["side"] == "owes" else -1
+            named = ("other_bills", "paid", "paid_late", "interest", "credit_used", "redeemed")
+            assert cells["pays_eur"] == sign * sum(cells[f"{name}_eur"] for name in named)
+            seen.update(kind for kind, nano in cells.items() if nano)
+            if row["bill"] != "Sum":
+                assert bool(row["redeemed"]) == bool(cells["redeemed_eur"])
         sums = [Decimal(row["amount_eur"]) + Decimal(row["interest_eur"]) for row in rows[-2:]]
         assert (sums[0] - sums[1]) * NANO_PER_UNIT == w.statement.sum_nano
+        pays = sum(Decimal(row["pays_eur"]) for row in rows[:-2])
+        assert pays * NANO_PER_UNIT == w.statement.sum_nano
         assert rows[0]["date"] in ("2026-06-21T12:00:00+02:00", "2026-06-22T00:00:00+02:00")
         late = [row for row in rows[:-2] if Decimal(row["paid_late_eur"])]
         assert all(row["last"] > row["due"] > row["date"] for row in late)
-    assert all(seen[kind] for kind in (*kinds, "interest"))
+    assert all(seen[kind] for kind in (*kinds, "interest_eur", "redeemed_eur", "pays_eur"))
+
+
+def test_the_page_tells_what_becomes_of_mutual_credit(
+    paid: tuple[Run, Path], tmp_path: Path
+) -> None:
+    """O25: the last column of the page adds up to the bill, as far as it is rounded."""
+    run, url = paid
+    shown: Counter[str] = Counter()
+    for w in statements_of_run(run.folder, tmp_path, ledger=str(url)):
+        page = w.page.read_text(encoding="utf-8")
+        part = page.split("<h2>How it is paid")[1].split("</section>")[0]
+        rows = re.findall(r'<tr.*?<th scope="row">(.*?)</th>.*?</tr>', part)
+        last = re.findall(r"<td>([^<]*)</td></tr>", part)
+        cells = [c.split("\u00a0")[0].replace("\u2212", "-").replace(",", "") for c in last]
+        *paid_, total = [Decimal(c or "0") for c in cells]
+        assert rows[-1] == "Sum, as on your bill" and len(rows) == len(cells)
+        assert abs(sum(paid_) - total) <= Decimal("0.0001") * len(rows)
+        assert abs(total * NANO_PER_UNIT - w.statement.sum_nano) <= 50_000
+        shown.update(rows)
+        assert ("as mutual credit" in part) == ("Turned into mutual credit" in rows)
+    assert shown["Turned into mutual credit"] and shown["That credit, paid out in cash"]
 
 
 def test_dates_of_payment_stand_in_the_ledger(paid: tuple[Run, Path]) -> None:

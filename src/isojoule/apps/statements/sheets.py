@@ -15,7 +15,8 @@ from isojoule.apps.certificates import Score
 from isojoule.apps.statements.facts import PeriodFacts, setters, walls
 from isojoule.core.errors import InvariantError
 from isojoule.core.units import J_PER_KWH, joules_text, money_text
-from isojoule.settlement.payments.state import BillState, What
+from isojoule.settlement.payments.credit_lots import What
+from isojoule.settlement.payments.state import ENDS, PAYS, BillState
 from isojoule.settlement.settle import Code
 from isojoule.settlement.statements import Statement
 
@@ -81,28 +82,38 @@ def interval_sheet(facts: PeriodFacts, who: int) -> str:
 def payment_sheet(bills: Sequence[BillState], currency: str, timezone: str) -> str:
     """Two rows for each bill of a member, what it owes and what it is owed, and two for their sums.
 
-    In each row what was set off, paid, and paid late sums to the amount; interest is besides.
+    In each row what was set off, within the bill and against others, turned into mutual credit,
+    paid, and paid late sums to the amount. Interest is besides, and so is what became of credit.
+    What is paid by a row has a sign: all rows of bills sum to the bill.
     """
     zone, coin = ZoneInfo(timezone), currency.lower()
-    kinds: tuple[What, ...] = ("set off", "paid", "paid late", "interest")
-    heads = ["bill", "date", "due", "side", "amount", *kinds]
-    rows = [[*heads[:4], *(f"{head.replace(' ', '_')}_{coin}" for head in heads[4:]), "last"]]
-    totals = [[0] * 5, [0] * 5]
+    columns: tuple[What, ...] = (*ENDS, "interest", "credit used", "redeemed")
+    heads = ["amount", *columns, "pays"]
+    rows = [
+        ["bill", "date", "due", "side", *(f"{head.replace(' ', '_')}_{coin}" for head in heads),
+         "last", "redeemed"]
+    ]  # fmt: skip
+    totals = [[0] * len(heads), [0] * len(heads)]
     for bill in bills:
-        events = [bill.sums(kind) for kind in kinds]
+        events = {what: bill.sums(what) for what in columns}
         for at, amount in enumerate((bill.owes_nano, bill.owed_nano)):
-            nano = [amount, *(event[at] for event in events)]
+            nano = [amount, *(events[what][at] for what in columns)]
+            pays = sum(events[what][at] for what in PAYS)
+            nano.append(-pays if at else pays)
             totals[at] = [a + b for a, b in zip(totals[at], nano, strict=True)]
-            ends = [e.time_s for e in bill.events if (e.owed_nano, e.due_nano)[at]]
+            mine = [e for e in bill.events if (e.owed_nano, e.due_nano)[at]]
+            ends = [e.time_s for e in mine if e.what in (*ENDS, "interest")]
+            back = [e.time_s for e in mine if e.what == "redeemed"]
             rows.append(
                 [
                     f"correction {bill.revision}" if bill.revision else "bill",
                     _time(bill.date_s, zone), _time(bill.due_s, zone), _SIDES[at],
                     *map(money_text, nano), _time(max(ends), zone) if ends else "",
+                    _time(max(back), zone) if back else "",
                 ]
             )  # fmt: skip
     for side, nano in zip(_SIDES, totals, strict=True):
-        rows.append(["Sum", "", "", side, *map(money_text, nano), ""])
+        rows.append(["Sum", "", "", side, *map(money_text, nano), "", ""])
     return sheet(rows)
 
 
