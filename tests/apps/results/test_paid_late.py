@@ -177,7 +177,8 @@ def test_statements_sum_to_cash_and_tell_what_is_paid(
 
 
 def test_the_table_of_payment_sums_to_the_bill(paid: tuple[Run, Path], tmp_path: Path) -> None:
-    """O23, O25: what became of each side is its amount, and what is paid, with its sign, the bill."""
+    """O23, O25: what became of a side is its amount; what is paid, with its sign, the bill."""
+    run, url = paid
     kinds = (
         "set_off_eur", "other_bills_eur", "credit_eur", "paid_eur", "paid_late_eur",
     )  # fmt: skip

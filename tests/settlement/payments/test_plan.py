@@ -120,7 +120,7 @@ def test_the_state_of_a_bill() -> None:
 
 
 def test_what_becomes_of_mutual_credit_bill_by_bill() -> None:
-    """O25: Ada's 3 of the first week are used by what she is owed in the second, of which 1 is left."""
+    """O25: Ada's 3 of the first week are used by what she is owed then, of which 1 is left."""
     states = states_of(three("credit"), ["ada", "cy"])
     week, two, end = 7 * DAY, 14 * DAY, 14 * DAY
     told = {key: bills[0].events for key, bills in states.items()}

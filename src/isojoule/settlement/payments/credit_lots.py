@@ -65,8 +65,8 @@ class CreditLots:
             By bill what was taken off what the party owes, and off what it is owed, nano-units.
 
         >>> lots = CreditLots()
-        >>> [tuple(told)[1:] for told in lots.clear({0: (3, 5)})]
-        [('set off', <Side.OWED: 0>, 3), ('set off', <Side.DUE: 1>, 3), ('credit', <Side.DUE: 1>, 2)]
+        >>> [(told.what, told.side.name, told.amount_nano) for told in lots.clear({0: (3, 5)})]
+        [('set off', 'OWED', 3), ('set off', 'DUE', 3), ('credit', 'DUE', 2)]
         >>> lots.balance_nano
         2
         """
