@@ -1,7 +1,7 @@
 """What each line of a bill is charged on, and at which rate: base times rate is its amount.
 
-Rates are those of the rules where these have one, else means. A base has the sign of the amount: what
-is given, or got for, is below 0. What cannot be told, since late readings changed it, is not.
+Rates are those of the rules where these have one, else means. What is given, or got for, is below
+0. What late readings changed, so that the run does not say it any more, is not told.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ON = {
     "local": "On what you bought from neighbours.",
     "imported": "On what you bought from outside the neighbourhood.",
     "exported": "On what you sold to outside the neighbourhood.",
-    "days": "For each day.",
+    "days": "",
 }
 """What fees are charged on, as a household reads it. Spec: Y17."""
 
@@ -58,7 +58,8 @@ def _fee(sheet: Sheet, line: BillLine) -> Basis:
         if (fee.name, fee.to) == (line.name, payee_of(fee.account)):
             amount, unit, rate = _charged(sheet, charged)
             before = [one.fee.name for one in sheet.facts.charged[:at]]
-            found = Basis(amount, unit, rate, ON.get(fee.on) or _on_bill(before), stated=True)
+            told = _on_bill(before) if fee.on == "bill" else ON[fee.on]
+            found = Basis(amount, unit, rate, told, stated=True)
             # each interval is rounded up (Y11)
             slack = sheet.facts.stretch.time_s.size
             return found if found.makes(line.money_nano, slack) else unknown(LATER)
@@ -103,7 +104,7 @@ def _by_meter(sheet: Sheet, line: BillLine, way: Way | None) -> Basis:
     if way is not None:
         deviation = np.sign(s.metered_uj[:, who] - s.cleared_uj[:, who])
         metered = metered[deviation == {Way.RECEIVED: 1, Way.GIVEN: -1, Way.NONE: 0}[way]]
-    told = "All members pay for this together, by the energy of their meters: here yours, and the mean."
+    told = "All members pay for this together, by the energy of their meters: here of yours."
     return mean(line, Fraction(int(metered.sum()), KWH_UJ), "kWh", told)
 
 

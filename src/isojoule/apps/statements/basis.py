@@ -97,6 +97,8 @@ def mean(line: BillLine, amount: Fraction, unit: str, told: str) -> Basis:
 
 def energy_basis(line: BillLine) -> Basis:
     """Energy at its mean price."""
+    if not line.energy_uj:
+        return unknown("Of intervals in which no energy came or went.")
     return mean(line, Fraction(line.energy_uj, KWH_UJ), "kWh", "")
 
 

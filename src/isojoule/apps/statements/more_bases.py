@@ -6,7 +6,7 @@ from collections import Counter
 from fractions import Fraction
 from typing import Any
 
-from isojoule.apps.report.words import percent, price
+from isojoule.apps.report.words import price
 from isojoule.apps.statements.basis import KWH_UJ, LATER, YEAR_D, Basis, mean, unknown
 from isojoule.apps.statements.sheet import Sheet, exact
 from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, UJ_PER_J
@@ -101,7 +101,7 @@ def interest(sheet: Sheet, line: BillLine) -> Basis:
     ]
     if len(told) > TOLD:
         told = [f"{exact(sum(overdue.values()), sheet.currency)} in all, each by its days overdue"]
-    words = f"{' and '.join(told)}, at {percent(rate, 2)} for 365 days; each debt is rounded up."
+    words = f"{' and '.join(told)}; a year is 365 days, and each debt is rounded up."
     found = Basis(years * (-1 if side else 1), f"{sheet.currency} year", rate, words, stated=True)
     # each debt to each creditor is rounded by itself
     slack = len(overdue) * (len(sheet.facts.stretch.members) + len(sheet.facts.rules.fees) + 4)

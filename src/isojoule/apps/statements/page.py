@@ -37,8 +37,8 @@ WHO = {
 }
 SIGNS = "Energy that you gave and money that you get have a minus sign."
 PRODUCT = (
-    "What each line is for, times its rate, is what you pay: prices of energy are means, and a fee is "
-    "rounded up in each interval, in its ninth digit."
+    "What a line is for, times its rate, is what you pay. Rates of energy, of shares and of what "
+    "all pay together are means; fees are rounded up in each interval, at the ninth digit."
 )
 TIMES = "\N{MULTIPLICATION SIGN}"
 BALANCED_AT = {
@@ -114,7 +114,7 @@ def _bill(sheet: Sheet) -> str:
         )
     return (
         '<section class="bill"><h2>Your bill</h2>'
-        + table(["", "With whom", "For", "At", "You pay"], rows)
+        + table(["", "With whom", "For", "Rate", "You pay"], rows)
         + f'<p class="soft">{" ".join(told)}</p></section>'
     )
 
