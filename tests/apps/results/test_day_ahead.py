@@ -217,6 +217,7 @@ def test_bills_and_comparisons_have_the_differences(
         page = w.page.read_text()
         assert "The bond behind what you announced" in page
         assert "That was before late readings" not in page
+        assert ("The difference of prices" in page) == (row is not None)
         if bond["slashed"]:
             slashed = page.partition("Bonds slashed for what was promised and not kept")[2]
             cells = slashed.partition("</th>")[2]

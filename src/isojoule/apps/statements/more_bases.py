@@ -96,7 +96,7 @@ def interest(sheet: Sheet, line: BillLine) -> Basis:
     years = Fraction(sum(s * nano for s, nano in overdue.items()), NANO_PER_UNIT * YEAR_S)
     rate = payment.interest_ppb / PARTS
     told = [
-        f"{exact(nano, sheet.currency)}, {seconds / 86400:.6g} days overdue"
+        f"{exact(nano, sheet.currency)}, {seconds / 86400:.3g} days overdue"
         for seconds, nano in sorted(overdue.items())
     ]
     if len(told) > TOLD:
