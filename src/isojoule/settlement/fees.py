@@ -49,8 +49,24 @@ def energies_of(s: Stretch) -> Energies:
     return Energies(bought, sold, local, bought - local, share_out(exported_total, sold, s.members))
 
 
-def charge_fees(s: Stretch, fees: tuple[Fee, ...], bill: Ints) -> Iterator[tuple[Fee, Ints]]:
-    """Each fee and what members pay for it, (T, P), nano-units, in the order of the rules.
+class Charged(NamedTuple):
+    """A fee, and what it comes to in each interval, (T, P).
+
+    Attributes
+    ----------
+    money_nano
+        What members pay.
+    on
+        What it is charged on: energy, microjoules; the bill, nano-units; on `days` intervals, ones.
+    """
+
+    fee: Fee
+    money_nano: Ints
+    on: Ints
+
+
+def charge_fees(s: Stretch, fees: tuple[Fee, ...], bill: Ints) -> Iterator[Charged]:
+    """Each fee, what members pay for it, and on what, in the order of the rules.
 
     Parameters
     ----------
@@ -70,9 +86,10 @@ def charge_fees(s: Stretch, fees: tuple[Fee, ...], bill: Ints) -> Iterator[tuple
     for fee in fees:
         money = _ON[fee.on](s, fee, energies, bill)
         check_size(f"fee {fee.name!r}", money)
+        on = bill if fee.on == "bill" else getattr(energies, fee.on, np.ones_like(bill))
         bill = np.maximum(bill + money, 0)
         check_size("the bill", bill)
-        yield fee, money
+        yield Charged(fee, money, on)
 
 
 def money_for(what: str, price_per_j: Floats, energy_uj: Ints) -> Ints:

@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.core.errors import InvariantError
-from isojoule.settlement.fees import charge_fees, money_for
+from isojoule.settlement.fees import Charged, charge_fees, money_for
 from isojoule.settlement.rules import Imbalance, Rules
 from isojoule.settlement.share_out import share_out
 from isojoule.settlement.stretch import Stretch, at_rest, check_size
@@ -144,12 +144,30 @@ def settle(stretch: Stretch, rules: Rules) -> Settled:
         balanced, charged = _balance(s, rules, members, imbalance)
         lines += balanced
         bill = bill + charged
-    for fee, money in charge_fees(s, rules.fees, bill):
-        lines.append(Line(Code.FEE, members, fee.account, money))
+    for one in charge_fees(s, rules.fees, bill):
+        lines.append(Line(Code.FEE, members, one.fee.account, one.money_nano))
     lines = [line for line in lines if _moves(line)]
     settled = Settled(tuple(lines), delivered, s.cleared_uj - delivered, imbalance)
     _check(s, settled)
     return settled
+
+
+def fees_of(stretch: Stretch, settled: Settled, rules: Rules) -> list[Charged]:
+    """What each fee of a stretch that was settled was charged on, in the order of the rules.
+
+    Parameters
+    ----------
+    settled
+        What `settle` made of the stretch by these rules.
+    """
+    s = at_rest(stretch, rules.pauses)
+    parties = tuple(member(name) for name in s.members)
+    bill = np.zeros_like(s.payment_nano)
+    for line in settled.lines:
+        billed = line.code in (Code.TRADE, Code.IMBALANCE, Code.LOSS_CHARGE)
+        if billed and line.parties == parties and line.money_nano is not None:
+            bill += line.money_nano
+    return list(charge_fees(s, rules.fees, bill))
 
 
 def tie_price(s: Stretch) -> Floats:

@@ -27,6 +27,7 @@ from isojoule.settlement.settle import Code as Line
 from isojoule.settlement.statements import SHARE
 from tests.apps.results.late_readings import correct, money, settled_rightly
 from tests.apps.results.test_paid_late import street
+from tests.apps.statements.bases import check_bases
 
 KWH_UJ = 3_600_000_000_000
 HEAD = "time,participant,metered [kWh]\n"
@@ -180,6 +181,7 @@ def test_statements_tell_how_corrections_are_paid(
     for w in written:
         sums[w.member] += w.statement.sum_nano
         assert w.payment is not None
+        check_bases(w, 96)
         with w.payment.open(encoding="utf-8", newline="") as stream:
             rows = list(csv.DictReader(stream))
         total = {row["side"]: row for row in rows[-2:]}
@@ -200,6 +202,7 @@ def test_statements_tell_how_corrections_are_paid(
         case.run.folder, tmp_path / "untold", ledger=str(corrected), members=["ada"],
         periods=["early"],
     )  # fmt: skip
+    check_bases(untold[0], 96)
     page = untold[0].page.read_text(encoding="utf-8")
     assert "Corrections that came later" in page and "Correction of" not in page
     assert untold[0].statement.sum_nano == ada.statement.sum_nano

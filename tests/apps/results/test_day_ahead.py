@@ -31,6 +31,7 @@ from isojoule.settlement.day_ahead.rules import DayAhead
 from isojoule.settlement.payments.rules import Payment
 from isojoule.settlement.rules import Rules
 from isojoule.settlement.statements import Span, statements_of
+from tests.apps.statements.bases import check_bases
 
 RULES = """\
 isojoule: 1
@@ -199,8 +200,10 @@ def test_bills_and_comparisons_have_the_differences(
         scenario = settled.settling.scenario
         written = write_statements(run.folder, tmp_path, scenario, settled, ledger=ledger)
     people = {p["participant"]: p for p in run.summary["participants"]}
+    based: set[str] = set()
     for w in written:
         row = told.get(w.member)
+        based |= {row["line"] for row in check_bases(w, 192).values()}
         mine = [line for line in w.statement.lines if "Day-ahead" in line.name]
         paid = 0.0 if row is None else row["sold"]["paid"] + row["bought"]["paid"]
         assert sum(line.money_nano for line in mine) == pytest.approx(paid * NANO_PER_UNIT, abs=1)
@@ -214,15 +217,19 @@ def test_bills_and_comparisons_have_the_differences(
         page = w.page.read_text()
         assert "The bond behind what you announced" in page
         assert "That was before late readings" not in page
+        assert ("The difference of prices" in page) == (row is not None)
         if bond["slashed"]:
-            slashed = page.partition("Bonds slashed for what was promised and not kept</th>")[2]
-            assert slashed.startswith('<td class="word">other members and the operator</td>')
+            slashed = page.partition("Bonds slashed for what was promised and not kept")[2]
+            cells = slashed.partition("</th>")[2]
+            assert cells.startswith('<td class="word">other members and the operator</td>')
         assert people[w.member]["market_cost"] == pytest.approx(
             w.statement.sum_nano / NANO_PER_UNIT
         )
         with w.bill.open(encoding="utf-8-sig", newline="") as stream:
             total = list(csv.DictReader(stream))[-1]
         assert round(float(total["pays_eur"]) * NANO_PER_UNIT) == w.statement.sum_nano
+    names = {line.name for w in written for line in w.statement.lines}
+    assert names == based and len([name for name in names if "Day-ahead" in name]) >= 2
     assert sum(row["sold"]["paid"] + row["bought"]["paid"] for row in told.values()) == (
         pytest.approx(0, abs=1e-7)
     )

@@ -30,6 +30,7 @@ from isojoule.settlement.netting.posting import Code as Net
 from isojoule.settlement.payments.plan import Interest, Paid
 from isojoule.settlement.payments.posting import Code
 from isojoule.settlement.payments.rules import MATCHED
+from tests.apps.statements.bases import check_bases
 
 RULES = """\
 isojoule: 1
@@ -167,6 +168,10 @@ def test_statements_sum_to_cash_and_tell_what_is_paid(
         assert nano == -net[f"cash/member%2F{name}"], name
     others = sum(n for name, n in net.items() if not name.startswith("cash/member%2F"))
     assert sum(sums.values()) == others
+    told = [check_bases(w, 48) for w in written]
+    late = [row for rows in told for name, row in rows.items() if name.startswith("Interest")]
+    assert late and {(row["unit"], row["rate"]) for row in late} == {("EUR year", "0.5")}
+    assert all("days overdue" in row["note"] for row in late), late
     ada = [w for w in written if w.member == "ada"]
     lines = [line for w in ada for line in w.statement.lines if line.code is Code.INTEREST]
     assert lines and {line.payee for line in lines} <= {"creditors", "late payers"}
@@ -177,9 +182,11 @@ def test_statements_sum_to_cash_and_tell_what_is_paid(
 
 
 def test_the_table_of_payment_sums_to_the_bill(paid: tuple[Run, Path], tmp_path: Path) -> None:
-    """O23: what was set off, paid, and paid late is what each owed, bill by bill; page names it."""
+    """O23, O25: what became of a side is its amount; what is paid, with its sign, the bill."""
     run, url = paid
-    kinds = ("set_off_eur", "paid_eur", "paid_late_eur")
+    kinds = (
+        "set_off_eur", "other_bills_eur", "credit_eur", "paid_eur", "paid_late_eur",
+    )  # fmt: skip
     seen: Counter[str] = Counter()
     for w in statements_of_run(run.folder, tmp_path, ledger=str(url)):
         assert w.payment is not None and w.score is not None
@@ -190,16 +197,45 @@ def test_the_table_of_payment_sums_to_the_bill(paid: tuple[Run, Path], tmp_path:
             rows = list(csv.DictReader(stream))
         assert [row["side"] for row in rows] == ["owes", "is owed"] * (len(rows) // 2)
         for row in rows:
-            parts = [Decimal(row[kind]) for kind in kinds]
-            assert sum(parts) == Decimal(row["amount_eur"])
-            seen.update(kind for kind, part in zip(kinds, parts, strict=True) if part)
-            seen["interest"] += Decimal(row["interest_eur"]) > 0
+            cells = {name: Decimal(row[name]) for name in row if name.endswith("_eur")}
+            assert sum(cells[kind] for kind in kinds) == cells["amount_eur"]
+            assert cells["credit_used_eur"] + cells["redeemed_eur"] == cells["credit_eur"]
+            sign = 1 if row["side"] == "owes" else -1
+            named = ("other_bills", "paid", "paid_late", "interest", "credit_used", "redeemed")
+            assert cells["pays_eur"] == sign * sum(cells[f"{name}_eur"] for name in named)
+            seen.update(kind for kind, nano in cells.items() if nano)
+            if row["bill"] != "Sum":
+                assert bool(row["redeemed"]) == bool(cells["redeemed_eur"])
         sums = [Decimal(row["amount_eur"]) + Decimal(row["interest_eur"]) for row in rows[-2:]]
         assert (sums[0] - sums[1]) * NANO_PER_UNIT == w.statement.sum_nano
+        pays = sum(Decimal(row["pays_eur"]) for row in rows[:-2])
+        assert pays * NANO_PER_UNIT == w.statement.sum_nano
         assert rows[0]["date"] in ("2026-06-21T12:00:00+02:00", "2026-06-22T00:00:00+02:00")
         late = [row for row in rows[:-2] if Decimal(row["paid_late_eur"])]
         assert all(row["last"] > row["due"] > row["date"] for row in late)
-    assert all(seen[kind] for kind in (*kinds, "interest"))
+    happened = {*kinds, "interest_eur", "redeemed_eur", "pays_eur"} - {"other_bills_eur"}
+    assert happened <= seen.keys()
+
+
+def test_the_page_tells_what_becomes_of_mutual_credit(
+    paid: tuple[Run, Path], tmp_path: Path
+) -> None:
+    """O25: the last column of the page adds up to the bill, as far as it is rounded."""
+    run, url = paid
+    shown: Counter[str] = Counter()
+    for w in statements_of_run(run.folder, tmp_path, ledger=str(url)):
+        page = w.page.read_text(encoding="utf-8")
+        part = page.split("<h2>How it is paid")[1].split("</section>")[0]
+        rows = re.findall(r'<tr.*?<th scope="row">(.*?)</th>.*?</tr>', part)
+        last = re.findall(r"<td>([^<]*)</td></tr>", part)
+        cells = [c.split("\u00a0")[0].replace("\u2212", "-").replace(",", "") for c in last]
+        *paid_, total = [Decimal(c or "0") for c in cells]
+        assert rows[-1] == "Sum, as on your bill" and len(rows) == len(cells)
+        assert abs(sum(paid_) - total) <= Decimal("0.0001") * len(rows)
+        assert abs(total * NANO_PER_UNIT - w.statement.sum_nano) <= 50_000
+        shown.update(rows)
+        assert ("as mutual credit" in part) == ("Turned into mutual credit" in rows)
+    assert shown["Turned into mutual credit"] and shown["That credit, paid out in cash"]
 
 
 def test_dates_of_payment_stand_in_the_ledger(paid: tuple[Run, Path]) -> None:

@@ -33,12 +33,15 @@ from isojoule.settlement.collateral.asked import BondRules
 from isojoule.settlement.rules import Fee, Imbalance, Rules
 from isojoule.settlement.settle import Code, member
 from isojoule.settlement.statements import Span, statements_of
+from tests.apps.statements.bases import check_bases
 
 J = 3.6e6
 RULES = Rules(
     fees=(
         Fee("local <network> fee", "local", 0.03 / J, "Netze & Co"),
         Fee("membership", "days", 0.05 / 86400, "club"),
+        Fee("bonus", "exported", -0.01 / J, "club"),
+        Fee("tax", "bill", 0.19, "state"),
     ),
     surplus="energy",
 )
@@ -188,6 +191,35 @@ def test_the_bill_is_what_the_intervals_sum_to(made: Made) -> None:
     assert table[0]["time"] == "2026-06-21T12:00:00+02:00"
 
 
+def test_each_line_says_what_it_is_charged_on(made: Made) -> None:
+    """Base times rate is the amount; the tax is on what the intervals add up to (Y17, Y18)."""
+    seen: set[str] = set()
+    for w in made.written.values():
+        told = check_bases(w, 48)
+        bare = [line for line in w.statement.lines if line.name == "Market payments without energy"]
+        assert len(told) == len(w.statement.lines) - len(bare)
+        assert all(abs(line.money_nano) < 48 for line in bare)
+        seen |= told.keys()
+        days, tax = told["membership club"], told["tax state"]
+        assert (days["base"], days["unit"], days["rate"]) == ("0.5", "d", "0.05")
+        if local := told.get("local <network> fee Netze & Co"):
+            assert (local["unit"], local["rate"]) == ("kWh", "0.03")
+            bought = sum(Decimal(row["bought_kwh"]) for row in rows(w.intervals))
+            assert 0 < Decimal(local["base"]) <= bought + Decimal("0.0001")
+        assert (tax["unit"], tax["rate"]) == ("EUR", "0.19")
+        assert nano(tax["base"]) == sum(map(taxed, rows(w.intervals)))
+        assert "local <network> fee, membership, bonus" in tax["note"]
+    assert {"local <network> fee Netze & Co", "bonus club"} <= seen
+
+
+def taxed(row: dict[str, str]) -> int:
+    """What a tax on the bill of an interval is charged on, by hand, nano-units."""
+    bill = max(0, sum(nano(row.get(f"{h}_eur", "0")) for h in ("energy", "imbalance", "losses")))
+    for fee in ("local <network> fee", "membership", "bonus"):
+        bill = max(0, bill + nano(row[f"fee {fee}_eur"]))
+    return bill
+
+
 def summary_of(made: Made) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((made.folder / "summary.json").read_text())
     return found
@@ -213,9 +245,7 @@ def test_what_stands_on_the_page(made: Made) -> None:
     assert f"{verb} {abs(pays):.2f} EUR" in page.text
     assert "Early, 21 June 2026" in page.text
     for line in w.statement.lines:
-        assert line.name in page.text.replace("Local <network> fee", "local <network> fee").replace(
-            "Membership", "membership"
-        )
+        assert line.name.lower() in page.text.lower()
         shown = f"{abs(line.money_nano) / NANO_PER_UNIT:.4f} EUR"
         assert f"{MINUS if line.money_nano < 0 else ''}{shown}" in page.text
     assert "member/ada" in page.text
@@ -360,7 +390,8 @@ def test_off_the_grid_the_comparison_is_living_alone(tmp_path: Path) -> None:
     for w in written:
         text = Page(w.page.read_text(encoding="utf-8")).text
         assert "living alone" in text and "utility" not in text.split("How to check")[0]
-        bill = rows(w.bill)
+        told, bill = check_bases(w, 48), rows(w.bill)
+        assert not any(name.startswith("Computing") for name in told)
         assert bill[-1]["pays_eur"] == money_text(w.statement.sum_nano)
 
 

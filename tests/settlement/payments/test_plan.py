@@ -1,4 +1,4 @@
-"""Bills paid late and cleared, by hand. Spec: docs/spec/obligations.md, O17 to O22."""
+"""Bills paid late and cleared, by hand. Spec: docs/spec/obligations.md, O17 to O25."""
 
 from __future__ import annotations
 
@@ -109,14 +109,42 @@ def test_the_state_of_a_bill() -> None:
     [one], [two] = states["ada", "one"], states["ada", "two"]
     assert (one.end_s, one.due_s, one.owes_nano, one.owed_nano) == (WEEK, 10 * DAY, 10, 0)
     assert one.events == (
-        Event("set off", 14 * DAY, 6, 0),
+        Event("other bills", 14 * DAY, 6, 0),
         Event("interest", 14 * DAY, 1, 0),
         Event("paid late", 17 * DAY, 4, 0),
         Event("interest", 17 * DAY, 1, 0),
     )
     assert (two.owes_nano, two.owed_nano) == (0, 11)
-    assert two.events == (Event("set off", 14 * DAY, 0, 6), Event("paid", 17 * DAY, 0, 5))
+    assert two.events == (Event("other bills", 14 * DAY, 0, 6), Event("paid", 17 * DAY, 0, 5))
     assert set(states) == {("ada", "one"), ("ada", "two")}
+
+
+def test_what_becomes_of_mutual_credit_bill_by_bill() -> None:
+    """O25: Ada's 3 of the first week are used by what she is owed then, of which 1 is left."""
+    states = states_of(three("credit"), ["ada", "cy"])
+    week, two, end = 7 * DAY, 14 * DAY, 14 * DAY
+    told = {key: bills[0].events for key, bills in states.items()}
+    assert told == {
+        ("ada", "one"): (
+            Event("credit", week, 3, 0),
+            Event("credit used", two, 3, 0),
+            Event("other bills", two, 7, 0),
+            Event("interest", two, 1, 0),
+        ),
+        ("ada", "two"): (
+            Event("other bills", two, 0, 10),
+            Event("credit", two, 0, 1),
+            Event("redeemed", end, 0, 1),
+        ),
+        ("cy", "one"): (Event("credit", week, 0, 4), Event("credit used", two, 0, 4)),
+        ("cy", "two"): (
+            Event("other bills", two, 4, 0),
+            Event("credit", two, 1, 0),
+            Event("redeemed", end, 1, 0),
+        ),
+    }
+    assert [event.pays_nano for event in told["ada", "one"]] == [0, 3, 7, 1]
+    assert [event.pays_nano for event in told["ada", "two"]] == [-10, 0, -1]
 
 
 def test_what_is_due_at_once_is_cleared_first() -> None:

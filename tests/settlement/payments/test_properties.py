@@ -19,11 +19,11 @@ from isojoule.settlement.ledger import MemoryLedger
 from isojoule.settlement.netting import posting as netting
 from isojoule.settlement.netting.unpaid import unpaid
 from isojoule.settlement.payments.bills import Bill, Stretch
-from isojoule.settlement.payments.figures import figures_of, interest_nano
+from isojoule.settlement.payments.figures import cash_of, figures_of, interest_nano
 from isojoule.settlement.payments.plan import Cleared, Paid, Plan, plan_of
 from isojoule.settlement.payments.posting import Code, post, transfers
 from isojoule.settlement.payments.rules import WAYS, Credit, Payment
-from isojoule.settlement.payments.state import states_of
+from isojoule.settlement.payments.state import ENDS, BillState, states_of
 from isojoule.settlement.statements import Span, statements_of
 
 NAMES = ("member/a", "member/b", "member/c", "utility", "fee/x/y")
@@ -147,12 +147,39 @@ def test_the_state_of_bills_sums_to_them(plan: Plan) -> None:
     sums: dict[str, int] = dict.fromkeys(NAMES, 0)
     for (party, _), bills in states_of(plan, NAMES).items():
         for bill in bills:
-            ended = [e for e in bill.events if e.what != "interest"]
+            ended = [e for e in bill.events if e.what in ENDS]
             assert sum(e.owed_nano for e in ended) == bill.owes_nano
             assert sum(e.due_nano for e in ended) == bill.owed_nano
             sums[party] += bill.owed_nano - bill.owes_nano
     o = plan.obligations
     assert sums == {**dict.fromkeys(NAMES, 0), **dict(zip(o.parties, o.net_nano, strict=True))}
+
+
+@given(plans())
+@settings(max_examples=120, deadline=None)
+def test_what_is_paid_is_the_bill_and_the_cash(plan: Plan) -> None:
+    """O25: bill by bill to the nano-unit; credit is used or redeemed; other bills sum to 0."""
+    cash: Counter[str] = Counter(dict.fromkeys(NAMES, 0))
+    for step in plan.steps:
+        for who, nano in cash_of(plan, step):
+            cash[plan.parties[who]] += nano
+    found: dict[str, list[BillState]] = {}
+    for (party, _), bills in states_of(plan, NAMES).items():
+        found.setdefault(party, []).extend(bills)
+    for party, bills in found.items():
+        paid = besides = 0
+        for bill in bills:
+            interest = bill.sums("interest")
+            pays = sum(event.pays_nano for event in bill.events)
+            assert pays == bill.owes_nano - bill.owed_nano + interest[0] - interest[1]
+            became = zip(bill.sums("credit used"), bill.sums("redeemed"), strict=True)
+            assert bill.sums("credit") == tuple(map(sum, became))
+            assert len(set(bill.sums("set off"))) == 1
+            paid += pays
+            for what in ("other bills", "credit used"):
+                owed, due = bill.sums(what)
+                besides += owed - due
+        assert paid == -cash[party] and besides == 0
 
 
 def test_another_plan_under_the_same_name_is_refused() -> None:

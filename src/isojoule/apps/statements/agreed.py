@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from isojoule.apps.report.words import count, energy, percent, price
+from isojoule.apps.report.words import A_SPECK, count, energy, percent, price
 from isojoule.apps.statements.sheet import Sheet, exact, table
 from isojoule.core.units import NANO_PER_UNIT
 
@@ -17,8 +17,8 @@ def agreed(sheet: Sheet) -> str:
     rules = sheet.facts.rules.day_ahead
     level = percent(rules.level, 0) if rules else ""
     lines = [
-        _line(title, found[side], sheet.currency)
-        for title, side in (("To give", "sold"), ("To take", "bought"))
+        _line(title, found[side], sheet.currency, sign)
+        for title, side, sign in (("To give", "sold", 1), ("To take", "bought", -1))
         if found[side]["contracts"]
     ]
     heads = ["", "Contracts", "Energy", "Agreed at", "The market's price then", "You pay"]
@@ -32,7 +32,17 @@ def agreed(sheet: Sheet) -> str:
     )
 
 
-def _line(title: str, side: dict[str, Any], currency: str) -> str:
+def _line(title: str, side: dict[str, Any], currency: str, sign: int) -> str:
+    """A row; below it the difference of prices, and the rest: what was missing, or ended early.
+
+    `sign` is 1 for who gives: it pays what the market's price turns out higher. Spec: B16.
+    """
+    higher = side["reference_per_j"] - side["agreed_per_j"]
+    due = round(sign * higher * side["energy_j"] * NANO_PER_UNIT)
+    rest = round(side["paid"] * NANO_PER_UNIT) - due
+    parts = f"The difference of prices: {exact(due, currency)}"
+    if abs(rest) >= A_SPECK * NANO_PER_UNIT:
+        parts += f"; what was missing, or ended early: {exact(rest, currency)}"
     cells = [
         count(side["contracts"], "contract"),
         energy(side["energy_j"]),
@@ -40,7 +50,8 @@ def _line(title: str, side: dict[str, Any], currency: str) -> str:
         price(side["reference_per_j"], currency, 2),
         exact(round(side["paid"] * NANO_PER_UNIT), currency),
     ]
-    return f'<tr><th scope="row">{title}</th>{"".join(f"<td>{c}</td>" for c in cells)}</tr>'
+    below = f"{title}<small>{parts}</small>"
+    return f'<tr><th scope="row">{below}</th>{"".join(f"<td>{c}</td>" for c in cells)}</tr>'
 
 
 def _risk(found: dict[str, Any], level: str) -> list[str]:

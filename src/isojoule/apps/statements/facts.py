@@ -17,8 +17,9 @@ from isojoule.apps.statements.reasons import HomeReasons, MarketFiles
 from isojoule.apps.statements.words import Namer
 from isojoule.apps.statements.worlds import Alone, alone_of
 from isojoule.core.errors import InputError
+from isojoule.settlement.fees import Charged
 from isojoule.settlement.rules import Rules
-from isojoule.settlement.settle import Code, Settled, member
+from isojoule.settlement.settle import Code, Settled, fees_of, member
 from isojoule.settlement.statements import Span, line_name
 from isojoule.settlement.stretch import Stretch
 
@@ -67,6 +68,10 @@ class PeriodFacts:
         The bill without a market.
     scores
         What was matched by certificates; None where there are none.
+    charged
+        Fees, in the order of the rules, and what each is charged on.
+    carried_uj
+        What the links of each member carried, (P,); None: no member owns one.
     """
 
     files: MarketFiles
@@ -79,6 +84,8 @@ class PeriodFacts:
     reasons: HomeReasons
     alone: Alone
     scores: Scores | None = None
+    charged: tuple[Charged, ...] = ()
+    carried_uj: Ints | None = None
 
     @cached_property
     def extremes(self) -> list[tuple[int, int] | None]:
@@ -149,6 +156,8 @@ def facts_of(
         reasons=files.reasons(period, stretch.paused, wanted, progress),
         alone=alone_of(files, period, baseline, rules.surplus),
         scores=scores,
+        charged=tuple(fees_of(stretch, settled.settled, rules)),
+        carried_uj=files.carried_uj(period),
     )
 
 

@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from isojoule.apps.report.words import A_CENT, money, number, price, text
+from isojoule.apps.report.words import A_CENT, SPACE, money, number, text
 from isojoule.apps.statements.agreed import agreed
 from isojoule.apps.statements.alone_section import alone_section, compared
+from isojoule.apps.statements.bases import basis_of, note_of
 from isojoule.apps.statements.bonds import bonds
 from isojoule.apps.statements.corrected import columns_apart
 from isojoule.apps.statements.payment_section import payment_section
@@ -35,6 +36,11 @@ WHO = {
     "guarantee": "the guarantee fund",
 }
 SIGNS = "Energy that you gave and money that you get have a minus sign."
+PRODUCT = (
+    "What a line is for, times its rate, is what you pay. Rates of energy, of shares and of what "
+    "all pay together are means; fees are rounded up in each interval, at the ninth digit."
+)
+TIMES = "\N{MULTIPLICATION SIGN}"
 BALANCED_AT = {
     "tie": "at the utility's price in that moment: the one at which it sells while the "
     "neighbourhood draws from it, the one at which it buys while it feeds it",
@@ -86,11 +92,11 @@ def _bill(sheet: Sheet) -> str:
     """The lines of the bill."""
     rows = [_line(sheet, line) for line in sheet.statement.lines]
     total = exact(sheet.statement.sum_nano, sheet.currency)
-    net = kwh(sheet.statement.energy_uj)
-    cells = f"<td></td><td>{net}</td><td></td><td>{total}</td>"
+    cells = f"<td></td><td></td><td></td><td>{total}</td>"
     rows.append(f'<tr class="sum"><th scope="row">Sum</th>{cells}</tr>')
     codes = {line.code for line in sheet.statement.lines}
-    told = [SIGNS]
+    net = f"In all your meter shows {kwh(sheet.statement.energy_uj)}."
+    told = [SIGNS, net, PRODUCT]
     if Code.IMBALANCE in codes:
         local = sheet.facts.stretch.local_per_j
         apart = local is not None and bool(np.isfinite(local[:, sheet.who]).all())
@@ -108,37 +114,30 @@ def _bill(sheet: Sheet) -> str:
         )
     return (
         '<section class="bill"><h2>Your bill</h2>'
-        + table(["", "With whom", "Energy", "Mean price", "You pay"], rows)
+        + table(["", "With whom", "For", "Rate", "You pay"], rows)
         + f'<p class="soft">{" ".join(told)}</p></section>'
     )
 
 
 def _line(sheet: Sheet, line: BillLine) -> str:
     """A row of the bill."""
-    has_energy = line.energy_uj != 0
-    each = price(line.price_per_j, sheet.currency, 2) if has_energy and line.money_nano else ""
+    basis = basis_of(sheet, line)
     name = line.name[:1].upper() + line.name[1:]
     who = WHO.get(line.payee, line.payee)
     if line.code is BondCode.SLASH:
         who = slashed_for(sheet.facts.rules)
+    rate = basis.rate_shown(sheet.currency) if line.money_nano else ""
+    # a narrow screen has no room for a column of rates
+    narrow = f"<small>{TIMES}{SPACE}{rate}</small>" if rate else ""
     cells = [
         f'<td class="word">{text(who)}</td>',
-        f"<td>{kwh(line.energy_uj) if has_energy else ''}</td>",
-        f"<td>{each}</td>",
+        f"<td>{basis.amount_shown(sheet.currency)}{narrow}</td>",
+        f"<td>{rate}</td>",
         f"<td>{exact(line.money_nano, sheet.currency)}</td>",
     ]
-    small = _why(sheet, line)
-    below = f"<small>{text(small)}</small>" if small else ""
+    note = note_of(sheet, line, basis)
+    below = f"<small>{text(note)}</small>" if note else ""
     return f'<tr><th scope="row">{text(name)}{below}</th>{"".join(cells)}</tr>'
-
-
-def _why(sheet: Sheet, line: BillLine) -> str:
-    """Why a member gets its share of what the market left over; of other lines ""."""
-    if line.code is Code.DIVIDEND_CHANGE:
-        share = exact(sheet.statement.share_nano, sheet.currency)
-        told = f"Readings that came late changed what was shared: your share is now {share}."
-        return f"{told} {sheet.why_again}".rstrip()
-    return sheet.why if line.code is Code.DIVIDEND else ""
 
 
 def slashed_for(rules: Rules) -> str:

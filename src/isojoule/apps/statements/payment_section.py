@@ -1,4 +1,7 @@
-"""How far a bill is paid: when it was due, what was set off, what was paid, what came late."""
+"""How a bill is paid: what was set off, lent as mutual credit, paid when due, late, or redeemed.
+
+The last column adds up to the bill.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,24 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from isojoule.apps.statements.sheet import Sheet, exact, named, table
-from isojoule.settlement.payments.state import BillState, Event, What
+from isojoule.settlement.payments.credit_lots import What
+from isojoule.settlement.payments.state import BillState, Event
 
 MOST_BILLS = 8
 """More than these are added up."""
 WORDS: dict[What, str] = {
     "set off": "Set off, without cash",
+    "other bills": "Set off against other bills of yours",
+    "credit": "Turned into mutual credit",
     "paid": "Paid when it was due",
     "paid late": "Paid late",
     "interest": "Interest, beside the bill",
+    "credit used": "That credit, used for another bill",
+    "redeemed": "That credit, paid out in cash",
 }
-HEADS = ["", "On", "Of what you owe", "Of what you are owed"]
+BESIDES: tuple[What, ...] = ("credit used", "redeemed")
+"""What ends no part of a bill: what became of a part that was turned into credit."""
+HEADS = ["", "On", "Of what you owe", "Of what you are owed", "You pay"]
 
 
 def payment_section(sheet: Sheet) -> str:
@@ -29,30 +39,62 @@ def payment_section(sheet: Sheet) -> str:
         rows = [row for bill in sheet.bills for row in _bill(sheet, bill, zone)]
     else:
         rows = _all(sheet, zone)
+    besides = not_told(sheet)
+    if besides:
+        rows.append(_row(sheet, "Corrections that came later", "", (0, 0), besides))
+    total = besides + sum(event.pays_nano for bill in sheet.bills for event in bill.events)
+    rows.append(_row(sheet, "Sum, as on your bill", "", (0, 0), total, "sum"))
+    return (
+        f"<section><h2>How it is paid</h2><p>{' '.join(_told(sheet, zone))}</p>"
+        f'{table(HEADS, rows)}<p class="soft">Money that you get has a minus sign. Payments are no '
+        "costs: they are no part of the sum above, but for interest."
+        f"{named(sheet.payment_file, 'holds exact amounts, bill by bill')}</p></section>"
+    )
+
+
+def _told(sheet: Sheet, zone: ZoneInfo) -> list[str]:
+    """In sentences: what was set off, turned into credit, and paid late."""
     events = [event for bill in sheet.bills for event in bill.events]
-    off = sum(e.owed_nano for e in events if e.what == "set off")
-    late = sum(e.owed_nano for e in events if e.what == "paid late")
-    got_late = sum(e.due_nano for e in events if e.what == "paid late")
+
+    def sums(*kinds: What) -> tuple[int, int]:
+        some = [e for e in events if e.what in kinds]
+        return sum(e.owed_nano for e in some), sum(e.due_nano for e in some)
+
+    def amount(nano: int) -> str:
+        return exact(nano, sheet.currency)
+
+    off, (taken, given) = sums("set off", "other bills", "credit")[0], sums("credit")
+    late, got_late = sums("paid late")
     told = [
         "You and your neighbours owe each other what you traded. What goes in circles is set off "
-        f"without cash: {exact(off, sheet.currency)} of what you owed."
+        f"without cash: {amount(off)} of what you owed."
         if off
         else "Nothing of what you owed went in circles, so it was paid."
     ]
+    ends = [e.time_s for e in events if e.what == "redeemed"]
+    when = f" on {_day(max(ends), zone)}" if ends else ""
+    back, out = sums("redeemed")
+    if given:
+        paid = f" {amount(out)} of it came{when}." if out else ""
+        told.append(
+            f"{amount(given)} that you are owed you lent to your neighbours, as mutual "
+            f"credit, instead of getting cash at once.{paid}"
+        )
+    if taken:
+        paid = f" You paid {amount(back)} of it back{when}." if back else ""
+        told.append(
+            f"{amount(taken)} that you owe your neighbours lent you, as mutual credit.{paid}"
+        )
     if late:
-        told.append(f"You paid {exact(late, sheet.currency)} after it was due.")
+        told.append(f"You paid {amount(late)} after it was due.")
     if got_late:
-        told.append(f"{exact(got_late, sheet.currency)} came to you late.")
+        told.append(f"{amount(got_late)} came to you late.")
     if besides := not_told(sheet):
         told.append(
-            f"Corrections that came later are in the sum above, {exact(besides, sheet.currency)} "
+            f"Corrections that came later are in the sum above, {amount(besides)} "
             "in all: they have bills of their own, which are not told here."
         )
-    return (
-        f"<section><h2>How it is paid</h2><p>{' '.join(told)}</p>{table(HEADS, rows)}"
-        '<p class="soft">Payments are no costs: they are no part of the sum above, but for '
-        f"interest.{named(sheet.payment_file, 'holds exact amounts, bill by bill')}</p></section>"
-    )
+    return told
 
 
 def not_told(sheet: Sheet) -> int:
@@ -68,9 +110,8 @@ def not_told(sheet: Sheet) -> int:
 def _bill(sheet: Sheet, bill: BillState, zone: ZoneInfo) -> Iterable[str]:
     what = "Correction" if bill.revision else "Bill"
     head = f"{what} of {_day(bill.date_s, zone)}"
-    yield _row(
-        sheet, head, f"due {_day(bill.due_s, zone)}", (bill.owes_nano, bill.owed_nano), "sum"
-    )
+    amounts = (bill.owes_nano, bill.owed_nano)
+    yield _row(sheet, head, f"due {_day(bill.due_s, zone)}", amounts, 0, "sum")
     for event in bill.events:
         yield _event(sheet, event, _day(event.time_s, zone))
 
@@ -81,7 +122,7 @@ def _all(sheet: Sheet, zone: ZoneInfo) -> list[str]:
     owes, owed = sum(b.owes_nano for b in bills), sum(b.owed_nano for b in bills)
     due = [bill.due_s for bill in bills]
     first, last = _day(min(due), zone), _day(max(due), zone)
-    rows = [_row(sheet, f"{len(bills)} bills", f"due {first} to {last}", (owes, owed), "sum")]
+    rows = [_row(sheet, f"{len(bills)} bills", f"due {first} to {last}", (owes, owed), 0, "sum")]
     for what in WORDS:
         some = [e for bill in bills for e in bill.events if e.what == what]
         if some:
@@ -92,15 +133,19 @@ def _all(sheet: Sheet, zone: ZoneInfo) -> list[str]:
 
 
 def _event(sheet: Sheet, event: Event, on: str) -> str:
-    return _row(sheet, WORDS[event.what], on, (event.owed_nano, event.due_nano))
+    """A row: what it ends of the bill, and what is paid by it."""
+    ends = (0, 0) if event.what in BESIDES else (event.owed_nano, event.due_nano)
+    return _row(sheet, WORDS[event.what], on, ends, event.pays_nano)
 
 
-def _row(sheet: Sheet, name: str, on: str, amounts: tuple[int, int], mark: str = "") -> str:
-    owe, due = (exact(nano, sheet.currency) if nano else "" for nano in amounts)
+def _row(
+    sheet: Sheet, name: str, on: str, amounts: tuple[int, int], pays_nano: int, mark: str = ""
+) -> str:
+    cells = (exact(nano, sheet.currency) if nano else "" for nano in (*amounts, pays_nano))
     kind = f' class="{mark}"' if mark else ""
     return (
         f'<tr{kind}><th scope="row">{name}</th><td class="word">{on}</td>'
-        f"<td>{owe}</td><td>{due}</td></tr>"
+        f"{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
     )
 
 

@@ -123,6 +123,21 @@ class MarketFiles:
         out: Floats = np.where(self.home >= 0, price[:, self.home], np.nan)
         return out
 
+    def carried_uj(self, period: int) -> Ints | None:
+        """What the links that each member owns carried in all, either way, (P,); None: no links."""
+        people, owners = self.scenario.participants, self.scenario.grid.owner
+        mine = [(at, people.index(owner)) for at, owner in enumerate(owners) if owner]
+        if not mine:
+            return None
+        carried = np.zeros(len(people), np.int64)
+        for number in self.part_numbers(period):
+            path = self.folder / MARKET / "links" / f"part-{number:05}.parquet"
+            flow = pl.read_parquet(path, columns=["flow_uj"])["flow_uj"].to_numpy()
+            by_link = np.abs(flow.reshape(-1, len(owners))).sum(0)
+            for link, owner in mine:
+                carried[owner] += by_link[link]
+        return carried
+
     def reasons(
         self,
         period: int,

@@ -36,6 +36,10 @@ class Sheet:
         Names of those of the score and of the payment; "" where there are none.
     bills
         How far its bills of the period are paid; none where no bills are made.
+    shared_nano
+        What the operator was left with of the period, nano-units.
+    corrected
+        Whether the ledger has more than what the run was settled for: late readings.
     """
 
     facts: PeriodFacts
@@ -48,6 +52,8 @@ class Sheet:
     score_file: str = ""
     payment_file: str = ""
     bills: tuple[BillState, ...] = ()
+    shared_nano: int = 0
+    corrected: bool = False
 
     @property
     def currency(self) -> str:

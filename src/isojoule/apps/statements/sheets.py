@@ -12,42 +12,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isojoule.apps.certificates import Score
+from isojoule.apps.statements.bases import basis_of, note_of
 from isojoule.apps.statements.facts import PeriodFacts, setters, walls
+from isojoule.apps.statements.sheet import Sheet
 from isojoule.core.errors import InvariantError
 from isojoule.core.units import J_PER_KWH, joules_text, money_text
-from isojoule.settlement.payments.state import BillState, What
+from isojoule.settlement.payments.credit_lots import What
+from isojoule.settlement.payments.state import ENDS, PAYS, BillState
 from isojoule.settlement.settle import Code
-from isojoule.settlement.statements import Statement
 
 Ints = NDArray[np.int64]
 KWH_UJ = 3_600_000_000_000
 _SIDES = ("owes", "is owed")
 
 
-def bill_sheet(statement: Statement) -> str:
-    """The lines of the bill and their sum."""
-    currency = statement.currency.lower()
-    rows: list[list[str]] = [
-        [
-            "line",
-            "payee",
-            f"pays_{currency}",
-            "received_kwh",
-            "received_j",
-            f"mean_{currency}_per_kwh",
-        ]
-    ]
-    rows += [
-        [
-            plain(line.name), plain(line.payee), money_text(line.money_nano),
-            kwh_text(line.energy_uj), joules_text(line.energy_uj),
-            price_text(line.price_per_j if line.money_nano else float("nan")),
-        ]
-        for line in statement.lines
-    ]  # fmt: skip
+def bill_sheet(sheet: Sheet) -> str:
+    """The lines of the bill, what each is charged on and at which rate, and their sum."""
+    statement, coin = sheet.statement, sheet.currency.lower()
+    heads = ["line", "payee", f"pays_{coin}", "received_kwh", "received_j", f"mean_{coin}_per_kwh"]
+    rows = [[*heads, "base", "unit", "rate", "note"]]
+    for line in statement.lines:
+        basis = basis_of(sheet, line)
+        rows.append(
+            [
+                plain(line.name), plain(line.payee), money_text(line.money_nano),
+                kwh_text(line.energy_uj), joules_text(line.energy_uj),
+                price_text(line.price_per_j if line.money_nano else float("nan")),
+                basis.amount_text, basis.unit, basis.rate_text, plain(note_of(sheet, line, basis)),
+            ]
+        )  # fmt: skip
     total = [money_text(statement.sum_nano), kwh_text(statement.energy_uj)]
-    rows.append(["Sum", "", *total, joules_text(statement.energy_uj), ""])
-    return sheet(rows)
+    rows.append(["Sum", "", *total, joules_text(statement.energy_uj), *[""] * 5])
+    return csv_of(rows)
 
 
 def interval_sheet(facts: PeriodFacts, who: int) -> str:
@@ -75,35 +71,45 @@ def interval_sheet(facts: PeriodFacts, who: int) -> str:
                 plain(who_sets[at]), plain(full[at]),
             ]
         )  # fmt: skip
-    return sheet(rows)
+    return csv_of(rows)
 
 
 def payment_sheet(bills: Sequence[BillState], currency: str, timezone: str) -> str:
     """Two rows for each bill of a member, what it owes and what it is owed, and two for their sums.
 
-    In each row what was set off, paid, and paid late sums to the amount; interest is besides.
+    In each row what was set off, within the bill and against others, turned into mutual credit,
+    paid, and paid late sums to the amount. Interest is besides, and so is what became of credit.
+    What is paid by a row has a sign: all rows of bills sum to the bill.
     """
     zone, coin = ZoneInfo(timezone), currency.lower()
-    kinds: tuple[What, ...] = ("set off", "paid", "paid late", "interest")
-    heads = ["bill", "date", "due", "side", "amount", *kinds]
-    rows = [[*heads[:4], *(f"{head.replace(' ', '_')}_{coin}" for head in heads[4:]), "last"]]
-    totals = [[0] * 5, [0] * 5]
+    columns: tuple[What, ...] = (*ENDS, "interest", "credit used", "redeemed")
+    heads = ["amount", *columns, "pays"]
+    rows = [
+        ["bill", "date", "due", "side", *(f"{head.replace(' ', '_')}_{coin}" for head in heads),
+         "last", "redeemed"]
+    ]  # fmt: skip
+    totals = [[0] * len(heads), [0] * len(heads)]
     for bill in bills:
-        events = [bill.sums(kind) for kind in kinds]
+        events = {what: bill.sums(what) for what in columns}
         for at, amount in enumerate((bill.owes_nano, bill.owed_nano)):
-            nano = [amount, *(event[at] for event in events)]
+            nano = [amount, *(events[what][at] for what in columns)]
+            pays = sum(events[what][at] for what in PAYS)
+            nano.append(-pays if at else pays)
             totals[at] = [a + b for a, b in zip(totals[at], nano, strict=True)]
-            ends = [e.time_s for e in bill.events if (e.owed_nano, e.due_nano)[at]]
+            mine = [e for e in bill.events if (e.owed_nano, e.due_nano)[at]]
+            ends = [e.time_s for e in mine if e.what in (*ENDS, "interest")]
+            back = [e.time_s for e in mine if e.what == "redeemed"]
             rows.append(
                 [
                     f"correction {bill.revision}" if bill.revision else "bill",
                     _time(bill.date_s, zone), _time(bill.due_s, zone), _SIDES[at],
                     *map(money_text, nano), _time(max(ends), zone) if ends else "",
+                    _time(max(back), zone) if back else "",
                 ]
             )  # fmt: skip
     for side, nano in zip(_SIDES, totals, strict=True):
-        rows.append(["Sum", "", "", side, *map(money_text, nano), ""])
-    return sheet(rows)
+        rows.append(["Sum", "", "", side, *map(money_text, nano), "", ""])
+    return csv_of(rows)
 
 
 def _time(time_s: int, zone: ZoneInfo) -> str:
@@ -126,7 +132,7 @@ def score_sheet(facts: PeriodFacts, who: int) -> str:
     for time, uj, wh in zip(times, consumed, claimed, strict=True):
         rows.append(_score_row(time, Score(uj, *wh)))
     rows.append(_score_row("Sum", facts.scores.scores[facts.stretch.members[who]]))
-    return sheet(rows)
+    return csv_of(rows)
 
 
 def _score_row(head: str, score: Score) -> list[str]:
@@ -142,7 +148,7 @@ def _percent_text(share: float | None) -> str:
     return "" if share is None else f"{100 * share:.4f}"
 
 
-def sheet(rows: Iterable[list[str]]) -> str:
+def csv_of(rows: Iterable[list[str]]) -> str:
     """Rows as CSV (RFC 4180), lines ended by CR LF."""
     out = StringIO()
     csv.writer(out).writerows(rows)

@@ -168,6 +168,8 @@ def write_statements(
             sheet = Sheet(
                 facts, facts.member(name), statement, why.get(name, ""),
                 why_again.get(name, ""), head, bills=bills.get((member(name), period.name), ()),
+                shared_nano=part.shares.surplus_nano,
+                corrected=part.paid_nano.get(member(name), 0) != statement.sum_nano,
             )  # fmt: skip
             if further is not None:
                 check_told(sheet, name, further, again.get(period.name))
@@ -240,7 +242,7 @@ def _write(sheet: Sheet, name: str, out: Path, stem: str) -> Written:
         score_file=score.name if score else "",
         payment_file=payment.name if payment else "",
     )
-    bodies = {main: page(sheet), intervals: interval_sheet(facts, who), bill: bill_sheet(statement)}
+    bodies = {main: page(sheet), intervals: interval_sheet(facts, who), bill: bill_sheet(sheet)}
     if score is not None:
         bodies[score] = score_sheet(facts, who)
     if payment is not None:
