@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
-from functools import reduce
+from functools import cache, reduce
 from operator import getitem
 from pathlib import Path
 from typing import Any
@@ -42,9 +42,20 @@ def cleared(text: str, mechanism: str = "equilibrium") -> tuple[BookFile, Cleari
     return file, clearing
 
 
-FILE, CLEARING = cleared(EVERY_KIND)
-DOCUMENT = answer(FILE, CLEARING)
-TEXT = answer_text(DOCUMENT)
+@cache
+def the_clearing() -> tuple[BookFile, Clearing]:
+    """What most tests alter; cleared by the first that asks, not while tests are collected."""
+    return cleared(EVERY_KIND)
+
+
+@cache
+def the_document() -> dict[str, Any]:
+    return answer(*the_clearing())
+
+
+@cache
+def the_text() -> str:
+    return answer_text(the_document())
 
 
 def verify(document: Any) -> None:
@@ -61,29 +72,30 @@ def sealed(document: dict[str, Any]) -> dict[str, Any]:
 
 def test_the_file_reads_back_and_holds(tmp_path: Path) -> None:
     path = tmp_path / "clearing.json"
-    written = write_clearing(path, FILE, CLEARING)
+    true_file, true_clearing = the_clearing()
+    written = write_clearing(path, true_file, true_clearing)
     assert [p.name for p in tmp_path.iterdir()] == ["clearing.json"]
     file, clearing = read_clearing(path)
     check_clearing(file.book, file.grid, clearing)
     assert dumps(answer(file, clearing)) == dumps(written)
     for name in ("energy_uj", "payment_nano", "flow_uj", "loss_uj", "standing_uj", "price_per_j"):
-        stored, true = getattr(clearing, name), getattr(CLEARING, name)
+        stored, true = getattr(clearing, name), getattr(true_clearing, name)
         assert stored.dtype == true.dtype and stored.tobytes() == true.tobytes(), name
     assert clearing.seed == b"\x01seed"
 
 
 def test_what_the_answer_says() -> None:
-    offers = {row["id"]: row for row in DOCUMENT["offers"]}
+    offers = {row["id"]: row for row in the_document()["offers"]}
     assert list(offers) == sorted(offers)
     assert offers["ada-must"]["energy_j"] == "3600000"
     assert offers["ada-must"]["reason"] == "filled"
     assert offers["solar"]["energy_j"] == "-1800000"  # 2 kW for 15 min
-    assert DOCUMENT["spilled_j"] != "0"
-    assert DOCUMENT["unserved_j"] == "360000"  # the load on the lone node
-    assert DOCUMENT["prices"]["lone"] == pytest.approx(5 / 3.6e6)
-    assert DOCUMENT["trades"] == []
-    assert DOCUMENT["seed"] == "0173656564"
-    links = {row["id"]: row for row in DOCUMENT["links"]}
+    assert the_document()["spilled_j"] != "0"
+    assert the_document()["unserved_j"] == "360000"  # the load on the lone node
+    assert the_document()["prices"]["lone"] == pytest.approx(5 / 3.6e6)
+    assert the_document()["trades"] == []
+    assert the_document()["seed"] == "0173656564"
+    links = {row["id"]: row for row in the_document()["links"]}
     assert links["l1"] == {
         "id": "l1",
         "from": "roof",
@@ -92,18 +104,19 @@ def test_what_the_answer_says() -> None:
         "loss_j": "36000",
     }
     assert links["l2"]["standing_loss_j"] == "9000"
-    carl = DOCUMENT["participants"]["carl"]
+    carl = the_document()["participants"]["carl"]
     assert carl == {"energy_j": {}, "payment": links["l3"]["payment"]}
 
 
 def test_everything_adds_up() -> None:
-    paid = sum(Decimal(p["payment"]) for p in DOCUMENT["participants"].values())
-    assert paid == Decimal(DOCUMENT["operator"]["surplus"])
-    lines = [Decimal(v) for k, v in DOCUMENT["operator"].items() if k != "surplus"]
+    paid = sum(Decimal(p["payment"]) for p in the_document()["participants"].values())
+    assert paid == Decimal(the_document()["operator"]["surplus"])
+    lines = [Decimal(v) for k, v in the_document()["operator"].items() if k != "surplus"]
     assert sum(lines) == paid
-    energy = sum(Decimal(o["energy_j"]) for o in DOCUMENT["offers"])
+    energy = sum(Decimal(o["energy_j"]) for o in the_document()["offers"])
     lost = sum(
-        Decimal(r["loss_j"]) + Decimal(r.get("standing_loss_j", "0")) for r in DOCUMENT["links"]
+        Decimal(r["loss_j"]) + Decimal(r.get("standing_loss_j", "0"))
+        for r in the_document()["links"]
     )
     assert energy + lost == 0
 
@@ -119,13 +132,15 @@ def test_examples_verify(name: str, mechanism: str) -> None:
     verify(load_strict(answer_text(answer(file, clearing))))
 
 
-DIGITS = [m.start() for m in re.finditer(r"\d", TEXT)]
+def digits() -> list[int]:
+    return [m.start() for m in re.finditer(r"\d", the_text())]
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.sampled_from(DIGITS), st.integers(1, 9))
+@given(st.deferred(lambda: st.sampled_from(digits())), st.integers(1, 9))
 def test_one_altered_digit_anywhere_is_refused(at: int, by: int) -> None:
-    altered = TEXT[:at] + str((int(TEXT[at]) + by) % 10) + TEXT[at + 1 :]
+    text = the_text()
+    altered = text[:at] + str((int(text[at]) + by) % 10) + text[at + 1 :]
     with pytest.raises(VerificationError):
         verify(load_strict(altered))
 
@@ -144,20 +159,24 @@ def facts(node: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | i
 
 
 FACTS = ("operator", "participants", "offers", "links", "prices", "spilled_j", "unserved_j")
-PLACES = [
-    (path, at)
-    for path in facts(DOCUMENT)
-    for at in (m.start() for m in re.finditer(r"\d", dumps(reduce(getitem, path, DOCUMENT))))
-]
+
+
+def places() -> list[tuple[tuple[str | int, ...], int]]:
+    """Every digit of every fact: its path, and where it stands in the value."""
+    return [
+        (path, m.start())
+        for path in facts(the_document())
+        for m in re.finditer(r"\d", dumps(reduce(getitem, path, the_document())))
+    ]
 
 
 @settings(max_examples=500, deadline=None)
-@given(st.sampled_from(PLACES), st.integers(1, 9))
+@given(st.deferred(lambda: st.sampled_from(places())), st.integers(1, 9))
 def test_an_altered_fact_is_refused_with_a_right_digest(
     place: tuple[tuple[str | int, ...], int], by: int
 ) -> None:
     path, at = place
-    document = json.loads(json.dumps(DOCUMENT))
+    document = json.loads(json.dumps(the_document()))
     holder = document
     for key in path[:-1]:
         holder = holder[key]
@@ -179,35 +198,37 @@ NUDGED = ["energy_uj", "payment_nano", "flow_uj", "loss_uj", "standing_uj", "lin
 @pytest.mark.parametrize("by", [1, -1, 1000])
 @pytest.mark.parametrize("column", NUDGED)
 def test_a_forged_clearing_is_refused_though_its_file_is_consistent(column: str, by: int) -> None:
-    values = getattr(CLEARING, column)
+    file, clearing = the_clearing()
+    values = getattr(clearing, column)
     for i in range(values.size):
-        if column == "link_payment_nano" and not FILE.grid.owner[i]:
+        if column == "link_payment_nano" and not file.grid.owner[i]:
             continue  # does not stand in the file
-        if column == "standing_uj" and not FILE.grid.standing_loss_w[i]:
+        if column == "standing_uj" and not file.grid.standing_loss_w[i]:
             continue
         forged = values.copy()
         forged[i] += by
         with pytest.raises(VerificationError):
-            verify(answer(FILE, replace(CLEARING, **{column: forged})))
+            verify(answer(file, replace(clearing, **{column: forged})))
 
 
 def test_forged_prices_are_refused() -> None:
-    c = CLEARING.certificate
-    for i in range(CLEARING.price_per_j.size):
-        price = CLEARING.price_per_j.copy()
+    file, clearing = the_clearing()
+    c = clearing.certificate
+    for i in range(clearing.price_per_j.size):
+        price = clearing.price_per_j.copy()
         price[i] = np.nextafter(price[i], 1)
         with pytest.raises(VerificationError, match="does not take from"):
-            verify(answer(FILE, replace(CLEARING, price_per_j=price)))
+            verify(answer(file, replace(clearing, price_per_j=price)))
         # prices and their bounds moved together by a hundred millionth
         lowest, highest = c.lowest.copy(), c.highest.copy()
         lowest[i] *= 1 + 1e-8
         highest[i] *= 1 + 1e-8
         price[i] = 0.5 * (lowest[i] + highest[i])
         moved = replace(c, lowest=lowest, highest=highest)
-        if abs(price[i] - CLEARING.price_per_j[i]) < 1e-9 * np.nanmax(CLEARING.price_per_j):
+        if abs(price[i] - clearing.price_per_j[i]) < 1e-9 * np.nanmax(clearing.price_per_j):
             continue  # within the stated margin of curve values
         with pytest.raises(VerificationError):
-            verify(answer(FILE, replace(CLEARING, price_per_j=price, certificate=moved)))
+            verify(answer(file, replace(clearing, price_per_j=price, certificate=moved)))
 
 
 ALTERATIONS = [
@@ -255,31 +276,31 @@ def _more(document: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(("what", "change", "message"), ALTERATIONS)
 def test_alterations_with_a_right_digest(what: str, change: Any, message: str) -> None:
-    document = json.loads(json.dumps(DOCUMENT))
+    document = json.loads(json.dumps(the_document()))
     change(document)
-    assert document != DOCUMENT, what
+    assert document != the_document(), what
     with pytest.raises((VerificationError, InputError), match=message):
         verify(sealed(document))
 
 
 def test_a_wrong_digest_is_named() -> None:
     with pytest.raises(VerificationError, match="digest") as caught:
-        clearing_from_doc({**DOCUMENT, "digest": "0" * 64}, place="c.json")
+        clearing_from_doc({**the_document(), "digest": "0" * 64}, place="c.json")
     assert caught.value.place == "c.json: digest"
 
 
 def test_numbers_in_another_form_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "c.json"
-    path.write_text(TEXT.replace('"capacity":2000,', '"capacity":2000.0,'))
+    path.write_text(the_text().replace('"capacity":2000,', '"capacity":2000.0,'))
     with pytest.raises(VerificationError, match="canonical form, which is 2000") as caught:
         read_clearing(path)
-    line = TEXT[: TEXT.index('"capacity":2000,')].count("\n") + 1
+    line = the_text()[: the_text().index('"capacity":2000,')].count("\n") + 1
     assert caught.value.place.startswith(f"{path}:{line}:")
 
 
 def test_files_that_cannot_be_written_or_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be written"):
-        write_clearing(tmp_path / "none" / "c.json", FILE, CLEARING)
+        write_clearing(tmp_path / "none" / "c.json", *the_clearing())
     with pytest.raises(InputError, match="cannot be read"):
         read_clearing(tmp_path / "none.json")
     (tmp_path / "bytes.json").write_bytes(b"\xff\xfe")
