@@ -167,7 +167,7 @@ def failed(error: Exception, place: Place) -> StorageError:
     cause = getattr(error, "orig", None) or error
     told = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
     if isinstance(error, UnicodeDecodeError):
-        told = "it names what is no text"
+        told = "its schema is damaged (it names what is no text)"
     if place.file is None:
         remedy = "check that the server runs, its disk and its log, then ask again"
     elif "readonly" in told or "unable to open" in told:

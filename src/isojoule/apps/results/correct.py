@@ -250,7 +250,7 @@ def read_readings(file: Path, scenario: Scenario) -> Readings:
     seen: dict[tuple[int, int], int] = {}
     for row, (time_s, who, value) in enumerate(zip(times, member.tolist(), energy_j, strict=True)):
         place = table.place(row)
-        if not np.isfinite(value):
+        if np.isnan(value):
             raise InputError("no energy given", place=place, remedy="give what the meter shows")
         if abs(value) >= LARGEST_J:
             raise InputError(
