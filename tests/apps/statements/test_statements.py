@@ -395,6 +395,31 @@ def test_off_the_grid_the_comparison_is_living_alone(tmp_path: Path) -> None:
         assert bill[-1]["pays_eur"] == money_text(w.statement.sum_nano)
 
 
+def test_a_line_of_ones_own_and_what_all_pay_together(tmp_path: Path) -> None:
+    """What a line carried; deviations and losses by the energy of meters (Y4)."""
+    where = street(tmp_path / "street")
+    rows_ = [row for row in (where / "links.csv").read_text().splitlines() if row[:1] != "#"]
+    ends = ["owner,price [EUR/kWh]", *("ada,0.01" if "a1," in row else "," for row in rows_[1:])]
+    lines = [",".join(pair) for pair in zip(rows_, ends, strict=True)]
+    (where / "links.csv").write_text("\n".join(lines) + "\n")
+    run = run_scenario(where, days=0.5, forecast="noise", out=tmp_path / "run", workers=1)
+    rules = Rules(imbalance=Imbalance(payer="members"), loss_payer="members")
+    scenario, settled = settled_run(run.folder, rules)
+    written = write_statements(run.folder, tmp_path / "out", scenario, settled)
+    told = {w.member: check_bases(w, 48) for w in written}
+    links = run.to_polars("links").filter(pl.col("link") == "a1")
+    carried = links["flow_uj"].abs().sum() / 3.6e12
+    assert float(told["ada"]["Use of lines market"]["base"]) == pytest.approx(-carried)
+    assert [name for name in told if "Use of lines market" in told[name]] == ["ada"]
+    for w in written:
+        metered = sum(abs(float(row["metered_j"])) for row in rows(w.intervals)) / J
+        names = [name for name in told[w.member] if name.endswith(" balancing")]
+        losses = told[w.member]["Losses in the lines that were not foreseen balancing"]
+        assert float(losses["base"]) == pytest.approx(metered)
+        others = sum(float(told[w.member][n]["base"]) for n in names) - float(losses["base"])
+        assert others == pytest.approx(metered)
+
+
 def test_names_of_files() -> None:
     stems = file_stems(["ada", "Ada", "a b", "../x", "ok-1"])
     assert stems["ok-1"] == "ok-1"

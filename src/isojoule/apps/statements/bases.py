@@ -13,6 +13,7 @@ from fractions import Fraction
 import numpy as np
 
 from isojoule.apps.statements.basis import KWH_UJ, LATER, Basis, energy_basis, mean, unknown
+from isojoule.apps.statements.corrected import columns_apart
 from isojoule.apps.statements.more_bases import contracts, fines, harm, interest, slashed
 from isojoule.apps.statements.sheet import Sheet, exact
 from isojoule.core.units import J_PER_KWH, NANO_PER_UNIT, PPB
@@ -100,6 +101,8 @@ def _losses(sheet: Sheet, line: BillLine) -> Basis:
 def _by_meter(sheet: Sheet, line: BillLine, way: Way | None) -> Basis:
     """What members pay together by the energy of their meters. Spec: Y4."""
     s, who = sheet.facts.stretch, sheet.who
+    if any(columns_apart(sheet.facts, who, sheet.statement)):
+        return unknown(LATER)
     metered = np.abs(s.metered_uj[:, who])
     if way is not None:
         deviation = np.sign(s.metered_uj[:, who] - s.cleared_uj[:, who])
