@@ -75,7 +75,7 @@ def _told(sheet: Sheet, zone: ZoneInfo) -> list[str]:
     when = f" on {_day(max(ends), zone)}" if ends else ""
     back, out = sums("redeemed")
     if given:
-        paid = f" {amount(out)} of it came{when}." if out else ""
+        paid = f" {amount(out)} of it came back{when}." if out else ""
         told.append(
             f"{amount(given)} that you are owed you lent to your neighbours, as mutual "
             f"credit, instead of getting cash at once.{paid}"
