@@ -59,9 +59,7 @@ class Gather(Generic[T]):
             return write(what, now_ns)
         finally:
             with self._lock:
-                self._busy = bool(self._queue)
-                if self._queue:
-                    self._lead(self._queue[0])
+                self._pass_on()
 
     def submit(self, what: T) -> None:
         """Have a request written; returns when it is.
@@ -110,9 +108,7 @@ class Gather(Generic[T]):
 
     def _hand_on(self, group: Sequence[Waiting[T]], mine: Waiting[T]) -> None:
         with self._lock:
-            self._busy = bool(self._queue)
-            if self._queue:
-                self._lead(self._queue[0])
+            self._pass_on()
         for waiting in group:
             if waiting is not mine and waiting.turn is not None:
                 waiting.turn.set()
@@ -123,12 +119,13 @@ class Gather(Generic[T]):
             if mine in self._queue:
                 self._queue.remove(mine)
             if mine.leads:
-                self._busy = bool(self._queue)
-                if self._queue:
-                    self._lead(self._queue[0])
+                self._pass_on()
 
-    @staticmethod
-    def _lead(waiting: Waiting[T]) -> None:
-        waiting.leads = True
-        assert waiting.turn is not None
-        waiting.turn.set()
+    def _pass_on(self) -> None:
+        """Let the first who waits write for all who do; the lock is held."""
+        self._busy = bool(self._queue)
+        if self._queue:
+            first = self._queue[0]
+            first.leads = True
+            assert first.turn is not None
+            first.turn.set()

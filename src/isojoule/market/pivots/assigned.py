@@ -109,7 +109,8 @@ def assigned(
     demand = demand_of(book, network, units, parties, found)
     if demand is None or not _flat(book, units):
         return local
-    lots = lots_of(book, network, units, demand, np.ones(book.offer_count, bool))
+    places = Places(book, network, units, demand)
+    lots = places.lots()
     if lots is None:
         return local
     profit = _profit(demand, lots)
@@ -130,7 +131,7 @@ def assigned(
     told[demand.party] = True
     for i in np.flatnonzero(busy & ~told & ~local.known).tolist():
         own = parties.offer == i
-        fewer = lots_of(book, network, units, demand, ~own)
+        fewer = places.lots(own)
         if fewer is None or np.any(parties.link == i):
             continue
         rest = fewer.rest + _most(_profit(demand, fewer))
@@ -180,32 +181,49 @@ def _flat(book: Book, units: Units) -> bool:
     return not np.any(wide & (p.b != 0.0) & (p.c1 != 0.0))
 
 
-def lots_of(
-    book: Book, network: Network, units: Units, demand: Demand, there: Bools
-) -> Lots | None:
-    """The lots of every place, from the offers that are there; None if a place cannot balance."""
-    p = book.pieces
-    some = units.divisible & there[book.piece_offer]
-    node = network.node_of[book.offer_node[book.piece_offer]]
-    level = p.a + p.b * np.maximum(p.c0, 0.0) ** p.k
-    wanted = np.count_nonzero(np.isfinite(demand.worth), axis=0)
-    most = float(wanted.max(initial=0)) * float(np.abs(demand.lot_j).max(initial=0.0))
-    limited = [np.where(np.isfinite(q), np.abs(q), 0.0)[some].sum() for q in (p.lo, p.hi)]
-    reach = LONGER * (most + float(sum(limited)) + 1.0)
-    where, cost, rest, size = [], [], [], 0.0
-    for v in range(network.nodes):
-        at = np.flatnonzero(some & (node == v))
-        lo, hi = np.maximum(p.lo[at], -reach), np.minimum(p.hi[at], reach)
-        count = int(wanted[v])
-        worths = _welfare(lo, hi, level[at], demand.lot_j[v] * np.arange(count + 1))
-        if not np.isfinite(worths[0]):
+class Places:
+    """What the divisible offers have at every place, for no lot, one, two and so on.
+
+    One place is worked out anew if some of its offers are gone, all others stay as they are.
+    """
+
+    def __init__(self, book: Book, network: Network, units: Units, demand: Demand) -> None:
+        p = book.pieces
+        node = network.node_of[book.offer_node[book.piece_offer]]
+        some = np.flatnonzero(units.divisible)
+        order = some[np.argsort(node[some], kind="stable")]
+        self.pieces = np.split(order, np.searchsorted(node[order], np.arange(1, network.nodes)))
+        self.wanted = np.count_nonzero(np.isfinite(demand.worth), axis=0)
+        self.lot_j = demand.lot_j
+        most = float(self.wanted.max(initial=0)) * float(np.abs(demand.lot_j).max(initial=0.0))
+        limited = [np.where(np.isfinite(q), np.abs(q), 0.0)[some].sum() for q in (p.lo, p.hi)]
+        reach = LONGER * (most + float(sum(limited)) + 1.0)
+        self.lo, self.hi = np.maximum(p.lo, -reach), np.minimum(p.hi, reach)
+        self.level = p.a + p.b * np.maximum(p.c0, 0.0) ** p.k
+        self.whose = book.piece_offer
+        self.node = node
+        self.worths = [self._at(v, at) for v, at in enumerate(self.pieces)]
+        ends = np.where(self.lo < 0, self.lo, self.hi)
+        self.size = float(np.abs(self.level * ends)[some].sum())
+
+    def _at(self, v: int, at: Ints) -> Floats:
+        lots = np.arange(int(self.wanted[v]) + 1)
+        return _welfare(self.lo[at], self.hi[at], self.level[at], self.lot_j[v] * lots)
+
+    def lots(self, gone: Bools | None = None) -> Lots | None:
+        """The lots, also without some offers; None if a place cannot balance."""
+        worths = self.worths
+        if gone is not None:
+            worths = worths.copy()
+            for v in np.unique(self.node[gone[self.whose]]).tolist():
+                at = self.pieces[v]
+                worths[v] = self._at(v, at[~gone[self.whose[at]]])
+        if not all(np.isfinite(w[0]) for w in worths):
             return None
-        can = int(np.count_nonzero(np.isfinite(worths))) - 1
-        rest.append(float(worths[0]))
-        cost += (worths[:can] - worths[1 : can + 1]).tolist()
-        where += [v] * can
-        size += float(np.abs(level[at] * np.where(lo < 0, lo, hi)).sum())
-    return Lots(np.array(where, np.int64), np.array(cost), math.fsum(rest), size)
+        can = [w[np.isfinite(w)] for w in worths]  # the first so many: what cannot be comes last
+        node = np.repeat(np.arange(len(can)), [w.size - 1 for w in can])
+        cost = np.concatenate([-np.diff(w) for w in can])
+        return Lots(node, cost, math.fsum(float(w[0]) for w in can), self.size)
 
 
 def _welfare(lo: Floats, hi: Floats, level: Floats, given_j: Floats) -> Floats:
